@@ -1,0 +1,56 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// The floors of the house, bottom to top; each target depends on floors beneath it only (ARCHITECTURE.md).
+let package = Package(
+  name: "ConvNet",
+  platforms: [.macOS(.v15)],
+  products: [
+    .library(name: "ConvNet", targets: ["ConvNet"]),
+    .executable(name: "convnet", targets: ["ConvNetCommand"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+  ],
+  targets: [
+    // System libraries, for decoding only.
+    .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
+    .systemLibrary(name: "CSpng", pkgConfig: "spng", providers: [.apt(["libspng-dev"])]),
+    .systemLibrary(name: "CWebP", pkgConfig: "libwebp", providers: [.apt(["libwebp-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+
+    // Ground floor: arithmetic.
+    .target(name: "CKernels"),
+    .target(name: "Kernels", dependencies: ["CKernels"]),
+    // The graph, and what executes it.
+    .target(name: "Graph"),
+    .target(name: "Runtime", dependencies: ["Graph", "Kernels"]),
+    // What people build with.
+    .target(name: "Layers", dependencies: ["Runtime"]),
+    .target(name: "CEmbedded"),
+    .target(name: "Data", dependencies: ["Runtime", "CEmbedded", "CZlib"]),
+    .target(name: "Formats", dependencies: ["Runtime"]),
+    .target(name: "Training", dependencies: ["Layers", "Data", "Formats"]),
+    .target(name: "Vision", dependencies: ["Data", "CTurboJPEG", "CSpng", "CWebP"]),
+    .target(name: "Models", dependencies: ["Layers", "Formats"]),
+    .target(name: "Inspect", dependencies: ["Training", "Vision", "Models"]),
+    .target(name: "ConvNet", dependencies: ["Layers", "Data", "Formats", "Training", "Vision", "Models", "Inspect"]),
+    .executableTarget(
+      name: "ConvNetCommand",
+      dependencies: ["ConvNet", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      path: "Sources/Command"),
+
+    .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
+    .testTarget(name: "GraphTests", dependencies: ["Graph"]),
+    .testTarget(name: "RuntimeTests", dependencies: ["Runtime", "Formats"], exclude: ["Fixtures"]),
+    .testTarget(name: "LayersTests", dependencies: ["Layers"]),
+    .testTarget(name: "DataTests", dependencies: ["Data"]),
+    .testTarget(name: "FormatsTests", dependencies: ["Formats"]),
+    .testTarget(name: "VisionTests", dependencies: ["Vision"], exclude: ["Fixtures"]),
+    .testTarget(name: "TrainingTests", dependencies: ["Training", "Models"], exclude: ["Fixtures"]),
+    .testTarget(name: "ModelsTests", dependencies: ["Models", "Inspect"]),
+    .testTarget(name: "CommandTests", dependencies: ["ConvNet"]),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .c17
+)

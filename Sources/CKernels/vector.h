@@ -1,0 +1,29 @@
+// The vector type that kernels are written over. A variant file defines CK_VW (floats in a vector) and CK_VARIANT (the
+// suffix of its symbols) before including this; everything here is static to that file.
+#pragma once
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#define CK_PASTE_(a, b) a##_##b
+#define CK_PASTE(a, b) CK_PASTE_(a, b)
+/// The name of a symbol in this variant: CK_FN(gemm) is gemm_avx2.
+#define CK_FN(name) CK_PASTE(name, CK_VARIANT)
+
+#define CK_INLINE static inline __attribute__((always_inline))
+
+typedef float vf __attribute__((vector_size(CK_VW * 4)));
+typedef int32_t vi __attribute__((vector_size(CK_VW * 4)));
+/// The same vector at an address of any alignment.
+typedef float vf_unaligned __attribute__((vector_size(CK_VW * 4), aligned(4), may_alias));
+
+CK_INLINE vf vload(const float *p) { return *(const vf_unaligned *)p; }
+CK_INLINE void vstore(float *p, vf v) { *(vf_unaligned *)p = v; }
+CK_INLINE vf vset(float x) { return (vf){0} + x; }
+/// a * b + c; one rounding where the instruction set has it (contraction within the expression).
+CK_INLINE vf vfma(vf a, vf b, vf c) { return a * b + c; }
+CK_INLINE vf vmax(vf a, vf b) { return __builtin_elementwise_max(a, b); }
+CK_INLINE vf vmin(vf a, vf b) { return __builtin_elementwise_min(a, b); }
+/// Lane-wise mask ? a : b, where the mask's lanes are 0 or -1 (the result of a comparison).
+CK_INLINE vf vselect(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }
