@@ -1,0 +1,73 @@
+/// A function applied to each element.
+public enum UnaryFunction: Hashable, Sendable {
+  // Activations.
+  case relu
+  case relu6
+  case leakyReLU(slope: Double)
+  case sigmoid
+  case tanh
+  /// `x * Phi(x)` by the error function (Hendrycks and Gimpel, 2016).
+  case gelu
+  /// The tanh approximation of ``gelu``.
+  case geluTanh
+  case silu
+  case hardSwish
+  case hardSigmoid
+  case elu(alpha: Double)
+  case selu
+  /// `log(1 + exp(x))`.
+  case softplus
+  case mish
+  // Arithmetic.
+  case exp
+  case log
+  case sqrt
+  case negate
+  case absolute
+  case square
+  case reciprocal
+  case sign
+  /// `scale * x + shift`.
+  case affine(scale: Double, shift: Double)
+
+  /// The field's name of the function, as in a summary's row.
+  public var name: String {
+    switch self {
+    case .relu: "relu"
+    case .relu6: "relu6"
+    case .leakyReLU: "leaky_relu"
+    case .sigmoid: "sigmoid"
+    case .tanh: "tanh"
+    case .gelu: "gelu"
+    case .geluTanh: "gelu_tanh"
+    case .silu: "silu"
+    case .hardSwish: "hard_swish"
+    case .hardSigmoid: "hard_sigmoid"
+    case .elu: "elu"
+    case .selu: "selu"
+    case .softplus: "softplus"
+    case .mish: "mish"
+    case .exp: "exp"
+    case .log: "log"
+    case .sqrt: "sqrt"
+    case .negate: "negate"
+    case .absolute: "abs"
+    case .square: "square"
+    case .reciprocal: "reciprocal"
+    case .sign: "sign"
+    case .affine: "affine"
+    }
+  }
+}
+
+/// A function of two elements, with broadcasting.
+public enum BinaryFunction: String, Hashable, Sendable, CaseIterable {
+  case add, subtract, multiply, divide, maximum, minimum, power
+  /// Comparisons give 1 or 0 in the inputs' type.
+  case greater, less, equal
+}
+
+/// A reduction over axes.
+public enum Reduction: String, Hashable, Sendable, CaseIterable {
+  case sum, mean, maximum, minimum
+}

@@ -1,0 +1,148 @@
+/// The type of a value: its shape and element type.
+public struct TensorType: Hashable, Sendable, CustomStringConvertible {
+  public var shape: Shape
+  public var dtype: DType
+
+  public init(_ shape: Shape, _ dtype: DType = .float32) {
+    self.shape = shape
+    self.dtype = dtype
+  }
+
+  public var description: String { dtype == .float32 ? "\(shape)" : "\(shape) \(dtype)" }
+}
+
+/// A network, a training step, or a single operation: nodes in an order in which they can run.
+///
+/// Running, training, fusing, planning memory, summaries, receptive fields and export are all readings of a graph. It
+/// holds no numbers.
+public struct Graph: Sendable {
+  /// The index of a value in ``values``.
+  public struct ValueID: Hashable, Sendable {
+    public let index: Int
+    public init(_ index: Int) { self.index = index }
+  }
+
+  /// Where a value comes from.
+  public enum Source: Hashable, Sendable {
+    case input(name: String)
+    /// A tensor of the model, by its path; running statistics are parameters too.
+    case parameter(path: String)
+    /// A tensor that the traced program captured; the trace holds its numbers.
+    case constant(index: Int)
+    case node(index: Int, output: Int)
+  }
+
+  public struct Value: Sendable {
+    public var type: TensorType
+    public var source: Source
+    public var shape: Shape { type.shape }
+  }
+
+  public struct Node: Sendable {
+    public var operation: Operation
+    public var inputs: [ValueID]
+    public var outputs: [ValueID]
+    /// Unique in the graph: the scope of its parameters (`layer1.0.conv1`), or for a node without any, the scope
+    /// around it and the operation's name (`layer1.0.relu`).
+    public var name: String
+  }
+
+  public struct Output: Sendable {
+    public var name: String
+    public var value: ValueID
+  }
+
+  public private(set) var values: [Value] = []
+  public private(set) var nodes: [Node] = []
+  public private(set) var inputs: [ValueID] = []
+  public private(set) var parameters: [ValueID] = []
+  public private(set) var constants: [ValueID] = []
+  public var outputs: [Output] = []
+
+  private var nameCounts: [String: Int] = [:]
+  /// The scope of the last node that had a parameter.
+  private var scope = ""
+
+  public init() {}
+
+  public subscript(_ id: ValueID) -> Value { values[id.index] }
+  public func shape(of id: ValueID) -> Shape { values[id.index].type.shape }
+
+  // MARK: Building
+
+  public mutating func addInput(_ name: String, _ type: TensorType) -> ValueID {
+    let id = addValue(type, .input(name: name))
+    inputs.append(id)
+    return id
+  }
+
+  public mutating func addParameter(_ path: String, _ type: TensorType) -> ValueID {
+    let id = addValue(type, .parameter(path: path))
+    parameters.append(id)
+    return id
+  }
+
+  public mutating func addConstant(_ type: TensorType) -> ValueID {
+    let id = addValue(type, .constant(index: constants.count))
+    constants.append(id)
+    return id
+  }
+
+  /// Appends a node; its name is derived from its parameters unless given.
+  public mutating func append(_ operation: Operation, _ inputs: [ValueID], name: String? = nil) throws(ShapeError)
+    -> [ValueID]
+  {
+    let name = uniqueName(name ?? derivedName(operation, inputs))
+    let types: [TensorType]
+    do {
+      types = try operation.outputTypes(of: inputs.map { values[$0.index].type })
+    } catch {
+      throw ShapeError(message: error.message, path: error.path ?? name)
+    }
+    let index = nodes.count
+    let outputs = types.enumerated().map { addValue($1, .node(index: index, output: $0)) }
+    nodes.append(Node(operation: operation, inputs: inputs, outputs: outputs, name: name))
+    return outputs
+  }
+
+  private mutating func addValue(_ type: TensorType, _ source: Source) -> ValueID {
+    values.append(Value(type: type, source: source))
+    return ValueID(values.count - 1)
+  }
+
+  // MARK: Names
+
+  private mutating func derivedName(_ operation: Operation, _ inputs: [ValueID]) -> String {
+    for input in inputs {
+      if case .parameter(let path) = values[input.index].source, let dot = path.lastIndex(of: ".") {
+        scope = String(path[..<dot])
+        return scope
+      }
+    }
+    guard let dot = scope.lastIndex(of: ".") else { return operation.name }
+    return scope[..<dot] + "." + operation.name
+  }
+
+  private mutating func uniqueName(_ name: String) -> String {
+    let count = nameCounts[name, default: 0]
+    nameCounts[name] = count + 1
+    return count == 0 ? name : "\(name)_\(count)"
+  }
+
+  // MARK: Reading
+
+  /// The node that computes a value, if one does.
+  public func producer(of id: ValueID) -> Node? {
+    guard case .node(let index, _) = values[id.index].source else { return nil }
+    return nodes[index]
+  }
+
+  /// For each value, the indices of the nodes that read it.
+  public func consumers() -> [[Int]] {
+    var consumers = [[Int]](repeating: [], count: values.count)
+    for (index, node) in nodes.enumerated() {
+      for input in node.inputs where consumers[input.index].last != index { consumers[input.index].append(index) }
+    }
+    return consumers
+  }
+}

@@ -1,0 +1,60 @@
+/// What a node costs at least, by the direct algorithm.
+public struct Cost: Hashable, Sendable {
+  /// Multiply-accumulates of matrix products and convolutions: what papers call MACs (or, at half price, FLOPs).
+  public var multiplyAccumulates = 0
+  /// Arithmetic of everything else, one for each element and step.
+  public var elementOperations = 0
+  /// Bytes read and written once.
+  public var bytes = 0
+
+  public static func + (a: Cost, b: Cost) -> Cost {
+    Cost(
+      multiplyAccumulates: a.multiplyAccumulates + b.multiplyAccumulates,
+      elementOperations: a.elementOperations + b.elementOperations, bytes: a.bytes + b.bytes)
+  }
+}
+
+extension Operation {
+  /// The cost rule. A residual, an activation or a bias in an epilogue counts as element operations.
+  public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+    var cost = Cost()
+    for type in inputs + outputs { cost.bytes += type.shape.elementCount * type.dtype.byteCount }
+    let count = outputs.first?.shape.elementCount ?? 0
+    switch self {
+    case .conv(let attributes):
+      let weight = inputs[1].shape
+      cost.multiplyAccumulates = count * (weight.elementCount / max(1, weight[0]))
+      cost.elementOperations = count * ((attributes.hasBias ? 1 : 0) + attributes.epilogue.operationCount)
+    case .convInputGradient:
+      let weight = inputs[1].shape
+      cost.multiplyAccumulates = inputs[0].shape.elementCount * (weight.elementCount / max(1, weight[0]))
+    case .convWeightGradient(_, let weight):
+      cost.multiplyAccumulates = inputs[1].shape.elementCount * (weight.elementCount / max(1, weight[0]))
+    case .linear(let hasBias, let epilogue):
+      cost.multiplyAccumulates = count * inputs[1].shape[1]
+      cost.elementOperations = count * ((hasBias ? 1 : 0) + epilogue.operationCount)
+    case .matmul(let transposesA, _):
+      let a = inputs[0].shape
+      cost.multiplyAccumulates = count * a[transposesA ? a.rank - 2 : a.rank - 1]
+    case .pool(let attributes): cost.elementOperations = count * attributes.kernel.reduce(1, *)
+    case .poolGradient(let attributes, _):
+      cost.elementOperations = inputs[0].shape.elementCount * attributes.kernel.reduce(1, *)
+    case .batchNorm: cost.elementOperations = 2 * count
+    case .batchNormTraining, .batchNormGradient: cost.elementOperations = 5 * count
+    case .unary, .unaryGradient, .binary, .dropout: cost.elementOperations = count
+    case .reduce: cost.elementOperations = inputs[0].shape.elementCount
+    case .softmax, .logSoftmax, .softmaxGradient: cost.elementOperations = 3 * count
+    case .crossEntropy: cost.elementOperations = 3 * inputs[0].shape.elementCount
+    case .crossEntropyGradient: cost.elementOperations = 3 * count
+    case .sgd, .adam: cost.elementOperations = 4 * count
+    case .clipFactor: cost.elementOperations = inputs.reduce(0) { $0 + $1.shape.elementCount }
+    case .reshape: cost.bytes = 0
+    case .transpose, .broadcast, .concatenate, .slice, .sliceGradient, .pad, .fill, .cast: break
+    }
+    return cost
+  }
+}
+
+extension Epilogue {
+  fileprivate var operationCount: Int { (addsResidual ? 1 : 0) + (activation == nil ? 0 : 1) }
+}

@@ -1,0 +1,135 @@
+/// Everything a graph can compute: a closed set, at the level at which people name things.
+///
+/// Each rule about operations is one exhaustive switch in a file of its own (`Operation+Shape.swift`,
+/// `Operation+Gradient.swift`, `Operation+Cost.swift`, ...), so an operation that lacks a rule does not compile.
+/// The comment of a case lists its inputs, `->`, and its outputs.
+public enum Operation: Hashable, Sendable {
+  // MARK: Convolution and matrix products
+
+  /// `x [N, C, ...], weight [K, C / groups, ...], bias [K]?, residual? -> y [N, K, ...]`: cross-correlation.
+  case conv(ConvAttributes)
+  /// `dy, weight -> dx`: the gradient with respect to the input; by itself, a transposed convolution.
+  case convInputGradient(ConvAttributes, input: Shape)
+  /// `x, dy -> dweight`.
+  case convWeightGradient(ConvAttributes, weight: Shape)
+  /// `x [..., I], weight [O, I], bias [O]?, residual? -> y [..., O]`.
+  case linear(hasBias: Bool, epilogue: Epilogue = .none)
+  /// `a [..., M, K], b [..., K, N] -> [..., M, N]`, each optionally stored transposed.
+  case matmul(transposesA: Bool, transposesB: Bool)
+
+  // MARK: Pooling
+
+  /// `x [N, C, ...] -> y [N, C, ...]`.
+  case pool(PoolAttributes)
+  /// `dy, x (of maximum pooling only) -> dx`.
+  case poolGradient(PoolAttributes, input: Shape)
+
+  // MARK: Normalisation (Ioffe and Szegedy, 2015)
+
+  /// `x [N, C, ...], scale [C], shift [C], mean [C], variance [C] -> y`: with given statistics.
+  case batchNorm(epsilon: Double, activation: UnaryFunction? = nil)
+  /// `x, scale, shift, runningMean, runningVariance -> y, batchMean, inverseDeviation, runningMean, runningVariance`:
+  /// with the statistics of this batch. Momentum is the weight of the batch; the running variance takes the unbiased
+  /// estimate, the normalisation the biased one, as in PyTorch.
+  case batchNormTraining(epsilon: Double, momentum: Double, activation: UnaryFunction? = nil)
+  /// `dy, x, scale, batchMean, inverseDeviation, y (if ReLU is fused) -> dx, dscale, dshift`.
+  case batchNormGradient(fusesReLU: Bool = false)
+
+  // MARK: Element by element
+
+  /// `x -> y`.
+  case unary(UnaryFunction)
+  /// `dy, x -> dx`: the gradient of an activation.
+  case unaryGradient(UnaryFunction)
+  /// `a, b -> y`, broadcast as in NumPy.
+  case binary(BinaryFunction)
+  /// `x, key [seed, step] -> y`: zeroes elements with probability `rate` and scales the others by `1 / (1 - rate)`.
+  /// Which ones is a function of seed, step, `stream` and the element's row-major index alone.
+  case dropout(rate: Double, stream: Int)
+  /// `x -> y` of another element type.
+  case cast(DType)
+
+  // MARK: Reduction and softmax
+
+  /// `x -> y`; axes are counted from the front and sorted.
+  case reduce(Reduction, axes: [Int], keepsDimensions: Bool)
+  /// `x -> y`.
+  case softmax(axis: Int)
+  case logSoftmax(axis: Int)
+  /// `dy, y -> dx` of either.
+  case softmaxGradient(axis: Int, isLog: Bool)
+  /// `logits [N, K, ...], labels [N, ...] (int32), weights [K]? -> loss`: the mean, weighted if there are weights, of
+  /// `-log softmax(logits)[label]`, with label smoothing as in Szegedy et al., 2016.
+  case crossEntropy(labelSmoothing: Double, isWeighted: Bool)
+  /// `dloss, logits, labels, weights? -> dlogits`.
+  case crossEntropyGradient(labelSmoothing: Double, isWeighted: Bool)
+
+  // MARK: Shape and movement
+
+  /// `x -> y` with the same elements in row-major order.
+  case reshape(Shape)
+  /// `x -> y` where axis `i` of the output is axis `permutation[i]` of the input.
+  case transpose([Int])
+  /// `x -> y`, repeating axes of extent 1, with leading axes added.
+  case broadcast(Shape)
+  /// `x... -> y`.
+  case concatenate(axis: Int)
+  /// `x -> y`.
+  case slice(SliceAttributes)
+  /// `dy -> dx`: zeros of the given shape, with `dy` written into the slice.
+  case sliceGradient(SliceAttributes, input: Shape)
+  /// `x -> y` with constant borders.
+  case pad(before: [Int], after: [Int], value: Double)
+  /// `-> y`: one value everywhere.
+  case fill(Double, shape: Shape, dtype: DType)
+
+  // MARK: Update of parameters
+
+  /// `loss, gradient... -> factor, norm`: the norm over all gradients, and the factor that brings it down to
+  /// `maximumNorm` (1 if it is smaller or there is no maximum). The factor is NaN, which makes updates leave
+  /// parameters alone, when the loss or the norm is not finite.
+  case clipFactor(maximumNorm: Double?)
+  /// `parameter, gradient, factor, rate [learning rate, step], velocity? -> parameter, velocity?`.
+  case sgd(SGDAttributes)
+  /// `parameter, gradient, factor, rate [learning rate, step], first moment, second moment
+  ///  -> parameter, first moment, second moment`.
+  case adam(AdamAttributes)
+
+  /// The short name that summaries, profiles and errors use.
+  public var name: String {
+    switch self {
+    case .conv(let attributes): "conv\(attributes.rank)d"
+    case .convInputGradient: "conv_input_gradient"
+    case .convWeightGradient: "conv_weight_gradient"
+    case .linear: "linear"
+    case .matmul: "matmul"
+    case .pool(let attributes):
+      (attributes.kind == .max ? "max_pool" : "avg_pool") + "\(attributes.rank)d"
+    case .poolGradient: "pool_gradient"
+    case .batchNorm, .batchNormTraining: "batch_norm"
+    case .batchNormGradient: "batch_norm_gradient"
+    case .unary(let function): function.name
+    case .unaryGradient(let function): function.name + "_gradient"
+    case .binary(let function): function.rawValue
+    case .dropout: "dropout"
+    case .cast: "cast"
+    case .reduce(let reduction, _, _): reduction.rawValue
+    case .softmax: "softmax"
+    case .logSoftmax: "log_softmax"
+    case .softmaxGradient: "softmax_gradient"
+    case .crossEntropy: "cross_entropy"
+    case .crossEntropyGradient: "cross_entropy_gradient"
+    case .reshape: "reshape"
+    case .transpose: "transpose"
+    case .broadcast: "broadcast"
+    case .concatenate: "concatenate"
+    case .slice: "slice"
+    case .sliceGradient: "slice_gradient"
+    case .pad: "pad"
+    case .fill: "fill"
+    case .clipFactor: "clip_factor"
+    case .sgd: "sgd"
+    case .adam: "adam"
+    }
+  }
+}

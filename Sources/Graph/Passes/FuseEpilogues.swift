@@ -1,0 +1,132 @@
+extension Graph {
+  /// Moves a residual addition and an activation into the kernel that produces their input, where nothing else needs
+  /// the value in between.
+  ///
+  /// In a training step the gradient of ReLU is first made to read ReLU's output instead of its input (they have the
+  /// same positive elements), which frees the input for fusion.
+  public func fusingEpilogues() -> Graph {
+    redirectingReLUGradients().fusingResiduals().fusingActivations().fusingReLUGradients()
+  }
+
+  /// The activations that kernels have in their epilogues.
+  private func isFusible(_ function: UnaryFunction) -> Bool { function == .relu || function == .relu6 }
+
+  private func redirectingReLUGradients() -> Graph {
+    var activated: [ValueID: ValueID] = [:]
+    for node in nodes {
+      if case .unary(.relu) = node.operation { activated[node.inputs[0]] = node.outputs[0] }
+    }
+    var rewriting = Rewriting(self)
+    for node in nodes {
+      if case .unaryGradient(.relu) = node.operation, let output = activated[node.inputs[1]] {
+        rewriting.copy(node, inputs: [rewriting[node.inputs[0]], rewriting[output]])
+      } else {
+        rewriting.copy(node)
+      }
+    }
+    return rewriting.finished()
+  }
+
+  /// `add(conv(x), r)` becomes a convolution with a residual.
+  private func fusingResiduals() -> Graph {
+    let single = singleReaders()
+    var position = [Int](repeating: -1, count: values.count)
+    for (index, node) in nodes.enumerated() { for output in node.outputs { position[output.index] = index } }
+    var rewriting = Rewriting(self)
+    for node in nodes {
+      guard case .binary(.add) = node.operation, shape(of: node.inputs[0]) == shape(of: node.inputs[1]),
+        node.inputs[0] != node.inputs[1]
+      else {
+        rewriting.copy(node)
+        continue
+      }
+      // Of two candidates the later one, so that the other operand exists when the kernel runs.
+      let candidates = [(node.inputs[0], node.inputs[1]), (node.inputs[1], node.inputs[0])]
+        .sorted { position[$0.0.index] > position[$1.0.index] }
+      let fused = candidates.lazy.compactMap { candidate in
+        self.addingResidual(to: candidate.0, single: single).map { (self.producer(of: candidate.0)!, $0, candidate.1) }
+      }.first
+      guard let (producer, operation, residual) = fused else {
+        rewriting.copy(node)
+        continue
+      }
+      var merged = producer
+      merged.outputs = node.outputs
+      rewriting.copy(merged, as: operation, inputs: (producer.inputs + [residual]).map { rewriting[$0] })
+    }
+    return rewriting.finished().removingDeadCode()
+  }
+
+  private func addingResidual(to value: ValueID, single: [Bool]) -> Operation? {
+    guard single[value.index], let producer = producer(of: value) else { return nil }
+    switch producer.operation {
+    case .conv(var attributes) where attributes.epilogue == .none:
+      attributes.epilogue.addsResidual = true
+      return .conv(attributes)
+    case .linear(let hasBias, .none): return .linear(hasBias: hasBias, epilogue: Epilogue(addsResidual: true))
+    default: return nil
+    }
+  }
+
+  private func fusingActivations() -> Graph {
+    let single = singleReaders()
+    var rewriting = Rewriting(self)
+    for node in nodes {
+      guard case .unary(let function) = node.operation, isFusible(function), single[node.inputs[0].index],
+        let producer = producer(of: node.inputs[0]), producer.outputs[0] == node.inputs[0],
+        let operation = producer.operation.adding(function)
+      else {
+        rewriting.copy(node)
+        continue
+      }
+      var merged = producer
+      merged.outputs[0] = node.outputs[0]
+      rewriting.copy(merged, as: operation, inputs: producer.inputs.map { rewriting[$0] })
+    }
+    return rewriting.finished().removingDeadCode()
+  }
+
+  /// The mask of ReLU goes into the gradient of the batch norm before it.
+  private func fusingReLUGradients() -> Graph {
+    let single = singleReaders()
+    var rewriting = Rewriting(self)
+    for node in nodes {
+      guard case .batchNormGradient(false) = node.operation, single[node.inputs[0].index],
+        let mask = producer(of: node.inputs[0]), case .unaryGradient(.relu) = mask.operation
+      else {
+        rewriting.copy(node)
+        continue
+      }
+      rewriting.copy(
+        node, as: .batchNormGradient(fusesReLU: true),
+        inputs: ([mask.inputs[0]] + node.inputs[1...] + [mask.inputs[1]]).map { rewriting[$0] })
+    }
+    return rewriting.finished().removingDeadCode()
+  }
+
+  /// For each value, whether exactly one node reads it, once, and no output is it.
+  private func singleReaders() -> [Bool] {
+    var counts = [Int](repeating: 0, count: values.count)
+    for node in nodes { for input in node.inputs { counts[input.index] += 1 } }
+    for output in outputs { counts[output.value.index] += 2 }
+    return counts.map { $0 == 1 }
+  }
+}
+
+extension Operation {
+  /// The operation with an activation at its end, if it can have one and has none.
+  fileprivate func adding(_ activation: UnaryFunction) -> Operation? {
+    switch self {
+    case .conv(var attributes) where attributes.epilogue.activation == nil:
+      attributes.epilogue.activation = activation
+      return .conv(attributes)
+    case .linear(let hasBias, var epilogue) where epilogue.activation == nil:
+      epilogue.activation = activation
+      return .linear(hasBias: hasBias, epilogue: epilogue)
+    case .batchNorm(let epsilon, nil): return .batchNorm(epsilon: epsilon, activation: activation)
+    case .batchNormTraining(let epsilon, let momentum, nil) where activation == .relu:
+      return .batchNormTraining(epsilon: epsilon, momentum: momentum, activation: activation)
+    default: return nil
+    }
+  }
+}
