@@ -72,3 +72,10 @@ public struct Tensor: Sendable {
     return withUnsafeBuffer(of: Scalar.self) { $0[0] }
   }
 }
+
+extension Tensor {
+  /// The same numbers without the record of where they came from.
+  package var untracked: Tensor {
+    symbol == nil ? self : Tensor(shape: shape, dtype: dtype, storage: storage)
+  }
+}

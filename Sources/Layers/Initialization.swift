@@ -1,0 +1,69 @@
+import Foundation
+import Synchronization
+
+/// Random initial values of parameters.
+///
+/// Layers draw in the order in which they are made, from one generator for each call of ``withSeed(_:_:)``; outside of
+/// any, from a generator of seed 0, so a program gives the same model each time it runs.
+public enum Initializer: Sendable {
+  case zeros
+  case ones
+  /// Uniform in `±1 / sqrt(fan in)`: PyTorch's default for convolutions and linear layers.
+  case uniformFanIn
+  /// Normal with variance `2 / fan out` (He et al., 2015), as ResNets take it.
+  case normalFanOut
+  /// Normal with variance `2 / fan in` (He et al., 2015).
+  case normalFanIn
+  /// Normal with the given deviation.
+  case normal(deviation: Float)
+
+  /// A new tensor. Fans are those of a convolution's or linear layer's weight `[out, in / groups, kernel...]`.
+  public func callAsFunction(_ shape: Shape, fanIn: Int? = nil) -> Tensor {
+    let receptive = shape.dimensions.dropFirst(2).reduce(1, *)
+    let fanIn = fanIn ?? (shape.rank > 1 ? shape[1] * receptive : 1)
+    switch self {
+    case .zeros: return .zeros(shape)
+    case .ones: return .ones(shape)
+    case .uniformFanIn:
+      let bound = 1 / Float(max(1, fanIn)).squareRoot()
+      return random(shape) { $0.uniform(-bound..<bound) }
+    case .normalFanOut: return normal(shape, deviation: (2 / Float(max(1, shape[0] * receptive))).squareRoot())
+    case .normalFanIn: return normal(shape, deviation: (2 / Float(max(1, fanIn))).squareRoot())
+    case .normal(let deviation): return normal(shape, deviation: deviation)
+    }
+  }
+
+  private func normal(_ shape: Shape, deviation: Float) -> Tensor {
+    random(shape) { stream in
+      // Box and Muller, 1958; one of the pair is dropped for simplicity.
+      let radius = (-2 * Foundation.log(1 - Double(stream.uniform()))).squareRoot()
+      return deviation * Float(radius * cos(2 * .pi * Double(stream.uniform())))
+    }
+  }
+
+  private func random(_ shape: Shape, _ draw: (inout RandomStream) -> Float) -> Tensor {
+    var stream = InitializationSeed.current.nextStream()
+    return Tensor(shape: shape, of: Float.self) { buffer in
+      for index in buffer.indices { buffer[index] = draw(&stream) }
+    }
+  }
+}
+
+/// Runs `body` with initial parameters drawn from a seed.
+public func withSeed<Result>(_ seed: UInt64, _ body: () throws -> Result) rethrows -> Result {
+  try InitializationSeed.$current.withValue(InitializationSeed(seed), operation: body)
+}
+
+private final class InitializationSeed: Sendable {
+  @TaskLocal static var current = InitializationSeed(0)
+  private let seed: UInt64
+  private let count = Atomic<UInt64>(0)
+
+  init(_ seed: UInt64) { self.seed = seed }
+
+  /// A stream for the next tensor.
+  func nextStream() -> RandomStream {
+    let index = count.wrappingAdd(1, ordering: .relaxed).newValue
+    return RandomStream(seed: seed, stream: RandomStream.stream(0x696E_6974, index))
+  }
+}

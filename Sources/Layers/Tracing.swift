@@ -1,0 +1,26 @@
+/// A model traced for one input type: its graph, and the numbers the trace captured.
+public struct TracedModel: Sendable {
+  public let graph: Graph
+  public let constants: [Tensor]
+}
+
+/// Traces a layer in inference mode: the graph that summaries, plans and exports read.
+///
+/// - Parameter input: the input with its batch axis, `[1, 3, 224, 224]`.
+/// - Throws: `ShapeError` with the path of the layer where shapes stop fitting.
+public func trace<Model: Layer>(_ model: Model, input: Shape, dtype: DType = .float32) throws -> TracedModel {
+  let tracer = Tracer(isTraining: false)
+  let x = tracer.input("input", TensorType(input, dtype))
+  let symbolic = try model.mapParameters { path, _, tensor in tracer.parameter(path, tensor, isTracked: false) }
+  let output = Tracer.$current.withValue(tracer) { symbolic(x) }
+  let trace = try tracer.finish(outputs: [("output", output)])
+  return TracedModel(graph: trace.graph, constants: trace.constants)
+}
+
+/// Compiles a layer for inference on inputs of one shape.
+public func compile<Model: Layer>(_ model: Model, input: Shape, options: Plan.Options = .init()) throws -> LoadedPlan {
+  let traced = try trace(model, input: input)
+  let plan = try Plan(traced.graph, constants: traced.constants, options: options)
+  let tensors = Dictionary(uniqueKeysWithValues: model.parameters.map { ($0.path, $0.tensor) })
+  return try LoadedPlan(plan, parameters: plan.parameterPaths.map { tensors[$0]! })
+}

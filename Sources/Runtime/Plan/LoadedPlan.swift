@@ -1,0 +1,47 @@
+public import Graph
+import Kernels
+import Synchronization
+
+/// A plan with its parameters, ready for inference by any number of tasks at once.
+public final class LoadedPlan: Sendable {
+  public let plan: Plan
+  private let parameters: [Storage]
+  private let prepared: Storage
+  /// Workspaces of finished runs, for the next ones.
+  private let spare = Mutex<[Workspace]>([])
+
+  /// - Parameter parameters: tensors in the order of ``Plan/parameterPaths``.
+  public init(_ plan: Plan, parameters: [Tensor] = []) throws(ExecutionError) {
+    try plan.check(parameters, against: plan.graph.parameters, kind: "parameter")
+    self.plan = plan
+    self.parameters = parameters.map { $0.storage! }
+    let workspace = Workspace(plan)
+    prepared = try plan.prepare(parameters: self.parameters, in: workspace)
+    spare.withLock { $0.append(workspace) }
+  }
+
+  /// Runs the plan on inputs in the order of ``Plan/inputNames``; returns the outputs in order.
+  public func run(_ inputs: [Tensor]) throws(ExecutionError) -> [Tensor] { try run(inputs, observer: nil) }
+
+  /// Runs the plan and shows each kernel's outputs to an observer.
+  package func run(_ inputs: [Tensor], observer: StepObserver?) throws(ExecutionError) -> [Tensor] {
+    try plan.check(inputs, against: plan.graph.inputs, kind: "input")
+    let workspace = spare.withLock { $0.popLast() } ?? Workspace(plan)
+    let outputs = plan.makeOutputs()
+    workspace.bind(plan, inputs: inputs, parameters: parameters, prepared: prepared, outputs: outputs)
+    try plan.execute(plan.steps, in: workspace, observer: observer)
+    let results = plan.collect(outputs, from: workspace).compactMap { $0 }
+    spare.withLock { $0.append(workspace) }
+    return results
+  }
+}
+
+extension Tensor {
+  /// A copy of the numbers in memory of its own.
+  package func copiedStorage() -> Storage {
+    guard let storage else { fail("a symbolic tensor has no numbers to copy") }
+    let copy = Storage(byteCount: storage.byteCount)
+    copy.pointer.copyMemory(from: storage.pointer, byteCount: storage.byteCount)
+    return copy
+  }
+}

@@ -1,0 +1,157 @@
+import Graph
+import Kernels
+
+/// Three extents of which the leading ones are 1 where the rank is lower.
+private func padded(_ extents: some Sequence<Int>, with filler: Int = 1) -> Kernels.Extents {
+  let list = Array(extents)
+  let all = Array(repeating: filler, count: 3 - list.count) + list
+  return Kernels.Extents(all[0], all[1], all[2])
+}
+
+extension ConvGeometry {
+  init(_ attributes: ConvAttributes, input: Shape, weight: Shape, output: Shape) {
+    self.init(
+      batch: input[0], inChannels: input[1], outChannels: weight[0], groups: attributes.groups,
+      input: padded(input.spatial), kernel: padded(weight.spatial), stride: padded(attributes.stride),
+      dilation: padded(attributes.dilation), paddingBefore: padded(attributes.paddingBefore, with: 0),
+      output: padded(output.spatial))
+  }
+
+  /// What weights packed for one geometry depend on, besides the weights.
+  fileprivate func packKey(_ direction: String) -> String {
+    direction == "forward"
+      ? "pack_weights \(groups)" : "pack_weights_for_gradient \(groups) \(stride) \(dilation) \(paddingBefore)"
+  }
+}
+
+extension Convolution.Activation {
+  /// The epilogue's form of an activation; fusion makes no others.
+  fileprivate init(_ function: Graph.UnaryFunction?) {
+    switch function {
+    case nil: self = .none
+    case .relu: self = .relu
+    case .relu6: self = .relu6
+    case .some(let function): fail("\(function.name) cannot be an epilogue")
+    }
+  }
+}
+
+extension Lowering {
+  mutating func conv(_ attributes: ConvAttributes, _ node: Graph.Node) {
+    let geometry = ConvGeometry(
+      attributes, input: shape(node.inputs[0]), weight: shape(node.inputs[1]), output: shape(node.outputs[0]))
+    let weights = packedWeights(node.inputs[1], geometry)
+    var inputs = [value(node.inputs[0], .channelsLast), weights]
+    if attributes.hasBias { inputs.append(value(node.inputs[2], .rowMajor)) }
+    if attributes.epilogue.addsResidual { inputs.append(value(node.inputs.last!, .channelsLast)) }
+    emitProduct(
+      geometry.isDepthwise ? "depthwise" : "implicit_gemm", geometry, hasBias: attributes.hasBias,
+      attributes.epilogue, inputs: inputs, output: output(node.outputs[0], .channelsLast))
+  }
+
+  mutating func linear(hasBias: Bool, _ epilogue: Epilogue, _ node: Graph.Node) {
+    let weight = shape(node.inputs[1])
+    let rows = shape(node.inputs[0]).elementCount / max(1, weight[1])
+    let geometry = ConvGeometry.linear(rows: rows, inputs: weight[1], outputs: weight[0])
+    var inputs = [value(node.inputs[0], .rowMajor), packedWeights(node.inputs[1], geometry)]
+    if hasBias { inputs.append(value(node.inputs[2], .rowMajor)) }
+    if epilogue.addsResidual { inputs.append(value(node.inputs.last!, .rowMajor)) }
+    emitProduct(
+      "gemm", geometry, hasBias: hasBias, epilogue, inputs: inputs, output: output(node.outputs[0], .rowMajor))
+  }
+
+  private mutating func packedWeights(_ id: Graph.ValueID, _ geometry: ConvGeometry) -> Int {
+    derived(
+      value(id, .rowMajor), kind: geometry.packKey("forward"),
+      elementCount: Convolution.forwardWeightsSize(geometry)
+    ) { call in
+      Convolution.packForward(call.input(0), into: call.output(), geometry, pool: call.pool)
+    }
+  }
+
+  private mutating func emitProduct(
+    _ kernel: String, _ geometry: ConvGeometry, hasBias: Bool, _ epilogue: Graph.Epilogue, inputs: [Int], output: Int
+  ) {
+    let activation = Convolution.Activation(epilogue.activation)
+    let residual = epilogue.addsResidual ? inputs.count - 1 : nil
+    emit(kernel, inputs: inputs, outputs: [output]) { call in
+      Convolution.forward(
+        call.input(0), weights: call.input(1), into: call.output(), geometry,
+        epilogue: Convolution.Epilogue(
+          bias: hasBias ? call.input(2) : nil, residual: residual.map { call.input($0) }, activation: activation),
+        pool: call.pool)
+    }
+  }
+
+  mutating func convInputGradient(_ attributes: ConvAttributes, _ node: Graph.Node) {
+    let geometry = ConvGeometry(
+      attributes, input: shape(node.outputs[0]), weight: shape(node.inputs[1]), output: shape(node.inputs[0]))
+    let weights = derived(
+      value(node.inputs[1], .rowMajor), kind: geometry.packKey("gradient"),
+      elementCount: Convolution.inputGradientWeightsSize(geometry)
+    ) { call in
+      Convolution.packInputGradient(call.input(0), into: call.output(), geometry, pool: call.pool)
+    }
+    let inputs = [value(node.inputs[0], .channelsLast), weights]
+    emit("implicit_gemm_transposed", inputs: inputs, outputs: [output(node.outputs[0], .channelsLast)]) { call in
+      Convolution.inputGradient(
+        call.input(0), weights: call.input(1), into: call.output(), geometry, pool: call.pool)
+    }
+  }
+
+  mutating func convWeightGradient(_ attributes: ConvAttributes, _ node: Graph.Node) {
+    let geometry = ConvGeometry(
+      attributes, input: shape(node.inputs[0]), weight: shape(node.outputs[0]), output: shape(node.inputs[1]))
+    emitWeightGradient(
+      geometry, x: value(node.inputs[0], .channelsLast), dy: value(node.inputs[1], .channelsLast),
+      output: output(node.outputs[0], .rowMajor))
+  }
+
+  private mutating func emitWeightGradient(_ geometry: ConvGeometry, x: Int, dy: Int, output: Int) {
+    let bytes = Convolution.weightGradientWorkspaceSize(geometry) * 4
+    emit("outer_product", inputs: [x, dy], outputs: [output], workspaceBytes: max(4, bytes)) { call in
+      Convolution.weightGradient(
+        call.input(0), call.input(1), into: call.output(), geometry,
+        workspace: call.workspace.assumingMemoryBound(to: Float.self), pool: call.pool)
+    }
+  }
+
+  mutating func matmul(_ transposesA: Bool, _ transposesB: Bool, _ node: Graph.Node) {
+    let (a, b, c) = (shape(node.inputs[0]), shape(node.inputs[1]), shape(node.outputs[0]))
+    let inputs = [value(node.inputs[0], .rowMajor), value(node.inputs[1], .rowMajor)]
+    let result = output(node.outputs[0], .rowMajor)
+    let (m, n) = (c[c.rank - 2], c[c.rank - 1])
+    let k = transposesA ? a[a.rank - 2] : a[a.rank - 1]
+    if transposesA && !transposesB && c.rank == 2 {
+      // The gradient of a linear layer's weight: no operand needs packing.
+      return emitWeightGradient(
+        .linear(rows: k, inputs: n, outputs: m), x: inputs[1], dy: inputs[0], output: result)
+    }
+    let bytes = 4 * Convolution.matmulWorkspaceSize(m: m, n: n, k: k, transposeA: transposesA, transposeB: transposesB)
+    let batch = Shape(Array(c.dimensions.dropLast(2)))
+    let aOffsets = broadcastOffsets(of: Array(a.dimensions.dropLast(2)), over: batch).map { $0 * m * k }
+    let bOffsets = broadcastOffsets(of: Array(b.dimensions.dropLast(2)), over: batch).map { $0 * k * n }
+    emit("gemm", inputs: inputs, outputs: [result], workspaceBytes: max(4, bytes)) { call in
+      for index in aOffsets.indices {
+        Convolution.matmul(
+          call.input(0) + aOffsets[index], call.input(1) + bOffsets[index], into: call.output() + index * m * n,
+          m: m, n: n, k: k, transposeA: transposesA, transposeB: transposesB,
+          workspace: call.workspace.assumingMemoryBound(to: Float.self), pool: call.pool)
+      }
+    }
+  }
+
+  /// For each index of `batch` in row-major order, the index into a dense array of `extents` that broadcasts to it.
+  private func broadcastOffsets(of extents: [Int], over batch: Shape) -> [Int] {
+    let strides = broadcastStrides(Shape(extents), .rowMajor, to: batch)
+    return (0..<batch.elementCount).map { flat in
+      var rest = flat
+      var offset = 0
+      for axis in stride(from: batch.rank - 1, through: 0, by: -1) {
+        offset += rest % batch[axis] * strides[axis]
+        rest /= batch[axis]
+      }
+      return offset
+    }
+  }
+}

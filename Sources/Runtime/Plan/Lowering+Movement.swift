@@ -1,0 +1,94 @@
+import Graph
+import Kernels
+
+extension Lowering {
+  /// Emits a copy through strides. `clears`: whether elements that the copy does not reach become zero.
+  private mutating func emitCopy(
+    _ kernel: String, from source: Int, offset: Int = 0, strides: [Int], to target: Int, offset targetOffset: Int = 0,
+    strides targetStrides: [Int], extents: [Int], clears: Bool = false, keeping other: [Int] = []
+  ) {
+    let count = values[target].type.shape.elementCount
+    emit(kernel, inputs: [source] + other, outputs: [target]) { call in
+      if clears { CopyKernel.fill(call.output(), count: count, value: 0, pool: call.pool) }
+      CopyKernel.strided(
+        from: call.input(0) + offset, strides, to: call.output() + targetOffset, targetStrides, extents: extents,
+        pool: call.pool)
+    }
+  }
+
+  mutating func transpose(_ permutation: [Int], _ node: Graph.Node) {
+    let (input, result) = (shape(node.inputs[0]), shape(node.outputs[0]))
+    let strides = input.strides
+    let source = value(node.inputs[0], .rowMajor)
+    emitCopy(
+      "transpose", from: source, strides: permutation.map { strides[$0] },
+      to: output(node.outputs[0], .rowMajor), strides: result.strides, extents: result.dimensions)
+  }
+
+  mutating func broadcast(_ node: Graph.Node) {
+    let (input, result) = (shape(node.inputs[0]), shape(node.outputs[0]))
+    let layout: Layout = input.rank == result.rank ? commonLayout(node.inputs) : .rowMajor
+    let source = value(node.inputs[0], layout)
+    emitCopy(
+      "broadcast", from: source, strides: layout.physical(broadcastStrides(input, layout, to: result)),
+      to: output(node.outputs[0], layout), strides: Shape(layout.physical(result)).strides,
+      extents: layout.physical(result))
+  }
+
+  mutating func concatenate(_ axis: Int, _ node: Graph.Node) {
+    let layout = commonLayout(node.inputs)
+    let result = shape(node.outputs[0])
+    let strides = Shape(layout.physical(result)).strides
+    let along = strides[layout.physicalAxis(axis, rank: result.rank)]
+    let sources = node.inputs.map { value($0, layout) }
+    let shapes = node.inputs.map { layout.physical(shape($0)) }
+    let starts = node.inputs.reduce(into: [0]) { $0.append($0.last! + shape($1)[axis] * along) }
+    emit("concatenate", inputs: sources, outputs: [output(node.outputs[0], layout)]) { call in
+      for (index, extents) in shapes.enumerated() {
+        CopyKernel.strided(
+          from: call.input(index), Shape(extents).strides, to: call.output() + starts[index], strides,
+          extents: extents, pool: call.pool)
+      }
+    }
+  }
+
+  mutating func slice(_ attributes: SliceAttributes, _ node: Graph.Node) {
+    let layout = commonLayout(node.inputs)
+    let region = region(attributes, of: shape(node.inputs[0]), layout)
+    let extents = layout.physical(attributes.counts)
+    let source = value(node.inputs[0], layout)
+    emitCopy(
+      "slice", from: source, offset: region.offset, strides: region.strides,
+      to: output(node.outputs[0], layout), strides: Shape(extents).strides, extents: extents)
+  }
+
+  mutating func sliceGradient(_ attributes: SliceAttributes, _ node: Graph.Node) {
+    let layout = commonLayout(node.inputs)
+    let region = region(attributes, of: shape(node.outputs[0]), layout)
+    let extents = layout.physical(attributes.counts)
+    let source = value(node.inputs[0], layout)
+    emitCopy(
+      "slice_gradient", from: source, strides: Shape(extents).strides,
+      to: output(node.outputs[0], layout), offset: region.offset, strides: region.strides, extents: extents,
+      clears: true)
+  }
+
+  /// Where a slice lies in a dense tensor: the offset of its first element and its strides, in memory order.
+  private func region(_ slice: SliceAttributes, of shape: Shape, _ layout: Layout) -> (offset: Int, strides: [Int]) {
+    let strides = Shape(layout.physical(shape)).strides
+    let offset = zip(layout.physical(slice.starts), strides).reduce(0) { $0 + $1.0 * $1.1 }
+    return (offset, zip(layout.physical(slice.steps), strides).map { $0 * $1 })
+  }
+
+  mutating func pad(_ before: [Int], _ after: [Int], _ padValue: Double, _ node: Graph.Node) {
+    let layout = commonLayout(node.inputs)
+    let extents = layout.physical(shape(node.inputs[0]))
+    let (before, after) = (layout.physical(before), layout.physical(after))
+    let inputs = [value(node.inputs[0], layout)]
+    emit("pad", inputs: inputs, outputs: [output(node.outputs[0], layout)]) { call in
+      CopyKernel.pad(
+        call.input(0), call.output(), extents: extents, before: before, after: after, value: Float(padValue),
+        pool: call.pool)
+    }
+  }
+}

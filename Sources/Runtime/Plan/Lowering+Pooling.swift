@@ -1,0 +1,77 @@
+import Graph
+import Kernels
+
+extension PoolGeometry {
+  fileprivate init(_ attributes: PoolAttributes, input: Shape, output: Shape) {
+    func padded(_ extents: some Sequence<Int>, with filler: Int = 1) -> SIMD3<Int> {
+      let list = Array(extents)
+      return SIMD3(Array(repeating: filler, count: 3 - list.count) + list)
+    }
+    self.init(
+      batch: input[0], channels: input[1], input: padded(input.spatial), kernel: padded(attributes.kernel),
+      stride: padded(attributes.stride), dilation: padded(attributes.dilation),
+      paddingBefore: padded(attributes.paddingBefore, with: 0), paddingAfter: padded(attributes.paddingAfter, with: 0),
+      output: padded(output.spatial))
+  }
+}
+
+extension Lowering {
+  mutating func pool(_ attributes: PoolAttributes, _ node: Graph.Node) {
+    let x = value(node.inputs[0], .channelsLast)
+    let y = output(node.outputs[0], .channelsLast)
+    let geometry = PoolGeometry(attributes, input: shape(node.inputs[0]), output: shape(node.outputs[0]))
+    switch attributes.kind {
+    case .average(let countsPadding):
+      emit("average_pool", inputs: [x], outputs: [y]) { call in
+        geometry.averageForward(call.input(0), call.output(), countsPadding: countsPadding, pool: call.pool)
+      }
+    case .max:
+      let isDifferentiated = graph.nodes.contains { $0.operation.isMaxPoolGradient && $0.inputs[1] == node.inputs[0] }
+      emitMaxPool(attributes, geometry, x: x, y: y, type(node.outputs[0]), keepsIndices: isDifferentiated)
+    }
+  }
+
+  mutating func poolGradient(_ attributes: PoolAttributes, _ node: Graph.Node) {
+    let dy = value(node.inputs[0], .channelsLast)
+    let geometry = PoolGeometry(attributes, input: shape(node.outputs[0]), output: shape(node.inputs[0]))
+    switch attributes.kind {
+    case .average(let countsPadding):
+      emit("average_pool_gradient", inputs: [dy], outputs: [output(node.outputs[0], .channelsLast)]) { call in
+        geometry.averageBackward(call.input(0), call.output(), countsPadding: countsPadding, pool: call.pool)
+      }
+    case .max:
+      let x = value(node.inputs[1], .channelsLast)
+      let key = PoolKey(value: x, attributes: attributes)
+      if poolIndices[key] == nil {
+        let type = type(node.inputs[0])
+        emitMaxPool(attributes, geometry, x: x, y: temporary(type), type, keepsIndices: true)
+      }
+      emit(
+        "max_pool_gradient", inputs: [dy, poolIndices[key]!], outputs: [output(node.outputs[0], .channelsLast)]
+      ) { call in
+        geometry.maxBackward(
+          call.input(0), indices: call.input(1, as: Int32.self), call.output(), pool: call.pool)
+      }
+    }
+  }
+
+  private mutating func emitMaxPool(
+    _ attributes: PoolAttributes, _ geometry: PoolGeometry, x: Int, y: Int, _ type: TensorType, keepsIndices: Bool
+  ) {
+    var outputs = [y]
+    if keepsIndices {
+      outputs.append(temporary(TensorType(type.shape, .int32)))
+      poolIndices[PoolKey(value: x, attributes: attributes)] = outputs[1]
+    }
+    emit("max_pool", inputs: [x], outputs: outputs) { call in
+      geometry.maxForward(
+        call.input(0), call.output(), indices: keepsIndices ? call.output(1, as: Int32.self) : nil, pool: call.pool)
+    }
+  }
+}
+
+extension Operation {
+  fileprivate var isMaxPoolGradient: Bool {
+    if case .poolGradient(let attributes, _) = self { attributes.kind == .max } else { false }
+  }
+}

@@ -1,0 +1,207 @@
+import Graph
+import Kernels
+
+/// One kernel call of a plan.
+struct Step: Sendable {
+  /// The graph node that it works for.
+  var name: String
+  var operation: Operation
+  /// The kernel, as a profile prints it.
+  var kernel: String
+  var inputs: [Int]
+  var outputs: [Int]
+  /// Scratch memory that lives during this step only.
+  var workspace: Int?
+  /// The input whose memory the first output may take over, if nothing reads it later.
+  var inPlaceInput: Int?
+  var body: @Sendable (borrowing Invocation) throws(ExecutionError) -> Void
+}
+
+/// What a kernel call gets: its pointers and the pool.
+struct Invocation: ~Copyable {
+  let step: Step
+  let pointers: UnsafeMutablePointer<UnsafeMutableRawPointer>
+  let pool: ThreadPool
+
+  func input(_ position: Int) -> UnsafePointer<Float> { UnsafePointer(pointer(step.inputs[position], Float.self)) }
+  func input<T>(_ position: Int, as type: T.Type) -> UnsafePointer<T> { UnsafePointer(pointer(step.inputs[position], T.self)) }
+  func output(_ position: Int = 0) -> UnsafeMutablePointer<Float> { pointer(step.outputs[position], Float.self) }
+  func output<T>(_ position: Int, as type: T.Type) -> UnsafeMutablePointer<T> { pointer(step.outputs[position], T.self) }
+
+  /// Scratch memory; only for steps that asked for it.
+  var workspace: UnsafeMutableRawPointer { step.workspace.map { pointers[$0] } ?? pointers[step.outputs[0]] }
+
+  private func pointer<T>(_ value: Int, _ type: T.Type) -> UnsafeMutablePointer<T> {
+    pointers[value].assumingMemoryBound(to: T.self)
+  }
+}
+
+/// Something that stops the execution of a valid plan: data that no operation can accept.
+public struct ExecutionError: Error, CustomStringConvertible {
+  public var description: String
+}
+
+/// A buffer of a lowered program.
+struct LoweredValue: Sendable {
+  enum Origin: Hashable, Sendable {
+    case input(Int)
+    case parameter(Int)
+    case constant(Int)
+    /// Written by a step.
+    case computed
+  }
+
+  var type: TensorType
+  var byteCount: Int
+  var origin: Origin
+  /// The value whose memory this one is (a reshape); itself if its own.
+  var base: Int
+  /// Whether it depends on parameters and constants alone, so that it can be computed ahead.
+  var isPrepared: Bool
+}
+
+/// Turns a graph into kernel calls on buffers in chosen layouts.
+struct Lowering {
+  let graph: Graph
+  /// Whether parameters keep their values between runs (inference), so that what depends on them alone, such as packed
+  /// weights, is computed once.
+  let parametersAreConstant: Bool
+  private(set) var values: [LoweredValue] = []
+  private(set) var steps: [Step] = []
+  /// Positions of the maxima that a pooling node found, for its gradient; by the pooled buffer and the attributes.
+  var poolIndices: [PoolKey: Int] = [:]
+  private var lowered: [[Layout: Int]]
+  private var packed: [PackKey: Int] = [:]
+  private var node: Graph.Node?
+
+  struct PoolKey: Hashable {
+    var value: Int
+    var attributes: PoolAttributes
+  }
+
+  private struct PackKey: Hashable {
+    var value: Int
+    var kind: String
+  }
+
+  init(_ graph: Graph, parametersAreConstant: Bool) throws(ShapeError) {
+    self.graph = graph
+    self.parametersAreConstant = parametersAreConstant
+    lowered = .init(repeating: [:], count: graph.values.count)
+    for (index, id) in graph.inputs.enumerated() { define(id, .input(index)) }
+    for (index, id) in graph.parameters.enumerated() { define(id, .parameter(index)) }
+    for (index, id) in graph.constants.enumerated() { define(id, .constant(index)) }
+    for node in graph.nodes {
+      self.node = node
+      try node.operation.lower(node, in: &self)
+    }
+  }
+
+  private mutating func define(_ id: Graph.ValueID, _ origin: LoweredValue.Origin) {
+    let type = graph[id].type
+    let isPrepared =
+      switch origin {
+      case .constant: true
+      case .parameter: parametersAreConstant
+      default: false
+      }
+    let value = addValue(type, byteCount: type.shape.elementCount * type.dtype.byteCount, origin, isPrepared: isPrepared)
+    set(id, value, .rowMajor)
+  }
+
+  private mutating func addValue(_ type: TensorType, byteCount: Int, _ origin: LoweredValue.Origin, isPrepared: Bool)
+    -> Int
+  {
+    values.append(
+      LoweredValue(type: type, byteCount: byteCount, origin: origin, base: values.count, isPrepared: isPrepared))
+    return values.count - 1
+  }
+
+  // MARK: Values in layouts
+
+  func type(_ id: Graph.ValueID) -> TensorType { graph[id].type }
+  func shape(_ id: Graph.ValueID) -> Shape { graph.shape(of: id) }
+
+  /// Whether the value already lies in memory in that layout.
+  func has(_ id: Graph.ValueID, _ layout: Layout) -> Bool { lowered[id.index][layout] != nil }
+
+  /// The layout for an operation that can work in any: that of its largest input.
+  func commonLayout(_ ids: [Graph.ValueID]) -> Layout {
+    guard let largest = ids.max(by: { shape($0).elementCount < shape($1).elementCount }) else { return .rowMajor }
+    return has(largest, .channelsLast) && !has(largest, .rowMajor) ? .channelsLast : .rowMajor
+  }
+
+  /// The buffer of a value in a layout, converted if it does not exist yet.
+  mutating func value(_ id: Graph.ValueID, _ layout: Layout) -> Int {
+    if let value = lowered[id.index][layout] { return value }
+    let other: Layout = layout == .rowMajor ? .channelsLast : .rowMajor
+    guard let source = lowered[id.index][other] else { fail("a plan read a value before it was computed") }
+    let shape = shape(id)
+    let (batch, channels) = (shape[0], shape[1])
+    let points = shape.spatial.reduce(1, *)
+    let toChannelsLast = layout == .channelsLast
+    let converted = temporary(graph[id].type)
+    emit("convert_layout", inputs: [source], outputs: [converted]) { call in
+      let (rows, columns) = toChannelsLast ? (channels, points) : (points, channels)
+      CopyKernel.transpose(
+        call.input(0), call.output(), batch: batch, rows: rows, columns: columns, pool: call.pool)
+    }
+    set(id, converted, layout)
+    return converted
+  }
+
+  private mutating func set(_ id: Graph.ValueID, _ value: Int, _ layout: Layout) {
+    lowered[id.index][layout] = value
+    if Layout.coincide(shape(id)) { lowered[id.index] = [.rowMajor: value, .channelsLast: value] }
+  }
+
+  // MARK: Emitting
+
+  /// A new buffer for a value that a kernel will write.
+  mutating func temporary(_ type: TensorType) -> Int {
+    addValue(type, byteCount: type.shape.elementCount * type.dtype.byteCount, .computed, isPrepared: false)
+  }
+
+  /// A buffer for an output of the current node, in the given layout.
+  mutating func output(_ id: Graph.ValueID, _ layout: Layout) -> Int {
+    let value = temporary(type(id))
+    set(id, value, layout)
+    return value
+  }
+
+  /// Makes an output of the current node another view of an existing buffer.
+  mutating func alias(_ id: Graph.ValueID, of value: Int, _ layout: Layout = .rowMajor) {
+    let source = values[value]
+    let view = addValue(type(id), byteCount: source.byteCount, source.origin, isPrepared: source.isPrepared)
+    values[view].base = source.base
+    set(id, view, layout)
+  }
+
+  mutating func emit(
+    _ kernel: String, inputs: [Int], outputs: [Int], workspaceBytes: Int = 0, inPlaceInput: Int? = nil,
+    _ body: @escaping @Sendable (borrowing Invocation) throws(ExecutionError) -> Void
+  ) {
+    guard let node else { fail("a kernel was emitted outside a node") }
+    let isPrepared = inputs.allSatisfy { values[$0].isPrepared }
+    for output in outputs { values[output].isPrepared = isPrepared }
+    let workspace = workspaceBytes == 0 ? nil : addValue(
+      TensorType([workspaceBytes], .uint8), byteCount: workspaceBytes, .computed, isPrepared: isPrepared)
+    steps.append(
+      Step(
+        name: node.name, operation: node.operation, kernel: kernel, inputs: inputs, outputs: outputs,
+        workspace: workspace, inPlaceInput: inPlaceInput, body: body))
+  }
+
+  /// A derived form of a buffer, such as packed weights, made once for all nodes that want the same.
+  mutating func derived(
+    _ value: Int, kind: String, elementCount: Int,
+    _ body: @escaping @Sendable (borrowing Invocation) throws(ExecutionError) -> Void
+  ) -> Int {
+    let key = PackKey(value: values[value].base, kind: kind)
+    if let known = packed[key] { return known }
+    let result = temporary(TensorType([elementCount]))
+    emit(kind, inputs: [value], outputs: [result], body)
+    packed[key] = result
+    return result
+  }
+}

@@ -1,0 +1,130 @@
+/// Where each buffer of a plan lies.
+struct MemoryPlan: Sendable {
+  enum Place: Hashable, Sendable {
+    case input(Int)
+    case parameter(Int)
+    case constant(Int)
+    case output(Int)
+    /// Byte offset into memory that is filled once.
+    case prepared(Int)
+    /// Byte offset into the arena of a run.
+    case arena(Int)
+  }
+
+  private(set) var places: [Place]
+  private(set) var arenaByteCount = 0
+  private(set) var preparedByteCount = 0
+
+  /// Vector kernels may read (never write) this far past the end of a buffer.
+  private static let slack = 256
+
+  /// - Parameters:
+  ///   - outputs: for each output of the plan its buffer, and the parameter that it overwrites, if any.
+  init(_ lowering: Lowering, outputs: [(value: Int, parameter: Int?)]) {
+    let values = lowering.values
+    var groups = AliasGroups(values)
+
+    // The first and last step at which each group is in use.
+    var firstUse = [Int](repeating: Int.max, count: values.count)
+    var lastUse = [Int](repeating: -1, count: values.count)
+    for (index, step) in lowering.steps.enumerated() {
+      for value in step.inputs + step.outputs + (step.workspace.map { [$0] } ?? []) {
+        let group = groups.find(value)
+        firstUse[group] = min(firstUse[group], index)
+        lastUse[group] = max(lastUse[group], index)
+      }
+    }
+
+    // Outputs are written straight into their destination where a step computes them.
+    var destination: [Int: Place] = [:]
+    for (index, output) in outputs.enumerated() {
+      let group = groups.find(output.value)
+      guard values[group].origin == .computed, !values[group].isPrepared, destination[group] == nil else { continue }
+      destination[group] = output.parameter.map { .parameter($0) } ?? .output(index)
+    }
+
+    // A kernel that may work in place takes over the memory of an input that dies there.
+    for (index, step) in lowering.steps.enumerated() {
+      guard let position = step.inPlaceInput else { continue }
+      let (source, target) = (groups.find(step.inputs[position]), groups.find(step.outputs[0]))
+      guard source != target, values[source].origin == .computed,
+        values[source].isPrepared == values[target].isPrepared, lastUse[source] == index,
+        values[source].byteCount >= values[target].byteCount, destination[source] == nil, destination[target] == nil
+      else { continue }
+      groups.join(target, into: source)
+      lastUse[source] = max(lastUse[source], lastUse[target])
+    }
+
+    places = .init(repeating: .arena(0), count: values.count)
+    var intervals: [Interval] = []
+    var prepared = 0
+    for index in values.indices where groups.find(index) == index {
+      if let place = destination[index] {
+        places[index] = place
+        continue
+      }
+      switch values[index].origin {
+      case .input(let slot): places[index] = .input(slot)
+      case .parameter(let slot): places[index] = .parameter(slot)
+      case .constant(let slot): places[index] = .constant(slot)
+      case .computed:
+        if values[index].isPrepared {
+          places[index] = .prepared(prepared)
+          prepared += Self.padded(values[index].byteCount)
+        } else if lastUse[index] >= 0 {
+          intervals.append(
+            Interval(
+              value: index, first: firstUse[index], last: lastUse[index],
+              byteCount: Self.padded(values[index].byteCount)))
+        }
+      }
+    }
+    preparedByteCount = prepared
+    for (value, offset) in Self.pack(&intervals) { places[value] = .arena(offset) }
+    arenaByteCount = intervals.map { $0.offset + $0.byteCount }.max() ?? 0
+    for index in values.indices { places[index] = places[groups.find(index)] }
+  }
+
+  private static func padded(_ byteCount: Int) -> Int { (byteCount + slack + 63) & ~63 }
+
+  private struct Interval {
+    var value: Int
+    var first: Int
+    var last: Int
+    var byteCount: Int
+    var offset = 0
+  }
+
+  /// Offsets such that buffers that live at the same time do not overlap: largest first, each at the lowest offset
+  /// that is free during its whole life (greedy by size: Pisarchyk and Lee, 2020).
+  private static func pack(_ intervals: inout [Interval]) -> [(Int, Int)] {
+    intervals.sort { ($0.byteCount, $1.value) > ($1.byteCount, $0.value) }
+    var placed: [Interval] = []  // sorted by offset
+    for index in intervals.indices {
+      var offset = 0
+      for other in placed where other.first <= intervals[index].last && intervals[index].first <= other.last {
+        if offset + intervals[index].byteCount <= other.offset { break }
+        offset = max(offset, other.offset + other.byteCount)
+      }
+      intervals[index].offset = offset
+      let position = placed.firstIndex { $0.offset > offset } ?? placed.endIndex
+      placed.insert(intervals[index], at: position)
+    }
+    return intervals.map { ($0.value, $0.offset) }
+  }
+}
+
+/// Sets of buffers that share memory.
+private struct AliasGroups {
+  private var parents: [Int]
+
+  init(_ values: [LoweredValue]) { parents = values.map(\.base) }
+
+  func find(_ value: Int) -> Int {
+    var root = value
+    while parents[root] != root { root = parents[root] }
+    return root
+  }
+
+  mutating func join(_ value: Int, into root: Int) { parents[find(value)] = find(root) }
+}

@@ -1,0 +1,48 @@
+import Graph
+import Kernels
+
+extension Operation {
+  /// The kernel rule: emits the kernel calls that compute a node.
+  func lower(_ node: Graph.Node, in lowering: inout Lowering) throws(ShapeError) {
+    for id in node.inputs + node.outputs where lowering.type(id).dtype == .float64 {
+      throw ShapeError(message: "\(name): plans compute in float32; run float64 tensors eagerly", path: node.name)
+    }
+    switch self {
+    case .conv(let attributes): lowering.conv(attributes, node)
+    case .convInputGradient(let attributes, _): lowering.convInputGradient(attributes, node)
+    case .convWeightGradient(let attributes, _): lowering.convWeightGradient(attributes, node)
+    case .linear(let hasBias, let epilogue): lowering.linear(hasBias: hasBias, epilogue, node)
+    case .matmul(let transposesA, let transposesB): lowering.matmul(transposesA, transposesB, node)
+    case .pool(let attributes): lowering.pool(attributes, node)
+    case .poolGradient(let attributes, _): lowering.poolGradient(attributes, node)
+    case .batchNorm(let epsilon, let activation): lowering.batchNorm(epsilon, activation, node)
+    case .batchNormTraining(let epsilon, let momentum, let activation):
+      lowering.batchNormTraining(epsilon, momentum, activation, node)
+    case .batchNormGradient: lowering.batchNormGradient(node)
+    case .unary(let function): lowering.unary(function, node)
+    case .unaryGradient(let function): lowering.unaryGradient(function, node)
+    case .binary(let function): lowering.binary(function, node)
+    case .dropout(let rate, let stream): lowering.dropout(rate, stream, node)
+    case .cast(let dtype): try lowering.cast(dtype, node)
+    case .reduce(let reduction, let axes, let keepsDimensions):
+      lowering.reduce(reduction, axes, keepsDimensions, node)
+    case .softmax(let axis): lowering.softmax(axis, isLog: false, node)
+    case .logSoftmax(let axis): lowering.softmax(axis, isLog: true, node)
+    case .softmaxGradient(let axis, let isLog): lowering.softmaxGradient(axis, isLog, node)
+    case .crossEntropy(let smoothing, let isWeighted): lowering.crossEntropy(smoothing, isWeighted, node)
+    case .crossEntropyGradient(let smoothing, let isWeighted):
+      lowering.crossEntropyGradient(smoothing, isWeighted, node)
+    case .reshape: lowering.alias(node.outputs[0], of: lowering.value(node.inputs[0], .rowMajor))
+    case .transpose(let permutation): lowering.transpose(permutation, node)
+    case .broadcast: lowering.broadcast(node)
+    case .concatenate(let axis): lowering.concatenate(axis, node)
+    case .slice(let attributes): lowering.slice(attributes, node)
+    case .sliceGradient(let attributes, _): lowering.sliceGradient(attributes, node)
+    case .pad(let before, let after, let value): lowering.pad(before, after, value, node)
+    case .fill(let value, _, let dtype): try lowering.fill(value, dtype, node)
+    case .clipFactor(let maximumNorm): lowering.clipFactor(maximumNorm, node)
+    case .sgd(let attributes): lowering.sgd(attributes, node)
+    case .adam(let attributes): lowering.adam(attributes, node)
+    }
+  }
+}

@@ -1,0 +1,189 @@
+public import Graph
+import Kernels
+
+/// A graph compiled for fixed shapes: operators fused, layouts and kernels chosen, every intermediate given its place
+/// in one arena.
+///
+/// A plan is immutable. ``LoadedPlan`` joins it with parameters for inference; ``MutablePlan`` runs a training step
+/// that updates its parameters in place.
+public struct Plan: Sendable {
+  /// What a plan is compiled for.
+  public struct Options: Sendable {
+    /// Whether parameters stay the same between runs; then batch norm is folded and weights are packed ahead.
+    public var parametersAreConstant: Bool
+    /// Whether operators are fused; an unfused plan runs every node of the graph as it stands.
+    public var fuses: Bool
+
+    public init(parametersAreConstant: Bool = true, fuses: Bool = true) {
+      self.parametersAreConstant = parametersAreConstant
+      self.fuses = fuses
+    }
+  }
+
+  /// The graph that runs, after all passes.
+  public let graph: Graph
+  let constants: [Tensor]
+  let prologue: [Step]
+  let steps: [Step]
+  let memory: MemoryPlan
+  /// For each output its buffer, and the parameter that it overwrites, if any.
+  let outputs: [(value: Int, parameter: Int?)]
+  /// Elements of each buffer, for observers.
+  private let elementCounts: [Int]
+
+  /// Bytes of the arena that each concurrent run needs.
+  public var arenaByteCount: Int { memory.arenaByteCount }
+  /// Bytes of packed weights and whatever else is computed ahead.
+  public var preparedByteCount: Int { memory.preparedByteCount }
+
+  /// Compiles a graph.
+  ///
+  /// - Parameters:
+  ///   - graph: what to run.
+  ///   - constants: the numbers of the graph's constants, in order.
+  ///   - updates: outputs by name, each with the path of the parameter that it replaces after the run.
+  public init(_ graph: Graph, constants: [Tensor] = [], updates: [String: String] = [:], options: Options = .init())
+    throws(ShapeError)
+  {
+    var graph = graph.removingDeadCode()
+    if options.fuses {
+      if options.parametersAreConstant { graph = graph.foldingBatchNorm() }
+      graph = graph.fusingEpilogues()
+    }
+    var slots: [String: Int] = [:]
+    for (index, id) in graph.parameters.enumerated() {
+      if case .parameter(let path) = graph[id].source { slots[path] = index }
+    }
+    var lowering = try Lowering(graph, parametersAreConstant: options.parametersAreConstant)
+    let outputs = graph.outputs.map { output in
+      (value: lowering.value(output.value, .rowMajor), parameter: updates[output.name].flatMap { slots[$0] })
+    }
+    self.graph = graph
+    self.constants = constants
+    self.outputs = outputs
+    elementCounts = lowering.values.map(\.type.shape.elementCount)
+    memory = MemoryPlan(lowering, outputs: outputs)
+    prologue = lowering.steps.filter { lowering.values[$0.outputs[0]].isPrepared }
+    steps = lowering.steps.filter { !lowering.values[$0.outputs[0]].isPrepared }
+  }
+
+  /// The names of the inputs, in order.
+  public var inputNames: [String] {
+    graph.inputs.compactMap { if case .input(let name) = graph[$0].source { name } else { nil } }
+  }
+
+  /// The paths of the parameters, in order.
+  public var parameterPaths: [String] {
+    graph.parameters.compactMap { if case .parameter(let path) = graph[$0].source { path } else { nil } }
+  }
+
+  /// The type of an input by name.
+  public func inputType(_ name: String) -> TensorType? {
+    zip(inputNames, graph.inputs).first { $0.0 == name }.map { graph[$0.1].type }
+  }
+}
+
+/// Called after each kernel of an observed run with the name of its node and its outputs; returns whether to go on.
+package typealias StepObserver = (_ name: String, _ operation: Operation, _ outputs: [UnsafeBufferPointer<Float>]) -> Bool
+
+/// The memory of one run: the arena, and where every buffer lies.
+///
+/// One run at a time uses it: runs take it from a pool or own it.
+final class Workspace: Sendable {
+  let arena: Storage
+  nonisolated(unsafe) let pointers: UnsafeMutablePointer<UnsafeMutableRawPointer>
+  let count: Int
+
+  init(_ plan: Plan) {
+    arena = Storage(byteCount: plan.arenaByteCount)
+    count = plan.memory.places.count
+    pointers = .allocate(capacity: max(1, count))
+    pointers.initialize(repeating: arena.pointer, count: count)
+  }
+
+  deinit { pointers.deallocate() }
+
+  /// Points every buffer to its place.
+  func bind(
+    _ plan: Plan, inputs: [Tensor], parameters: [Storage], prepared: Storage?, outputs: [Storage?]
+  ) {
+    for (index, place) in plan.memory.places.enumerated() {
+      switch place {
+      case .input(let slot): pointers[index] = inputs[slot].storage!.pointer
+      case .parameter(let slot): pointers[index] = parameters[slot].pointer
+      case .constant(let slot): pointers[index] = plan.constants[slot].storage!.pointer
+      case .output(let slot): pointers[index] = outputs[slot]!.pointer
+      case .prepared(let offset): pointers[index] = prepared!.pointer + offset
+      case .arena(let offset): pointers[index] = arena.pointer + offset
+      }
+    }
+  }
+}
+
+extension Plan {
+  /// Checks that tensors are what the plan was compiled for.
+  func check(_ tensors: [Tensor], against ids: [Graph.ValueID], kind: String) throws(ExecutionError) {
+    guard tensors.count == ids.count else {
+      throw ExecutionError(description: "the plan takes \(ids.count) \(kind)s, got \(tensors.count)")
+    }
+    for (tensor, id) in zip(tensors, ids) {
+      let expected = graph[id].type
+      guard TensorType(tensor.shape, tensor.dtype) == expected else {
+        throw ExecutionError(
+          description: "the plan was compiled for \(kind) \(expected), got \(TensorType(tensor.shape, tensor.dtype))")
+      }
+      guard tensor.isConcrete else {
+        throw ExecutionError(description: "a symbolic tensor was given as \(kind) of a plan; it has no numbers")
+      }
+    }
+  }
+
+  /// New memory for the outputs that do not overwrite a parameter.
+  func makeOutputs() -> [Storage?] {
+    zip(outputs, graph.outputs).map { output, named in
+      guard output.parameter == nil else { return nil }
+      let type = graph[named.value].type
+      return Storage(byteCount: type.shape.elementCount * type.dtype.byteCount)
+    }
+  }
+
+  /// Computes ahead what does not change between runs: packed weights, folded norms, constants.
+  func prepare(parameters: [Storage], in workspace: Workspace) throws(ExecutionError) -> Storage {
+    let prepared = Storage(byteCount: preparedByteCount)
+    if prologue.isEmpty { return prepared }
+    // The prologue reads neither inputs nor outputs; empty tensors stand in for them.
+    let nothing = Tensor([Float]())
+    workspace.bind(
+      self, inputs: graph.inputs.map { _ in nothing }, parameters: parameters, prepared: prepared,
+      outputs: outputs.map { _ in nothing.storage })
+    try execute(prologue, in: workspace)
+    return prepared
+  }
+
+  func execute(_ steps: [Step], in workspace: Workspace, observer: StepObserver? = nil) throws(ExecutionError) {
+    let pool = ThreadPool.shared
+    for step in steps {
+      try step.body(Invocation(step: step, pointers: workspace.pointers, pool: pool))
+      if let observer {
+        let outputs = step.outputs.map { value in
+          UnsafeBufferPointer(
+            start: workspace.pointers[value].assumingMemoryBound(to: Float.self), count: elementCounts[value])
+        }
+        if !observer(step.name, step.operation, outputs) { return }
+      }
+    }
+  }
+
+  /// Copies outputs that no kernel wrote in place, and wraps all of them.
+  func collect(_ storages: [Storage?], from workspace: Workspace, parameters: [Storage] = []) -> [Tensor?] {
+    zip(graph.outputs, outputs).enumerated().map { slot, pair in
+      let (named, output) = pair
+      let type = graph[named.value].type
+      let byteCount = type.shape.elementCount * type.dtype.byteCount
+      let source = workspace.pointers[output.value]
+      let target = storages[slot]?.pointer ?? parameters[output.parameter!].pointer
+      if source != target { target.copyMemory(from: source, byteCount: byteCount) }
+      return storages[slot].map { Tensor(shape: type.shape, dtype: type.dtype, storage: $0) }
+    }
+  }
+}
