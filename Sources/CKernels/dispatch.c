@@ -38,13 +38,3 @@ const ck_pointwise_kernels *ck_pointwise(ck_isa isa) {
 #endif
   return &ck_pointwise_portable;
 }
-
-void ck_flush_denormals(void) {
-#if defined(__x86_64__)
-  __builtin_ia32_ldmxcsr(__builtin_ia32_stmxcsr() | 0x8040);
-#elif defined(__aarch64__)
-  unsigned long fpcr;
-  __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
-  __asm__ volatile("msr fpcr, %0" ::"r"(fpcr | (1ul << 24)));
-#endif
-}

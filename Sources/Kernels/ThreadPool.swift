@@ -1,3 +1,4 @@
+import CKernels
 import Synchronization
 
 #if canImport(Glibc)
@@ -11,12 +12,215 @@ import Synchronization
 /// What an iteration computes must not depend on the thread that runs it, nor on how many there are: callers split work
 /// into tasks by shape alone, which is what makes results equal for any number of threads.
 package final class ThreadPool: Sendable {
+  /// Threads that work on a loop, the caller's among them.
   package let threadCount: Int
-  package init(threadCount: Int) { self.threadCount = max(1, threadCount) }
-  /// Runs `body(0) ... body(count - 1)`, each once, and returns when all are done. `body` may run on any thread.
-  package func parallel(_ count: Int, _ body: (Int) -> Void) {
-    for i in 0..<count { body(i) }
+  private let crew: Crew
+  /// Loops of several callers run one after another.
+  private let turn = Mutex(())
+  private let threads: [pthread_t]
+
+  /// A pool of `threadCount` threads: the caller's and `threadCount - 1` of its own, which end with the pool. Where the
+  /// system refuses a thread, the pool makes do with fewer.
+  package init(threadCount: Int) {
+    let crew = Crew()
+    var threads: [pthread_t] = []
+    while threads.count + 1 < threadCount, let thread = crew.startThread() { threads.append(thread) }
+    self.crew = crew
+    self.threads = threads
+    self.threadCount = threads.count + 1
   }
-  /// The pool that the library uses unless told otherwise.
-  package static let shared = ThreadPool(threadCount: 1)
+
+  deinit {
+    crew.stop()
+    for thread in threads { pthread_join(thread, nil) }
+  }
+
+  /// Runs `body(0) ... body(count - 1)`, each once, and returns when all are done. `body` may run on any thread, with
+  /// denormals flushed to zero. Called from inside a body, it runs the loop on the calling thread.
+  package func parallel(_ count: Int, _ body: (Int) -> Void) {
+    guard count > 0 else { return }
+    let control = ck_float_control()
+    ck_flush_denormals()
+    defer { ck_set_float_control(control) }
+    if count == 1 || threads.isEmpty || ck_thread_is_working() != 0 {
+      for i in 0..<count { body(i) }
+    } else {
+      turn.withLock { _ in crew.run(count, body) }
+    }
+  }
+
+  /// The same, for a loop that takes about `cost` cycles in all: one that is over before other threads would have
+  /// woken stays on the caller's.
+  package func parallel(_ count: Int, cost: Int, _ body: (Int) -> Void) {
+    if cost >= 20_000 { return parallel(count, body) }
+    parallel(1) { _ in
+      for i in 0..<count { body(i) }
+    }
+  }
+
+  private static let sharedPool = Mutex<ThreadPool?>(nil)
+
+  /// The pool that the library uses unless told otherwise, made when first asked for.
+  package static var shared: ThreadPool {
+    sharedPool.withLock { pool in
+      if let pool { return pool }
+      let made = ThreadPool(threadCount: availableProcessors())
+      pool = made
+      return made
+    }
+  }
+
+  /// Replaces the shared pool by one of `count` threads; loops that run on the old one finish there.
+  package static func setSharedThreadCount(_ count: Int) {
+    let made = ThreadPool(threadCount: max(1, count))
+    // The old pool ends outside the lock: joining its threads takes time.
+    let old = sharedPool.withLock { pool -> ThreadPool? in
+      defer { pool = made }
+      return pool
+    }
+    _ = old
+  }
+}
+
+/// What a pool's threads share: the loop they work on and how they wait for the next.
+private final class Crew: Sendable {
+  private typealias Body = (Int) -> Void
+
+  /// The loop's number, whether it may be joined, and how many threads are in it, in one word, so that joining a loop
+  /// that has just ended is impossible. A thread that wakes late simply misses the loop: nobody waits for it.
+  private let state = Atomic<UInt>(0)
+  private static let open: UInt = 1 << 16
+  private static let members: UInt = open - 1
+  private static let loop: UInt = 1 << 17
+
+  private let next = Atomic<Int>(0)
+  private let count = Atomic<Int>(0)
+  /// Address of the body, valid while the loop is open or has members.
+  private let body = Atomic<UInt>(0)
+
+  private let sleepers = Atomic<Int>(0)
+  private let isStopping = Atomic<Bool>(false)
+  // Raw because the condition variable needs addresses that never move; both are used only as POSIX prescribes.
+  private nonisolated(unsafe) let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+  private nonisolated(unsafe) let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+
+  init() {
+    pthread_mutex_init(mutex, nil)
+    pthread_cond_init(condition, nil)
+  }
+
+  deinit {
+    pthread_cond_destroy(condition)
+    pthread_mutex_destroy(mutex)
+    condition.deallocate()
+    mutex.deallocate()
+  }
+
+  /// Called by one thread at a time.
+  func run(_ count: Int, _ body: (Int) -> Void) {
+    withoutActuallyEscaping(body) { body in
+      withUnsafePointer(to: body) { pointer in
+        self.body.store(UInt(bitPattern: pointer), ordering: .relaxed)
+        self.count.store(count, ordering: .relaxed)
+        next.store(0, ordering: .relaxed)
+        let number = state.load(ordering: .relaxed) & ~(Self.open | Self.members)
+        // Sequentially consistent against `sleep`: either we see the sleeper or it sees the loop.
+        state.store((number &+ Self.loop) | Self.open, ordering: .sequentiallyConsistent)
+        if sleepers.load(ordering: .sequentiallyConsistent) > 0 { wakeAll() }
+
+        work()
+        state.bitwiseAnd(~Self.open, ordering: .acquiringAndReleasing)
+        var spins = 0
+        while state.load(ordering: .acquiring) & Self.members != 0 {
+          spins += 1
+          // A member may have lost its processor to another program: give ours away.
+          if spins < 4096 { ck_pause() } else { sched_yield() }
+        }
+      }
+    }
+  }
+
+  func stop() {
+    isStopping.store(true, ordering: .sequentiallyConsistent)
+    wakeAll()
+  }
+
+  /// Nil if the system refuses.
+  func startThread() -> pthread_t? {
+    #if canImport(Darwin)
+      var thread: pthread_t?
+    #else
+      var thread = pthread_t()
+    #endif
+    let crew = Unmanaged.passRetained(self)
+    let status = pthread_create(
+      &thread, nil,
+      { argument in
+        #if canImport(Darwin)
+          let argument: UnsafeMutableRawPointer? = argument
+        #endif
+        if let argument { Unmanaged<Crew>.fromOpaque(argument).takeRetainedValue().live() }
+        return nil
+      }, crew.toOpaque())
+    guard status == 0 else {
+      crew.release()
+      return nil
+    }
+    return thread
+  }
+
+  /// A pool thread's whole life.
+  private func live() {
+    ck_flush_denormals()
+    var last: UInt = 0
+    while !isStopping.load(ordering: .acquiring) {
+      waitForLoop(after: last)
+      while true {
+        let seen = state.load(ordering: .relaxed)
+        guard seen & Self.open != 0, seen / Self.loop != last else { break }
+        guard state.weakCompareExchange(expected: seen, desired: seen + 1, ordering: .acquiringAndReleasing).exchanged
+        else { continue }
+        work()
+        last = seen / Self.loop
+        state.subtract(1, ordering: .releasing)
+      }
+    }
+  }
+
+  private func work() {
+    guard let body = UnsafePointer<Body>(bitPattern: body.load(ordering: .relaxed)) else { return }
+    let count = count.load(ordering: .relaxed)
+    ck_set_thread_is_working(1)
+    while true {
+      let i = next.add(1, ordering: .relaxed).oldValue
+      if i >= count { break }
+      body.pointee(i)
+    }
+    ck_set_thread_is_working(0)
+  }
+
+  /// Returns when there may be a loop to join other than `last`, or the crew is stopping.
+  private func waitForLoop(after last: UInt) {
+    // A few tens of microseconds: the gap between two operators of one network.
+    for _ in 0..<1024 {
+      if hasLoop(after: last) { return }
+      ck_pause()
+    }
+    pthread_mutex_lock(mutex)
+    sleepers.add(1, ordering: .sequentiallyConsistent)
+    while !hasLoop(after: last) { pthread_cond_wait(condition, mutex) }
+    sleepers.subtract(1, ordering: .sequentiallyConsistent)
+    pthread_mutex_unlock(mutex)
+  }
+
+  private func hasLoop(after last: UInt) -> Bool {
+    let seen = state.load(ordering: .sequentiallyConsistent)
+    return (seen & Self.open != 0 && seen / Self.loop != last) || isStopping.load(ordering: .sequentiallyConsistent)
+  }
+
+  private func wakeAll() {
+    pthread_mutex_lock(mutex)
+    pthread_cond_broadcast(condition)
+    pthread_mutex_unlock(mutex)
+  }
 }

@@ -1,2 +1,23 @@
 // The table of this variant's matrix and convolution kernels.
-const ck_convolution_kernels CK_FN(ck_convolution) = {.tile_rows = 1, .tile_columns = CK_VW};
+#include "tile.inl"
+#include "patches.inl"
+#include "epilogue.inl"
+#include "panels.inl"
+#include "product.inl"
+#include "outer_product.inl"
+#include "depthwise.inl"
+
+const ck_convolution_kernels CK_FN(ck_convolution) = {
+    .vector_width = CK_VW,
+    .tile_rows = CK_TILE_ROWS,
+    .tile_columns = CK_TILE_COLUMNS,
+    .product_panels = CK_PRODUCT_PANELS,
+    .outer_depth = CK_OUTER_DEPTH,
+    .product = product,
+    .outer_product = outer_product,
+    .depthwise = depthwise,
+    .depthwise_weight_gradient = depthwise_weight_gradient,
+    .pack = pack_block,
+    .unpack = unpack_block,
+    .column_sums = column_sums,
+};

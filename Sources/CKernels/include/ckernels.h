@@ -6,6 +6,7 @@
 
 #include "convolution.h"
 #include "pointwise.h"
+#include "processor.h"
 
 typedef enum { CK_PORTABLE = 0, CK_AVX2 = 1, CK_AVX512 = 2 } ck_isa;
 
@@ -15,6 +16,3 @@ ck_isa ck_best_isa(void);
 /// The kernels for one instruction set; an instruction set that the processor lacks gives the portable ones.
 const ck_convolution_kernels *ck_convolution(ck_isa isa);
 const ck_pointwise_kernels *ck_pointwise(ck_isa isa);
-
-/// Sets flush-to-zero and denormals-are-zero on the calling thread (denormals make convolution up to 100 times slower).
-void ck_flush_denormals(void);

@@ -2,8 +2,102 @@
 
 #include <stddef.h>
 
-/// Matrix-product tiles and the convolution kernels built like them.
 typedef struct {
-  /// Rows and columns of one GEMM tile.
+  long depth, height, width;
+} ck_extents;
+
+/// How a convolution reads its input: the matrix of patches, never stored whole. A row belongs to one output position
+/// (batch, depth, height, width in that order), a column to one (tap, channel), the channel running fastest.
+typedef struct {
+  /// Spatial extents of the input, and of the output positions.
+  ck_extents input, output;
+  ck_extents kernel, stride, dilation;
+  /// Positions before the input's first that the first patch starts at; negative when it starts inside.
+  ck_extents padding;
+  /// Channels read, and floats between neighbouring input positions (more than `channels` for grouped convolution).
+  long channels, pixel;
+} ck_patches;
+
+/// Where an output position lies in memory: floats between neighbours along each axis.
+typedef struct {
+  long batch, depth, height, width;
+} ck_strides;
+
+enum { CK_IDENTITY = 0, CK_RELU = 1, CK_RELU6 = 2 };
+
+/// What happens to a result before it is stored: activation(result + bias + residual).
+typedef struct {
+  /// One value per column; may be null.
+  const float *bias;
+  /// As large and laid out as the output; may be null.
+  const float *residual;
+  int activation;
+} ck_epilogue;
+
+/// y = epilogue(patches(x) * weights), with weights in panels (see `tile_columns`) and y placed by `strides`.
+typedef struct {
+  ck_patches patches;
+  ck_strides strides;
+  ck_epilogue epilogue;
+  const float *x, *weights;
+  float *y;
+  /// Columns of the product: output channels of one group.
+  long columns;
+} ck_product;
+
+/// partial = patches(x)^T * dy: the weight gradient in panels, of `depth` = taps * channels rows rounded up to
+/// `tile_rows` each.
+typedef struct {
+  ck_patches patches;
+  const float *x, *dy;
+  float *partial;
+  /// Columns of dy that are read, and floats between its rows.
+  long columns, dy_pixel;
+} ck_outer_product;
+
+/// One convolution per channel; weights and partial are [tap][channels rounded up to vector_width].
+typedef struct {
+  ck_patches patches;
+  ck_strides strides;
+  ck_epilogue epilogue;
+  const float *x, *weights;
+  float *y;
+} ck_depthwise;
+
+/// Matrix-product tiles and the convolution kernels built like them.
+///
+/// A panel holds `tile_columns` neighbouring columns of a matrix, row after row; the last panel is a single vector wide
+/// if that suffices. Columns that do not exist are zeros.
+typedef struct {
+  long vector_width;
+  /// Rows and columns of one tile, held in registers.
   long tile_rows, tile_columns;
+  /// Most panels that one call of `product` may span.
+  long product_panels;
+  /// Most patch columns that one call of `outer_product` may span.
+  long outer_depth;
+
+  /// Rows [row, row_end) of the product in the columns of panels [panel, panel_end).
+  void (*product)(const ck_product *p, long row, long row_end, long panel, long panel_end);
+  /// Patch columns [k, k_end) times panels [panel, panel_end) of dy, summed over rows [row, row_end) and written (not
+  /// added) to `partial`; k is a multiple of tile_rows.
+  void (*outer_product)(const ck_outer_product *p, long row, long row_end, long k, long k_end, long panel,
+                        long panel_end);
+
+  /// Output lines [line, line_end) of a depthwise convolution; a line is one row along the width.
+  void (*depthwise)(const ck_depthwise *p, long line, long line_end);
+  /// Weight gradient of a depthwise convolution summed over output lines [line, line_end), written to `partial`
+  /// for channels [channel, channel_end); `channel` is a multiple of vector_width.
+  void (*depthwise_weight_gradient)(const ck_patches *patches, const float *x, const float *dy, float *partial,
+                                    long line, long line_end, long channel, long channel_end);
+
+  /// packed[r * packed_step + c] = source[r * row_step + c * column_step] for c in [0, columns), then zeros to
+  /// packed_step.
+  void (*pack)(const float *source, long row_step, long column_step, long rows, long columns, float *packed,
+               long packed_step);
+  /// matrix[r * row_step + c * column_step] = sum over chunks of packed[chunk * chunk_step + r * packed_step + c].
+  void (*unpack)(const float *packed, long packed_step, long chunks, long chunk_step, long rows, long columns,
+                 float *matrix, long row_step, long column_step);
+  /// sums[c] = sum over rows of matrix[row * row_step + c], for c in [0, columns).
+  void (*column_sums)(const float *matrix, long rows, long row_step, long columns, float *sums);
 } ck_convolution_kernels;

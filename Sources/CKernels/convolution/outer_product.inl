@@ -1,0 +1,34 @@
+// The product of transposed patches and the output's gradient: the weight gradient.
+
+/// Patch columns copied at a time, and rows of them; with the panel of dy they stay in the second-level cache.
+#define CK_OUTER_DEPTH (CK_TILE_ROWS * (CK_TILE_ROWS == 14 ? 8 : 16))
+#define CK_OUTER_ROWS 192
+
+CK_TILES(outer_tile, 1, CK_OUTER_DEPTH)
+
+static void outer_product(const ck_outer_product *p, long row, long row_end, long k, long k_end, long panel,
+                                 long panel_end) {
+  float a[CK_OUTER_ROWS * CK_OUTER_DEPTH + CK_VW] __attribute__((aligned(64)));
+  float b[CK_OUTER_ROWS * CK_TILE_COLUMNS] __attribute__((aligned(64)));
+  const ck_patches *patches = &p->patches;
+  const long depth = patches->kernel.depth * patches->kernel.height * patches->kernel.width * patches->channels;
+  const long padded_depth = (depth + CK_TILE_ROWS - 1) / CK_TILE_ROWS * CK_TILE_ROWS;
+
+  for (long first = row; first < row_end; first += CK_OUTER_ROWS) {
+    const long rows = row_end - first < CK_OUTER_ROWS ? row_end - first : CK_OUTER_ROWS;
+    copy_patches(patches, p->x, position_of(patches, first), rows, k, k_end, a, CK_OUTER_DEPTH);
+    for (long j = panel; j < panel_end; j++) {
+      const long vectors = panel_vectors(p->columns, j);
+      const float *dy = p->dy + first * p->dy_pixel + j * CK_TILE_COLUMNS;
+      for (long r = 0; r < rows; r++)
+        for (long v = 0; v < vectors; v++)
+          vstore(b + (r * vectors + v) * CK_VW, vload(dy + r * p->dy_pixel + v * CK_VW));
+      float *c = p->partial + j * padded_depth * CK_TILE_COLUMNS;
+      for (long i = k; i < k_end; i += CK_TILE_ROWS) {
+        const long tile = k_end - i < CK_TILE_ROWS ? k_end - i : CK_TILE_ROWS;
+        outer_tile[tile_index(tile)][vectors - 1](a + (i - k), b, rows, c + i * vectors * CK_VW,
+                                                                first > row);
+      }
+    }
+  }
+}

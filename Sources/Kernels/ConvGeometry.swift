@@ -1,0 +1,124 @@
+import CKernels
+
+/// Three spatial extents; convolutions of one or two dimensions have leading ones.
+package struct Extents: Hashable, Sendable {
+  package var depth: Int
+  package var height: Int
+  package var width: Int
+
+  package init(_ depth: Int, _ height: Int, _ width: Int) {
+    self.depth = depth
+    self.height = height
+    self.width = width
+  }
+
+  package static let one = Extents(1, 1, 1)
+  package static let zero = Extents(0, 0, 0)
+
+  package var count: Int { depth * height * width }
+
+  var ck: ck_extents { ck_extents(depth: depth, height: height, width: width) }
+
+  static func zip(_ a: Extents, _ b: Extents, _ combine: (Int, Int) -> Int) -> Extents {
+    Extents(combine(a.depth, b.depth), combine(a.height, b.height), combine(a.width, b.width))
+  }
+}
+
+/// The sizes of one convolution, of one to three spatial dimensions.
+///
+/// Activations are channels last: x is `[batch, depth, height, width, inChannels]` and y
+/// `[batch, depth, height, width, outChannels]`. Weights are in PyTorch's order,
+/// `[outChannels, inChannels / groups, depth, height, width]`. The padding after the input's end is what `output`
+/// implies; an output may also stop short of the input's end.
+package struct ConvGeometry: Hashable, Sendable {
+  package var batch: Int
+  package var inChannels: Int
+  package var outChannels: Int
+  package var groups: Int
+  package var input: Extents
+  package var kernel: Extents
+  package var stride: Extents
+  package var dilation: Extents
+  package var paddingBefore: Extents
+  package var output: Extents
+
+  package init(
+    batch: Int, inChannels: Int, outChannels: Int, groups: Int = 1, input: Extents, kernel: Extents,
+    stride: Extents = .one, dilation: Extents = .one, paddingBefore: Extents = .zero, output: Extents
+  ) {
+    self.batch = batch
+    self.inChannels = inChannels
+    self.outChannels = outChannels
+    self.groups = groups
+    self.input = input
+    self.kernel = kernel
+    self.stride = stride
+    self.dilation = dilation
+    self.paddingBefore = paddingBefore
+    self.output = output
+  }
+
+  /// A linear layer, x `[rows, inputs]`, weights `[outputs, inputs]`, y `[rows, outputs]`: a convolution of one tap
+  /// over a line of `rows` positions.
+  package static func linear(rows: Int, inputs: Int, outputs: Int) -> ConvGeometry {
+    let line = Extents(1, 1, rows)
+    return ConvGeometry(
+      batch: 1, inChannels: inputs, outChannels: outputs, input: line, kernel: .one, output: line)
+  }
+
+  /// Floats in x, y, and the weights.
+  package var inputCount: Int { batch * input.count * inChannels }
+  package var outputCount: Int { batch * output.count * outChannels }
+  package var weightCount: Int { outChannels * groupInChannels * kernel.count }
+
+  /// Whether each channel is convolved by itself, with one output channel each.
+  package var isDepthwise: Bool { groups > 1 && groups == inChannels && groups == outChannels }
+
+  package var groupInChannels: Int { inChannels / groups }
+  package var groupOutChannels: Int { outChannels / groups }
+  /// Rows of the matrix of patches.
+  var outputRows: Int { batch * output.count }
+  /// Columns of the matrix of patches of one group.
+  var patchDepth: Int { kernel.count * groupInChannels }
+
+  var patches: ck_patches {
+    ck_patches(
+      input: input.ck, output: output.ck, kernel: kernel.ck, stride: stride.ck, dilation: dilation.ck,
+      padding: paddingBefore.ck, channels: groupInChannels, pixel: inChannels)
+  }
+}
+
+extension ck_strides {
+  /// Of a dense channels-last array.
+  init(extents: Extents, channels: Int) {
+    self.init(
+      batch: extents.count * channels, depth: extents.height * extents.width * channels,
+      height: extents.width * channels, width: channels)
+  }
+}
+
+/// Which instruction set's kernels to use; for tests, which run them all.
+package struct InstructionSet: Hashable, Sendable, CustomStringConvertible {
+  let isa: ck_isa
+
+  /// The widest that this processor has.
+  package static let best = InstructionSet(isa: ck_best_isa())
+
+  /// Every one that this processor has, narrowest first.
+  package static var available: [InstructionSet] {
+    [CK_PORTABLE, CK_AVX2, CK_AVX512].filter { $0.rawValue <= ck_best_isa().rawValue }.map(InstructionSet.init)
+  }
+
+  package var description: String {
+    switch isa {
+    case CK_AVX512: "AVX-512"
+    case CK_AVX2: "AVX2"
+    default: "portable"
+    }
+  }
+
+  package static func == (a: Self, b: Self) -> Bool { a.isa == b.isa }
+  package func hash(into hasher: inout Hasher) { hasher.combine(isa.rawValue) }
+
+  package var convolution: ck_convolution_kernels { ck_convolution(isa).pointee }
+}

@@ -1,0 +1,133 @@
+import CKernels
+
+extension Convolution {
+  /// Floats of the weights packed for ``forward(_:weights:into:_:epilogue:pool:isa:)``.
+  package static func forwardWeightsSize(_ g: ConvGeometry, isa: InstructionSet = .best) -> Int {
+    let kernels = isa.convolution
+    if g.isDepthwise { return g.kernel.count * roundUp(g.inChannels, kernels.vector_width) }
+    return g.groups * g.patchDepth * Panels(g.groupOutChannels, kernels).paddedCount
+  }
+
+  /// Packs weights `[outChannels, inChannels / groups, kernel...]` for
+  /// ``forward(_:weights:into:_:epilogue:pool:isa:)``.
+  package static func packForward(
+    _ weights: Input, into packed: Output, _ g: ConvGeometry, pool: ThreadPool, isa: InstructionSet = .best
+  ) {
+    let kernels = isa.convolution
+    let taps = g.kernel.count
+    if g.isDepthwise {
+      kernels.pack(weights, 1, taps, taps, g.inChannels, packed, roundUp(g.inChannels, kernels.vector_width))
+      return
+    }
+    let panels = Panels(g.groupOutChannels, kernels)
+    pool.parallel(g.groups * panels.count, cost: g.weightCount) { task in
+      let (group, panel) = task.quotientAndRemainder(dividingBy: panels.count)
+      let first = panels.first(panel)
+      panels.pack(
+        weights + (group * g.groupOutChannels + first) * g.patchDepth, rowStep: taps, columnStep: g.patchDepth,
+        rows: g.groupInChannels, taps: taps, tapOffset: { $0 }, panel: panel,
+        into: packed + group * g.patchDepth * panels.paddedCount + first * g.patchDepth)
+    }
+  }
+
+  /// Floats of the weights packed for ``inputGradient(_:weights:into:_:pool:isa:)``.
+  package static func inputGradientWeightsSize(_ g: ConvGeometry, isa: InstructionSet = .best) -> Int {
+    inputGradientWeightsOffset(ConvPhase.count(g), g, isa.convolution)
+  }
+
+  /// Packs weights `[outChannels, inChannels / groups, kernel...]` for
+  /// ``inputGradient(_:weights:into:_:pool:isa:)``: transposed, and the taps of each phase apart.
+  package static func packInputGradient(
+    _ weights: Input, into packed: Output, _ g: ConvGeometry, pool: ThreadPool, isa: InstructionSet = .best
+  ) {
+    let kernels = isa.convolution
+    let taps = g.kernel.count
+    let panels = Panels(g.groupInChannels, kernels)
+    let phases = ConvPhase.count(g)
+    pool.parallel(phases * g.groups * panels.count, cost: g.weightCount) { task in
+      let panel = task % panels.count
+      let group = task / panels.count % g.groups
+      let index = task / panels.count / g.groups
+      let phase = ConvPhase(index, of: g)
+      let packed = packed + inputGradientWeightsOffset(index, g, kernels)
+      if g.isDepthwise {
+        // One group's turn does all channels, which here are the columns.
+        guard group == 0 else { return }
+        let width = roundUp(g.inChannels, kernels.vector_width)
+        for tap in 0..<phase.taps.count {
+          kernels.pack(weights + phase.tap(tap, g), 0, taps, 1, g.inChannels, packed + tap * width, width)
+        }
+        return
+      }
+      let depth = phase.taps.count * g.groupOutChannels
+      let first = panels.first(panel)
+      panels.pack(
+        weights + group * g.groupOutChannels * g.patchDepth + first * taps, rowStep: g.patchDepth, columnStep: taps,
+        rows: g.groupOutChannels, taps: phase.taps.count, tapOffset: { phase.tap($0, g) }, panel: panel,
+        into: packed + group * depth * panels.paddedCount + first * depth)
+    }
+  }
+
+  /// Where a phase's weights start among those of all.
+  static func inputGradientWeightsOffset(_ phase: Int, _ g: ConvGeometry, _ kernels: ck_convolution_kernels) -> Int {
+    let taps = (0..<phase).reduce(0) { $0 + ConvPhase($1, of: g).taps.count }
+    if g.isDepthwise { return taps * roundUp(g.inChannels, kernels.vector_width) }
+    return taps * g.outChannels * Panels(g.groupInChannels, kernels).paddedCount
+  }
+}
+
+/// A matrix's columns cut into panels: `tile_columns` wide, the last one a single vector if that suffices.
+struct Panels {
+  let columns: Int
+  let kernels: ck_convolution_kernels
+
+  init(_ columns: Int, _ kernels: ck_convolution_kernels) {
+    self.columns = columns
+    self.kernels = kernels
+  }
+
+  var count: Int { divideUp(columns, kernels.tile_columns) }
+  /// Columns of all panels, zeros included.
+  var paddedCount: Int { roundUp(columns, kernels.vector_width) }
+  func first(_ panel: Int) -> Int { panel * kernels.tile_columns }
+  /// Columns that exist.
+  func valid(_ panel: Int) -> Int { min(kernels.tile_columns, columns - first(panel)) }
+  /// Columns that are stored.
+  func width(_ panel: Int) -> Int { roundUp(valid(panel), kernels.vector_width) }
+
+  /// Matrix rows handled together, so that the lines that taps and rows share are still in cache for the next tap.
+  static let rowBlock = 16
+
+  /// Packs one panel of a matrix whose row (tap, r) and column c is source[tapOffset(tap) + r * rowStep + c * columnStep].
+  func pack(
+    _ source: UnsafePointer<Float>, rowStep: Int, columnStep: Int, rows: Int, taps: Int, tapOffset: (Int) -> Int,
+    panel: Int, into packed: UnsafeMutablePointer<Float>
+  ) {
+    let width = width(panel)
+    for row in stride(from: 0, to: rows, by: Self.rowBlock) {
+      for tap in 0..<taps {
+        kernels.pack(
+          source + tapOffset(tap) + row * rowStep, rowStep, columnStep, min(Self.rowBlock, rows - row), valid(panel),
+          packed + (tap * rows + row) * width, width)
+      }
+    }
+  }
+
+  /// The inverse of ``pack``, of the sum of several packed matrices `chunkStep` floats apart.
+  func unpack(
+    _ packed: UnsafePointer<Float>, chunks: Int, chunkStep: Int, rowStep: Int, columnStep: Int, rows: Int, taps: Int,
+    panel: Int, into matrix: UnsafeMutablePointer<Float>
+  ) {
+    let width = width(panel)
+    for row in stride(from: 0, to: rows, by: Self.rowBlock) {
+      for tap in 0..<taps {
+        kernels.unpack(
+          packed + (tap * rows + row) * width, width, chunks, chunkStep, min(Self.rowBlock, rows - row), valid(panel),
+          matrix + tap + row * rowStep, rowStep, columnStep)
+      }
+    }
+  }
+}
+
+func divideUp(_ a: Int, _ b: Int) -> Int { (a + b - 1) / b }
+func roundUp(_ a: Int, _ b: Int) -> Int { divideUp(a, b) * b }

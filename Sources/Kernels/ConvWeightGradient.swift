@@ -1,0 +1,150 @@
+import CKernels
+
+extension Convolution {
+  /// Floats of workspace for ``weightGradient(_:_:into:_:workspace:pool:isa:)``.
+  package static func weightGradientWorkspaceSize(_ g: ConvGeometry, isa: InstructionSet = .best) -> Int {
+    let kernels = isa.convolution
+    if g.isDepthwise {
+      return depthwiseChunks(g).count * g.kernel.count * roundUp(g.inChannels, kernels.vector_width)
+    }
+    let grid = OuterGrid(g, kernels)
+    return grid.chunks.count * g.groups * grid.partialSize
+  }
+
+  /// The gradient of the weights, `[outChannels, inChannels / groups, kernel...]`, summed over batch and positions.
+  package static func weightGradient(
+    _ x: Input, _ dy: Input, into dw: Output, _ g: ConvGeometry, workspace: Output, pool: ThreadPool,
+    isa: InstructionSet = .best
+  ) {
+    let kernels = isa.convolution
+    if g.isDepthwise {
+      depthwiseWeightGradient(x, dy, into: dw, g, workspace: workspace, pool, kernels)
+      return
+    }
+    let grid = OuterGrid(g, kernels)
+    let panels = grid.panels
+    let chunkStep = g.groups * grid.partialSize
+    let cost = divideUp(g.outputRows * chunkStep, 32)
+    pool.parallel(grid.chunks.count * g.groups * grid.count, cost: cost) { task in
+      let block = task % grid.count
+      let group = task / grid.count % g.groups
+      let chunk = task / grid.count / g.groups
+      var product = ck_outer_product(
+        patches: g.patches, x: x + group * g.groupInChannels, dy: dy + group * g.groupOutChannels,
+        partial: workspace + chunk * chunkStep + group * grid.partialSize, columns: g.groupOutChannels,
+        dy_pixel: g.outChannels)
+      grid.run(block, of: &product, rows: grid.chunks[chunk])
+    }
+    let taps = g.kernel.count
+    pool.parallel(g.groups * panels.count, cost: g.weightCount * grid.chunks.count) { task in
+      let (group, panel) = task.quotientAndRemainder(dividingBy: panels.count)
+      let first = panels.first(panel)
+      panels.unpack(
+        workspace + group * grid.partialSize + first * grid.paddedDepth, chunks: grid.chunks.count,
+        chunkStep: chunkStep, rowStep: taps, columnStep: g.patchDepth, rows: g.groupInChannels, taps: taps,
+        panel: panel, into: dw + (group * g.groupOutChannels + first) * g.patchDepth)
+    }
+  }
+
+  /// Floats of workspace for ``biasGradient(_:into:_:workspace:pool:isa:)``.
+  package static func biasGradientWorkspaceSize(_ g: ConvGeometry, isa: InstructionSet = .best) -> Int {
+    biasChunks(g).count * g.outChannels
+  }
+
+  /// The gradient of the bias, `[outChannels]`: dy summed over batch and positions.
+  package static func biasGradient(
+    _ dy: Input, into db: Output, _ g: ConvGeometry, workspace: Output, pool: ThreadPool, isa: InstructionSet = .best
+  ) {
+    let kernels = isa.convolution
+    let chunks = biasChunks(g)
+    let channels = g.outChannels
+    pool.parallel(chunks.count, cost: g.outputCount / 8) { chunk in
+      let rows = chunks[chunk]
+      kernels.column_sums(
+        dy + rows.lowerBound * channels, rows.count, channels, channels, workspace + chunk * channels)
+    }
+    kernels.column_sums(workspace, chunks.count, channels, channels, db)
+  }
+
+  private static func biasChunks(_ g: ConvGeometry) -> Chunks {
+    Chunks(of: g.outputRows, atMost: min(64, g.outputCount / 32_768), leastSize: 64)
+  }
+
+  /// Output lines, cut into chunks that are summed apart.
+  private static func depthwiseChunks(_ g: ConvGeometry) -> Chunks {
+    let lines = g.batch * g.output.depth * g.output.height
+    return Chunks(of: lines, atMost: min(32, g.outputCount * g.kernel.count / 500_000), leastSize: 1)
+  }
+
+  private static func depthwiseWeightGradient(
+    _ x: Input, _ dy: Input, into dw: Output, _ g: ConvGeometry, workspace: Output, _ pool: ThreadPool,
+    _ kernels: ck_convolution_kernels
+  ) {
+    let chunks = depthwiseChunks(g)
+    let taps = g.kernel.count
+    let width = roundUp(g.inChannels, kernels.vector_width)
+    let patches = depthwisePatches(g.patches, channels: g.inChannels)
+    pool.parallel(chunks.count, cost: g.outputCount * taps / 8) { chunk in
+      let lines = chunks[chunk]
+      withUnsafePointer(to: patches) {
+        kernels.depthwise_weight_gradient(
+          $0, x, dy, workspace + chunk * taps * width, lines.lowerBound, lines.upperBound, 0, g.inChannels)
+      }
+    }
+    kernels.unpack(workspace, width, chunks.count, taps * width, taps, g.inChannels, dw, 1, taps)
+  }
+}
+
+/// A range cut into equal chunks, the last one shorter.
+struct Chunks {
+  let length: Int
+  let size: Int
+  let count: Int
+
+  /// At least one chunk, of at least `leastSize` unless the range is shorter.
+  init(of length: Int, atMost: Int, leastSize: Int) {
+    self.length = length
+    size = max(leastSize, divideUp(length, max(1, atMost)))
+    count = max(1, divideUp(length, size))
+  }
+
+  subscript(_ index: Int) -> Range<Int> { index * size..<min(length, (index + 1) * size) }
+}
+
+/// How the product of transposed patches and dy is cut into tasks, by shape alone: over patch columns and panels of dy
+/// and, where these are few, over chunks of rows, whose partial sums are added afterwards in order.
+struct OuterGrid {
+  let panels: Panels
+  let chunks: Chunks
+  /// Patch columns rounded up to whole tiles.
+  let paddedDepth: Int
+  private let depth: Int
+  private let depthBlock: Int
+  private let depthBlocks: Int
+  private let panelBlock: Int
+
+  /// Tasks of one group and chunk.
+  let count: Int
+  /// Floats of the product of one group and chunk.
+  var partialSize: Int { paddedDepth * panels.paddedCount }
+
+  init(_ g: ConvGeometry, _ kernels: ck_convolution_kernels) {
+    panels = Panels(g.groupOutChannels, kernels)
+    depth = g.patchDepth
+    paddedDepth = roundUp(depth, kernels.tile_rows)
+    let blocks = divideUp(depth, kernels.outer_depth)
+    depthBlock = roundUp(divideUp(depth, blocks), kernels.tile_rows)
+    depthBlocks = divideUp(depth, depthBlock)
+    // Four panels earn the copy of the patches back, and their sums stay in the second-level cache.
+    panelBlock = divideUp(panels.count, divideUp(panels.count, 4))
+    count = depthBlocks * divideUp(panels.count, panelBlock)
+    chunks = Chunks(of: g.outputRows, atMost: divideUp(32, count * g.groups), leastSize: 384)
+  }
+
+  func run(_ task: Int, of product: inout ck_outer_product, rows: Range<Int>) {
+    let (column, block) = task.quotientAndRemainder(dividingBy: depthBlocks)
+    panels.kernels.outer_product(
+      &product, rows.lowerBound, rows.upperBound, block * depthBlock, min(depth, (block + 1) * depthBlock),
+      column * panelBlock, min(panels.count, (column + 1) * panelBlock))
+  }
+}

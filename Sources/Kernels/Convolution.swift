@@ -1,0 +1,173 @@
+import CKernels
+
+/// Convolutions, linear layers (``ConvGeometry/linear(rows:inputs:outputs:)``) and matrix products on raw channels-last
+/// buffers.
+///
+/// Nothing here allocates: packed weights and workspaces are the caller's, of the sizes that the queries name, in
+/// floats. Inputs, packed weights and workspaces must be readable 256 bytes past their end; outputs are written nowhere
+/// outside. Results depend on shapes and the instruction set, never on the number of threads.
+package enum Convolution {
+  package typealias Input = UnsafePointer<Float>
+  package typealias Output = UnsafeMutablePointer<Float>
+
+  /// An activation that costs nothing because it is applied to a result on its way to memory.
+  package enum Activation: Hashable, Sendable, CaseIterable {
+    case none, relu, relu6
+  }
+
+  /// What a result goes through before it is stored: `activation(result + bias + residual)`.
+  package struct Epilogue {
+    /// `[outChannels]`.
+    package var bias: Input?
+    /// As large and laid out as the output.
+    package var residual: Input?
+    package var activation: Activation
+
+    package init(bias: Input? = nil, residual: Input? = nil, activation: Activation = .none) {
+      self.bias = bias
+      self.residual = residual
+      self.activation = activation
+    }
+
+    /// For the channels from `channel` on.
+    fileprivate func ck(from channel: Int) -> ck_epilogue {
+      let code =
+        switch activation {
+        case .none: CK_IDENTITY
+        case .relu: CK_RELU
+        case .relu6: CK_RELU6
+        }
+      return ck_epilogue(
+        bias: bias.map { $0 + channel }, residual: residual.map { $0 + channel }, activation: Int32(code))
+    }
+  }
+
+  /// y = epilogue(x * weights + ...), with weights from ``packForward(_:into:_:pool:isa:)``.
+  package static func forward(
+    _ x: Input, weights: Input, into y: Output, _ g: ConvGeometry, epilogue: Epilogue = Epilogue(), pool: ThreadPool,
+    isa: InstructionSet = .best
+  ) {
+    let kernels = isa.convolution
+    let strides = ck_strides(extents: g.output, channels: g.outChannels)
+    if g.isDepthwise {
+      let problem = ck_depthwise(
+        patches: depthwisePatches(g.patches, channels: g.inChannels), strides: strides, epilogue: epilogue.ck(from: 0),
+        x: x, weights: weights, y: y)
+      depthwise(problem, lines: g.batch * g.output.depth * g.output.height, width: g.output.width, pool, kernels)
+      return
+    }
+    let grid = ProductGrid(
+      rows: g.outputRows, depth: g.patchDepth, columns: g.groupOutChannels, copies: g.groups, kernels)
+    pool.parallel(g.groups * grid.count, cost: grid.cost) { task in
+      let (group, block) = task.quotientAndRemainder(dividingBy: grid.count)
+      let channel = group * g.groupOutChannels
+      var product = ck_product(
+        patches: g.patches, strides: strides, epilogue: epilogue.ck(from: channel), x: x + group * g.groupInChannels,
+        weights: weights + group * g.patchDepth * grid.panels.paddedCount, y: y + channel, columns: g.groupOutChannels)
+      grid.run(block, of: &product, rows: g.outputRows)
+    }
+  }
+
+  /// The gradient of x from that of y, with weights from ``packInputGradient(_:into:_:pool:isa:)``. Writes every element
+  /// of dx, zeros where no output depends on it.
+  package static func inputGradient(
+    _ dy: Input, weights: Input, into dx: Output, _ g: ConvGeometry, pool: ThreadPool, isa: InstructionSet = .best
+  ) {
+    let kernels = isa.convolution
+    let phases = ConvPhase.count(g)
+    if g.isDepthwise {
+      for index in 0..<phases {
+        let phase = ConvPhase(index, of: g)
+        guard phase.positions.count > 0 else { continue }
+        let problem = ck_depthwise(
+          patches: depthwisePatches(phase.patches(g), channels: g.inChannels), strides: phase.strides(g),
+          epilogue: Epilogue().ck(from: 0), x: dy, weights: weights + inputGradientWeightsOffset(index, g, kernels),
+          y: dx + phase.offset(g))
+        depthwise(
+          problem, lines: g.batch * phase.depth.count * phase.height.count, width: phase.width.count, pool, kernels)
+      }
+      return
+    }
+    // The grid of the first phase, the largest, serves all.
+    let first = ConvPhase(0, of: g)
+    let grid = ProductGrid(
+      rows: g.batch * first.positions.count, depth: divideUp(g.kernel.count, phases) * g.groupOutChannels,
+      columns: g.groupInChannels, copies: g.groups * phases, kernels)
+    pool.parallel(phases * g.groups * grid.count, cost: grid.cost) { task in
+      let block = task % grid.count
+      let group = task / grid.count % g.groups
+      let index = task / grid.count / g.groups
+      let phase = ConvPhase(index, of: g)
+      let depth = phase.taps.count * g.groupOutChannels
+      let packed = weights + inputGradientWeightsOffset(index, g, kernels) + group * depth * grid.panels.paddedCount
+      let channel = group * g.groupInChannels
+      var product = ck_product(
+        patches: phase.patches(g), strides: phase.strides(g), epilogue: Epilogue().ck(from: 0),
+        x: dy + group * g.groupOutChannels, weights: packed, y: dx + phase.offset(g) + channel,
+        columns: g.groupInChannels)
+      grid.run(block, of: &product, rows: g.batch * phase.positions.count)
+    }
+  }
+
+  /// A depthwise convolution reads all channels as if they were of one group.
+  static func depthwisePatches(_ patches: ck_patches, channels: Int) -> ck_patches {
+    var patches = patches
+    patches.channels = channels
+    patches.pixel = channels
+    return patches
+  }
+
+  private static func depthwise(
+    _ problem: ck_depthwise, lines: Int, width: Int, _ pool: ThreadPool, _ kernels: ck_convolution_kernels
+  ) {
+    let g = problem.patches
+    // Loads bound it: about four cycles for a tap of a vector, padding and stores included.
+    let cost = lines * width * (g.kernel.depth * g.kernel.height * g.kernel.width + 4) * g.channels / 4
+    let block = divideUp(lines, min(lines, max(1, min(64, cost / 50_000))))
+    pool.parallel(divideUp(lines, block), cost: cost) { task in
+      withUnsafePointer(to: problem) { kernels.depthwise($0, task * block, min(lines, (task + 1) * block)) }
+    }
+  }
+}
+
+/// How a product is cut into tasks, over rows and columns, by its shape alone.
+struct ProductGrid {
+  let panels: Panels
+  /// Roughly, cycles of all copies.
+  let cost: Int
+  private let rowBlock: Int
+  private let rowBlocks: Int
+  private let panelBlock: Int
+
+  /// Tasks of one product.
+  let count: Int
+
+  /// - Parameter copies: products of this shape that run together (groups, phases).
+  init(rows: Int, depth: Int, columns: Int, copies: Int, _ kernels: ck_convolution_kernels) {
+    panels = Panels(columns, kernels)
+    // A multiply-accumulate of a vector every half cycle, or the weights' way from memory, whichever is longer.
+    cost = copies * depth * panels.paddedCount * max(rows, 32) / 32
+    let tasks = divideUp(max(1, min(96, cost / 50_000)), copies)
+    let tiles = max(1, divideUp(rows, kernels.tile_rows))
+    // A task's weights should stay in the second-level cache while it walks over rows.
+    let fitting = Self.cachedWeights / max(1, depth * kernels.tile_columns)
+    let largest = max(1, min(fitting, kernels.product_panels))
+    let panelBlocks = max(divideUp(panels.count, largest), min(panels.count, divideUp(tasks, tiles)))
+    panelBlock = divideUp(panels.count, panelBlocks)
+    rowBlock = divideUp(tiles, min(tiles, divideUp(tasks, panelBlocks))) * kernels.tile_rows
+    rowBlocks = divideUp(rows, rowBlock)
+    count = rowBlocks * divideUp(panels.count, panelBlock)
+  }
+
+  /// Floats.
+  private static let cachedWeights = 128 * 1024
+
+  /// Runs one task; `rows` may be fewer than the grid was made for. Tasks with the same weights are neighbours.
+  func run(_ task: Int, of product: inout ck_product, rows: Int) {
+    let (column, row) = task.quotientAndRemainder(dividingBy: rowBlocks)
+    let rowEnd = min(rows, (row + 1) * rowBlock)
+    guard row * rowBlock < rowEnd else { return }
+    panels.kernels.product(
+      &product, row * rowBlock, rowEnd, column * panelBlock, min(panels.count, (column + 1) * panelBlock))
+  }
+}
