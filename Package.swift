@@ -40,7 +40,7 @@ let package = Package(
       dependencies: ["ConvNet", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       path: "Sources/Command"),
 
-    .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
+    .testTarget(name: "KernelsTests", dependencies: ["Kernels"], exclude: ["Fixtures"]),
     .testTarget(name: "GraphTests", dependencies: ["Graph"]),
     .testTarget(name: "RuntimeTests", dependencies: ["Runtime", "Formats"], exclude: ["Fixtures"]),
     .testTarget(name: "LayersTests", dependencies: ["Layers"]),

@@ -3,7 +3,145 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// Everything here works on Float32. Unless said otherwise a kernel may read (never write) up to 256 bytes past the end
+// of its inputs, an output may be the same buffer as an input, and the value of an element does not depend on where in
+// the buffer it stands, so callers may cut the work anywhere.
+
+/// Element-wise functions of one variable; a and b are their parameters.
+typedef enum {
+  CK_RELU,
+  CK_RELU6,
+  CK_LEAKY_RELU,    // a: slope
+  CK_SIGMOID,
+  CK_TANH,
+  CK_GELU,
+  CK_GELU_TANH,
+  CK_SILU,
+  CK_HARD_SWISH,
+  CK_HARD_SIGMOID,
+  CK_ELU,           // a: alpha
+  CK_SELU,
+  CK_SOFTPLUS,      // a: beta, b: threshold
+  CK_MISH,          // the last one that has a backward kernel
+  CK_EXP,
+  CK_LOG,
+  CK_SQRT,
+  CK_NEGATE,
+  CK_ABS,
+  CK_SQUARE,
+  CK_RECIPROCAL,
+  CK_SIGN,
+  CK_ERF,
+  CK_AFFINE,        // a * x + b
+} ck_map_op;
+
+/// Element-wise functions of two variables; comparisons give 0 or 1.
+typedef enum {
+  CK_ADD,
+  CK_SUBTRACT,
+  CK_MULTIPLY,
+  CK_DIVIDE,
+  CK_MAXIMUM,
+  CK_MINIMUM,
+  CK_POWER,
+  CK_GREATER,
+  CK_LESS,
+  CK_EQUAL,
+} ck_zip_op;
+
+typedef enum { CK_SUM, CK_SUM_OF_SQUARES, CK_PRODUCT, CK_MAX, CK_MIN } ck_reduce_op;
+
+/// A sliding window over [batch, depth, height, width, channels].
+typedef struct {
+  long channels;
+  long input[3], kernel[3], stride[3], dilation[3], padding_before[3], padding_after[3], output[3];
+  /// Average pooling: whether the divisor counts taps that fall on padding.
+  int counts_padding;
+} ck_pool;
+
+/// Per channel: y = (x - mean) * scale + shift, then ReLU if asked.
+typedef struct {
+  const float *mean, *scale, *shift;
+  int relu;
+} ck_normalize;
+
+/// dx = (dy - center) * scale + (x - mean) * slope per channel, where dy counts as 0 wherever y (if given) is not > 0.
+typedef struct {
+  const float *mean, *scale, *center, *slope;
+} ck_normalize_backward;
+
+/// One row's share of a cross-entropy. `weights` may be NULL (all 1).
+typedef struct {
+  long classes;
+  const float *weights;
+  double weight_sum, smoothing;
+} ck_cross_entropy;
+
+typedef struct {
+  float rate, momentum, gradient_scale;
+  /// Coupled decay is added to the gradient; keep (1 - rate * decay, or 1) multiplies the parameter beforehand.
+  float coupled_decay, keep;
+  int nesterov;
+} ck_sgd;
+
+typedef struct {
+  /// rate / (1 - beta1^t), and sqrt(1 - beta2^t).
+  float step, root_correction;
+  float one_minus_beta1, beta2, one_minus_beta2, epsilon, gradient_scale, coupled_decay, keep;
+} ck_adam;
+
+typedef struct {
+  uint64_t seed, stream;
+  float probability, scale;
+} ck_dropout;
+
 /// Element-wise, reduction, pooling and normalisation kernels.
 typedef struct {
   long vector_width;
+
+  void (*map)(ck_map_op op, const float *x, float *y, long n, float a, float b);
+  void (*map_backward)(ck_map_op op, const float *dy, const float *x, float *dx, long n, float a, float b);
+  /// y[i] = op(a[i * a_step], b[i * b_step]); steps are 0 or 1.
+  void (*zip)(ck_zip_op op, const float *a, long a_step, const float *b, long b_step, float *y, long n);
+  /// y[i] += x[i]
+  void (*accumulate)(const float *x, float *y, long n);
+  void (*fill)(float *y, long n, float value);
+  /// y[c * y_stride + r] = x[r * x_stride + c]; x and y must not overlap.
+  void (*transpose)(const float *x, long x_stride, float *y, long y_stride, long rows, long columns);
+
+  /// The reduction of n contiguous elements.
+  double (*reduce)(ck_reduce_op op, const float *x, long n);
+  /// accumulator[c] = op(accumulator[c], x[r * stride + c] for all r).
+  void (*reduce_columns)(ck_reduce_op op, const float *x, long rows, long columns, long stride, double *accumulator);
+  int (*all_finite)(const float *x, long n);
+
+  /// One row of outputs at (batch, depth, height) = position; x and y are whole tensors, indices may be NULL.
+  void (*max_pool)(const ck_pool *g, const long position[3], const float *x, float *y, int32_t *indices);
+  void (*average_pool)(const ck_pool *g, const long position[3], const float *x, float *y);
+  /// One row of input gradients at (batch, depth, height) = position.
+  void (*max_pool_backward)(const ck_pool *g, const long position[3], const float *dy, const int32_t *indices, float *dx);
+  void (*average_pool_backward)(const ck_pool *g, const long position[3], const float *dy, float *dx);
+
+  /// Adds rows to the running mean and M2 (sum of squared deviations) of the `seen` rows before, per channel.
+  void (*moments)(const float *x, long rows, long channels, long seen, double *mean, double *m2);
+  void (*normalize)(ck_normalize p, const float *x, float *y, long rows, long channels);
+  /// Adds per channel sum(dy) and sum(dy * (x - mean)); y is NULL or masks dy where it is not > 0.
+  void (*normalize_sums)(const float *dy, const float *x, const float *y, const float *mean, long rows, long channels,
+                         double *sum, double *product_sum);
+  void (*normalize_backward)(ck_normalize_backward p, const float *dy, const float *x, const float *y, float *dx,
+                             long rows, long channels);
+
+  /// Softmax (or its logarithm) of n elements `inner` apart, for each of `inner` neighbours.
+  void (*softmax)(const float *x, float *y, long n, long inner, int logarithm);
+  void (*softmax_backward)(const float *dy, const float *y, float *dx, long n, long inner, int logarithm);
+  /// The row's loss before division by the sum of weights; writes log(sum(exp(logits))).
+  double (*cross_entropy)(ck_cross_entropy p, const float *logits, int32_t label, float *log_sum_exp);
+  /// scale: the loss's gradient divided by the sum of weights.
+  void (*cross_entropy_backward)(ck_cross_entropy p, const float *logits, int32_t label, float log_sum_exp, float scale,
+                                 float *dlogits);
+
+  /// Elements first ..< first + n of a stream (first is a multiple of 4): y = x * scale where kept, else 0.
+  void (*dropout)(ck_dropout p, uint64_t first, const float *x, float *y, long n);
+  void (*sgd)(ck_sgd p, const float *gradient, float *parameter, float *velocity, long n);
+  void (*adam)(ck_adam p, const float *gradient, float *parameter, float *mean, float *variance, long n);
 } ck_pointwise_kernels;

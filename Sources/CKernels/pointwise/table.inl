@@ -1,2 +1,40 @@
 // The table of this variant's element-wise kernels.
-const ck_pointwise_kernels CK_FN(ck_pointwise) = {.vector_width = CK_VW};
+#include "loops.inl"
+#include "vectormath.inl"
+#include "map.inl"
+#include "zip.inl"
+#include "copy.inl"
+#include "reduce.inl"
+#include "normalize.inl"
+#include "pool.inl"
+#include "softmax.inl"
+#include "random.inl"
+#include "optimizer.inl"
+
+const ck_pointwise_kernels CK_FN(ck_pointwise) = {
+    .vector_width = CK_VW,
+    .map = map,
+    .map_backward = map_backward,
+    .zip = zip,
+    .accumulate = accumulate,
+    .fill = fill,
+    .transpose = transpose,
+    .reduce = reduce,
+    .reduce_columns = reduce_columns,
+    .all_finite = all_finite,
+    .max_pool = max_pool,
+    .average_pool = average_pool,
+    .max_pool_backward = max_pool_backward,
+    .average_pool_backward = average_pool_backward,
+    .moments = moments,
+    .normalize = normalize,
+    .normalize_sums = normalize_sums,
+    .normalize_backward = normalize_backward,
+    .softmax = softmax,
+    .softmax_backward = softmax_backward,
+    .cross_entropy = cross_entropy,
+    .cross_entropy_backward = cross_entropy_backward,
+    .dropout = dropout,
+    .sgd = sgd,
+    .adam = adam,
+};

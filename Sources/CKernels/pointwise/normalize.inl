@@ -1,0 +1,171 @@
+// Batch normalisation over rows of channels: a slab of up to four vectors of channels at a time, walked down the rows,
+// so that per-channel values stay in registers.
+
+/// Rows whose statistics are taken together: they stay in the first-level cache between the two passes.
+enum { moments_block = 128 };
+
+/// Mean and M2 of one block, two passes, merged into the running ones (Chan, Golub, LeVeque 1979).
+CK_INLINE void moments_slab(const int vectors, const float *x, long rows, long columns, long stride, long seen,
+                            double *mean, double *m2) {
+  vf s[4], q[4];
+#pragma clang loop unroll(full)
+  for (int v = 0; v < vectors; v++) s[v] = vset(0), q[v] = vset(0);
+  for (long r = 0; r < rows; r++)
+#pragma clang loop unroll(full)
+    for (int v = 0; v < vectors; v++) s[v] += vload(x + r * stride + v * CK_VW);
+#pragma clang loop unroll(full)
+  for (int v = 0; v < vectors; v++) s[v] = s[v] / (float)rows;
+  for (long r = 0; r < rows; r++)
+#pragma clang loop unroll(full)
+    for (int v = 0; v < vectors; v++) {
+      vf d = vload(x + r * stride + v * CK_VW) - s[v];
+      q[v] = d * d + q[v];
+    }
+  float means[4 * CK_VW], squares[4 * CK_VW];
+#pragma clang loop unroll(full)
+  for (int v = 0; v < vectors; v++) vstore(means + v * CK_VW, s[v]), vstore(squares + v * CK_VW, q[v]);
+  const double weight = (double)rows / (double)(seen + rows), cross = weight * (double)seen;
+  for (long c = 0; c < columns; c++) {
+    double delta = (double)means[c] - mean[c];
+    mean[c] += delta * weight;
+    m2[c] += (double)squares[c] + delta * delta * cross;
+  }
+}
+
+static void moments(const float *x, long rows, long channels, long seen, double *mean, double *m2) {
+  for (long r = 0; r < rows; r += moments_block, seen += moments_block) {
+    const long block = rows - r < moments_block ? rows - r : moments_block;
+    const float *at = x + r * channels;
+    long c = 0;
+    for (; c + 4 * CK_VW <= channels; c += 4 * CK_VW)
+      moments_slab(4, at + c, block, 4 * CK_VW, channels, seen, mean + c, m2 + c);
+    for (; c < channels; c += CK_VW)
+      moments_slab(1, at + c, block, channels - c < CK_VW ? channels - c : CK_VW, channels, seen, mean + c, m2 + c);
+  }
+}
+
+/// Stores whole vectors, or the valid lanes of a last, partial one.
+CK_INLINE void store_slab(float *y, vf v, long offset, long columns) {
+  if (offset + CK_VW <= columns)
+    vstore(y + offset, v);
+  else
+    vstore_first(y + offset, v, columns - offset);
+}
+
+CK_INLINE void normalize_slab(const int vectors, const int relu, ck_normalize p, const float *x, float *y, long rows,
+                              long c, long columns, long stride) {
+  vf mean[4], scale[4], shift[4];
+#pragma clang loop unroll(full)
+  for (int v = 0; v < vectors; v++) {
+    mean[v] = vload(p.mean + c + v * CK_VW);
+    scale[v] = vload(p.scale + c + v * CK_VW);
+    shift[v] = vload(p.shift + c + v * CK_VW);
+  }
+  for (long r = 0; r < rows; r++)
+#pragma clang loop unroll(full)
+    for (int v = 0; v < vectors; v++) {
+      vf out = (vload(x + r * stride + c + v * CK_VW) - mean[v]) * scale[v] + shift[v];
+      if (relu) out = vselect(out <= vset(0), vset(0), out);
+      store_slab(y + r * stride + c, out, v * CK_VW, vectors > 1 ? 4 * CK_VW : columns);
+    }
+}
+
+CK_INLINE void normalize_rows(const int relu, ck_normalize p, const float *x, float *y, long rows, long channels) {
+  long c = 0;
+  for (; c + 4 * CK_VW <= channels; c += 4 * CK_VW)
+    normalize_slab(4, relu, p, x, y, rows, c, 4 * CK_VW, channels);
+  for (; c < channels; c += CK_VW) normalize_slab(1, relu, p, x, y, rows, c, channels - c, channels);
+}
+
+static void normalize(ck_normalize p, const float *x, float *y, long rows, long channels) {
+  for (long r = 0; r < rows; r += moments_block) {
+    const long block = rows - r < moments_block ? rows - r : moments_block;
+    if (p.relu)
+      normalize_rows(1, p, x + r * channels, y + r * channels, block, channels);
+    else
+      normalize_rows(0, p, x + r * channels, y + r * channels, block, channels);
+  }
+}
+
+CK_INLINE void sums_slab(const int vectors, const int masked, const float *dy, const float *x, const float *y,
+                         const float *mean, long rows, long columns, long stride, double *sum, double *product_sum) {
+  vf m[4], s[4], q[4];
+#pragma clang loop unroll(full)
+  for (int v = 0; v < vectors; v++) m[v] = vload(mean + v * CK_VW), s[v] = vset(0), q[v] = vset(0);
+  for (long r = 0; r < rows; r++)
+#pragma clang loop unroll(full)
+    for (int v = 0; v < vectors; v++) {
+      const long at = r * stride + v * CK_VW;
+      vf g = vload(dy + at);
+      if (masked) g = vselect(vload(y + at) > vset(0), g, vset(0));
+      s[v] += g;
+      q[v] = g * (vload(x + at) - m[v]) + q[v];
+    }
+  float sums[4 * CK_VW], products[4 * CK_VW];
+#pragma clang loop unroll(full)
+  for (int v = 0; v < vectors; v++) vstore(sums + v * CK_VW, s[v]), vstore(products + v * CK_VW, q[v]);
+  for (long c = 0; c < columns; c++) sum[c] += sums[c], product_sum[c] += products[c];
+}
+
+CK_INLINE void sums_rows(const int masked, const float *dy, const float *x, const float *y, const float *mean,
+                         long rows, long channels, double *sum, double *product_sum) {
+  long c = 0;
+  for (; c + 4 * CK_VW <= channels; c += 4 * CK_VW)
+    sums_slab(4, masked, dy + c, x + c, y + c, mean + c, rows, 4 * CK_VW, channels, sum + c, product_sum + c);
+  for (; c < channels; c += CK_VW)
+    sums_slab(1, masked, dy + c, x + c, y + c, mean + c, rows, channels - c < CK_VW ? channels - c : CK_VW, channels,
+              sum + c, product_sum + c);
+}
+
+static void normalize_sums(const float *dy, const float *x, const float *y, const float *mean, long rows, long channels,
+                           double *sum, double *product_sum) {
+  for (long r = 0; r < rows; r += moments_block) {
+    const long block = rows - r < moments_block ? rows - r : moments_block, at = r * channels;
+    if (y)
+      sums_rows(1, dy + at, x + at, y + at, mean, block, channels, sum, product_sum);
+    else
+      sums_rows(0, dy + at, x + at, x + at, mean, block, channels, sum, product_sum);
+  }
+}
+
+CK_INLINE void normalize_backward_slab(const int vectors, const int masked, ck_normalize_backward p, const float *dy,
+                                       const float *x, const float *y, float *dx, long rows, long c, long columns,
+                                       long stride) {
+  vf mean[4], scale[4], center[4], slope[4];
+#pragma clang loop unroll(full)
+  for (int v = 0; v < vectors; v++) {
+    mean[v] = vload(p.mean + c + v * CK_VW);
+    scale[v] = vload(p.scale + c + v * CK_VW);
+    center[v] = vload(p.center + c + v * CK_VW);
+    slope[v] = vload(p.slope + c + v * CK_VW);
+  }
+  for (long r = 0; r < rows; r++)
+#pragma clang loop unroll(full)
+    for (int v = 0; v < vectors; v++) {
+      const long at = r * stride + c + v * CK_VW;
+      vf g = vload(dy + at);
+      if (masked) g = vselect(vload(y + at) > vset(0), g, vset(0));
+      vf out = (g - center[v]) * scale[v] + (vload(x + at) - mean[v]) * slope[v];
+      store_slab(dx + r * stride + c, out, v * CK_VW, vectors > 1 ? 4 * CK_VW : columns);
+    }
+}
+
+CK_INLINE void normalize_backward_rows(const int masked, ck_normalize_backward p, const float *dy, const float *x,
+                                       const float *y, float *dx, long rows, long channels) {
+  long c = 0;
+  for (; c + 4 * CK_VW <= channels; c += 4 * CK_VW)
+    normalize_backward_slab(4, masked, p, dy, x, y, dx, rows, c, 4 * CK_VW, channels);
+  for (; c < channels; c += CK_VW)
+    normalize_backward_slab(1, masked, p, dy, x, y, dx, rows, c, channels - c, channels);
+}
+
+static void normalize_backward(ck_normalize_backward p, const float *dy, const float *x, const float *y, float *dx,
+                               long rows, long channels) {
+  for (long r = 0; r < rows; r += moments_block) {
+    const long block = rows - r < moments_block ? rows - r : moments_block, at = r * channels;
+    if (y)
+      normalize_backward_rows(1, p, dy + at, x + at, y + at, dx + at, block, channels);
+    else
+      normalize_backward_rows(0, p, dy + at, x + at, x + at, dx + at, block, channels);
+  }
+}

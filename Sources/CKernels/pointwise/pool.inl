@@ -1,0 +1,159 @@
+// Pooling over [batch, depth, height, width, channels], one row (along the width) of outputs or input gradients a call.
+
+/// Taps t0 ..< t1 of output o along `axis` that fall inside the input.
+typedef struct {
+  long t0, t1, start;
+} ck_window;
+
+CK_INLINE ck_window window(const ck_pool *g, int axis, long o) {
+  const long start = o * g->stride[axis] - g->padding_before[axis], d = g->dilation[axis];
+  const long room = g->input[axis] - start;  // taps at start + t * d are inside while t * d < room
+  ck_window w = {.t0 = start < 0 ? (-start + d - 1) / d : 0, .t1 = room > 0 ? (room + d - 1) / d : 0, .start = start};
+  if (w.t1 > g->kernel[axis]) w.t1 = g->kernel[axis];
+  if (w.t1 < w.t0) w.t1 = w.t0;
+  return w;
+}
+
+/// Taps that the divisor of an average counts along one axis: those inside the input, or inside input and padding.
+CK_INLINE long counted_taps(const ck_pool *g, int axis, long o) {
+  ck_window w = window(g, axis, o);
+  if (!g->counts_padding) return w.t1 - w.t0;
+  const long d = g->dilation[axis], room = g->input[axis] + g->padding_after[axis] - w.start;
+  const long taps = room > 0 ? (room + d - 1) / d : 0;
+  return taps < g->kernel[axis] ? taps : g->kernel[axis];
+}
+
+/// Outputs o0 ..< o1 whose windows span position i along `axis` (with dilation, not all of them touch it).
+CK_INLINE void covering(const ck_pool *g, int axis, long i, long *o0, long *o1) {
+  const long shifted = i + g->padding_before[axis], reach = (g->kernel[axis] - 1) * g->dilation[axis];
+  const long stride = g->stride[axis];
+  *o0 = shifted > reach ? (shifted - reach + stride - 1) / stride : 0;
+  *o1 = shifted / stride + 1;
+  if (*o1 > g->output[axis]) *o1 = g->output[axis];
+}
+
+CK_INLINE int touches(const ck_pool *g, int axis, long i, long o) {
+  return g->dilation[axis] == 1 || (i + g->padding_before[axis] - o * g->stride[axis]) % g->dilation[axis] == 0;
+}
+
+CK_INLINE void max_pool_slab(const int vectors, const int indexed, const ck_pool *g, ck_window wd, ck_window wh,
+                             ck_window ww, const float *x, float *y, int32_t *indices, long columns) {
+  vf best[4];
+  vi where[4];
+#pragma clang loop unroll(full)
+  for (int v = 0; v < vectors; v++) best[v] = vset(-INFINITY), where[v] = (vi){0} - 1;
+  for (long d = wd.t0; d < wd.t1; d++)
+    for (long h = wh.t0; h < wh.t1; h++) {
+      const long row = ((wd.start + d * g->dilation[0]) * g->input[1] + wh.start + h * g->dilation[1]) * g->input[2];
+      for (long w = ww.t0; w < ww.t1; w++) {
+        const long position = row + ww.start + w * g->dilation[2];
+#pragma clang loop unroll(full)
+        for (int v = 0; v < vectors; v++) {
+          vf a = vload(x + position * g->channels + v * CK_VW);
+          vi wins = (vi)(a > best[v]) | (vi)(a != a);
+          if (indexed) {
+            wins |= where[v] < 0;  // a window of -inf still has a winner: its first tap
+            where[v] = (wins & (int)position) | (~wins & where[v]);
+          }
+          best[v] = vselect(wins, a, best[v]);
+        }
+      }
+    }
+#pragma clang loop unroll(full)
+  for (int v = 0; v < vectors; v++) {
+    store_slab(y, best[v], v * CK_VW, vectors > 1 ? 4 * CK_VW : columns);
+    if (indexed) store_slab((float *)indices, (vf)where[v], v * CK_VW, vectors > 1 ? 4 * CK_VW : columns);
+  }
+}
+
+CK_INLINE void max_pool_row(const int indexed, const ck_pool *g, const long position[3], const float *x, float *y,
+                            int32_t *indices) {
+  const long channels = g->channels;
+  const ck_window wd = window(g, 0, position[1]), wh = window(g, 1, position[2]);
+  x += position[0] * g->input[0] * g->input[1] * g->input[2] * channels;
+  const long row = ((position[0] * g->output[0] + position[1]) * g->output[1] + position[2]) * g->output[2] * channels;
+  for (long o = 0; o < g->output[2]; o++) {
+    const ck_window ww = window(g, 2, o);
+    const long at = row + o * channels;
+    long c = 0;
+    for (; c + 4 * CK_VW <= channels; c += 4 * CK_VW)
+      max_pool_slab(4, indexed, g, wd, wh, ww, x + c, y + at + c, indices + at + c, 4 * CK_VW);
+    for (; c < channels; c += CK_VW)
+      max_pool_slab(1, indexed, g, wd, wh, ww, x + c, y + at + c, indices + at + c, channels - c);
+  }
+}
+
+static void max_pool(const ck_pool *g, const long position[3], const float *x, float *y, int32_t *indices) {
+  if (indices)
+    max_pool_row(1, g, position, x, y, indices);
+  else
+    max_pool_row(0, g, position, x, y, (int32_t *)y);
+}
+
+static void average_pool(const ck_pool *g, const long position[3], const float *x, float *y) {
+  const long channels = g->channels;
+  const ck_window wd = window(g, 0, position[1]), wh = window(g, 1, position[2]);
+  const long plane_taps = counted_taps(g, 0, position[1]) * counted_taps(g, 1, position[2]);
+  x += position[0] * g->input[0] * g->input[1] * g->input[2] * channels;
+  y += ((position[0] * g->output[0] + position[1]) * g->output[1] + position[2]) * g->output[2] * channels;
+  for (long o = 0; o < g->output[2]; o++, y += channels) {
+    const ck_window ww = window(g, 2, o);
+    const long taps = plane_taps * counted_taps(g, 2, o);
+    const float divisor = taps > 0 ? (float)taps : 1.0f;
+    for (long c = 0; c < channels; c += CK_VW) {
+      vf sum = vset(0);
+      for (long d = wd.t0; d < wd.t1; d++)
+        for (long h = wh.t0; h < wh.t1; h++) {
+          const long row = ((wd.start + d * g->dilation[0]) * g->input[1] + wh.start + h * g->dilation[1]) * g->input[2];
+          for (long w = ww.t0; w < ww.t1; w++)
+            sum += vload(x + (row + ww.start + w * g->dilation[2]) * channels + c);
+        }
+      vstore_upto(y, c, channels, sum / divisor);
+    }
+  }
+}
+
+/// One row of input gradients: each gathers from the outputs whose windows touch it, in ascending order of output.
+CK_INLINE void pool_backward_row(const int is_max, const ck_pool *g, const long position[3], const float *dy,
+                                 const int32_t *indices, float *dx) {
+  const long channels = g->channels, batch = position[0] * g->output[0] * g->output[1] * g->output[2];
+  long d0, d1, h0, h1;
+  covering(g, 0, position[1], &d0, &d1);
+  covering(g, 1, position[2], &h0, &h1);
+  const long row = (position[1] * g->input[1] + position[2]) * g->input[2];
+  dx += (position[0] * g->input[0] * g->input[1] * g->input[2] + row) * channels;
+  for (long i = 0; i < g->input[2]; i++, dx += channels) {
+    long w0, w1;
+    covering(g, 2, i, &w0, &w1);
+    const vi here = (vi){0} + (int)(row + i);
+    for (long c = 0; c < channels; c += CK_VW) {
+      vf sum = vset(0);
+      for (long d = d0; d < d1; d++) {
+        if (!touches(g, 0, position[1], d)) continue;
+        for (long h = h0; h < h1; h++) {
+          if (!touches(g, 1, position[2], h)) continue;
+          const long plane_taps = is_max ? 1 : counted_taps(g, 0, d) * counted_taps(g, 1, h);
+          for (long w = w0; w < w1; w++) {
+            if (!touches(g, 2, i, w)) continue;
+            const long at = (batch + (d * g->output[1] + h) * g->output[2] + w) * channels + c;
+            vf gradient = vload(dy + at);
+            if (is_max)
+              sum += vselect((vi)vload((const float *)indices + at) == here, gradient, vset(0));
+            else
+              sum += gradient / (float)(plane_taps * counted_taps(g, 2, w));
+          }
+        }
+      }
+      vstore_upto(dx, c, channels, sum);
+    }
+  }
+}
+
+static void max_pool_backward(const ck_pool *g, const long position[3], const float *dy, const int32_t *indices,
+                              float *dx) {
+  pool_backward_row(1, g, position, dy, indices, dx);
+}
+
+static void average_pool_backward(const ck_pool *g, const long position[3], const float *dy, float *dx) {
+  pool_backward_row(0, g, position, dy, NULL, dx);
+}

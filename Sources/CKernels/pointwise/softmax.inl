@@ -1,0 +1,108 @@
+// Softmax, log-softmax and cross-entropy, with the largest logit subtracted first.
+
+/// The sum of exp(x - largest); also written to y if given.
+static double exp_sum(const float *x, float *y, long n, float largest) {
+  double total = 0;
+  for (long i = 0; i < n;) {
+    vf sum = vset(0);
+    for (int k = 0; k < reduce_block && i < n; k++, i += CK_VW) {
+      vf e = vexp((n - i < CK_VW ? vload_first(x + i, n - i, -INFINITY) : vload(x + i)) - largest);
+      if (n - i < CK_VW) e = vselect(viota() < (vi){0} + (int)(n - i), e, vset(0));
+      if (y) vstore_upto(y, i, n, e);
+      sum += e;
+    }
+    total += vsum(sum);
+  }
+  return total;
+}
+
+static void softmax_row(const float *xs, float *ys, long n, int logarithm) {
+  const float largest = reduce_max(xs, n);
+  if (logarithm) {
+    const double sum = exp_sum(xs, NULL, n, largest);
+    const float log_sum = (float)log(sum);
+    CK_EACH(n, ys, vf x = vload(xs + i), y = x - largest - log_sum)
+  } else {
+    const float scale = (float)(1 / exp_sum(xs, ys, n, largest));
+    CK_EACH(n, ys, vf x = vload(ys + i), y = x * scale)
+  }
+}
+
+static void softmax(const float *x, float *y, long n, long inner, int logarithm) {
+  if (inner == 1) return softmax_row(x, y, n, logarithm);
+  for (long c = 0; c < inner; c += CK_VW) {
+    vf largest = vset(-INFINITY), sum = vset(0);
+    for (long k = 0; k < n; k++) largest = vmax_nan(largest, vload(x + k * inner + c));
+    for (long k = 0; k < n; k++) sum += vexp(vload(x + k * inner + c) - largest);
+    const vf log_sum = vlog(sum);
+    for (long k = 0; k < n; k++) {
+      vf d = vload(x + k * inner + c) - largest;
+      vstore_upto(y + k * inner, c, inner, logarithm ? d - log_sum : vexp(d) / sum);
+    }
+  }
+}
+
+/// dx = y (dy - sum(dy y)), or for the logarithm dx = dy - exp(y) sum(dy).
+static void softmax_backward(const float *dys, const float *ys, float *dxs, long n, long inner, int logarithm) {
+  if (inner == 1) {
+    double total = 0;
+    if (logarithm)
+      total = reduce_sum(dys, n);
+    else
+      for (long i = 0; i < n;) {
+        vf sum = vset(0);
+        for (int k = 0; k < reduce_block && i < n; k++, i += CK_VW) {
+          const long lanes = n - i < CK_VW ? n - i : CK_VW;
+          sum += vload_first(dys + i, lanes, 0) * vload_first(ys + i, lanes, 0);
+        }
+        total += vsum(sum);
+      }
+    const float s = (float)total;
+    CK_EACH(n, dxs, vf dy = vload(dys + i); vf p = vload(ys + i), y = logarithm ? dy - vexp(p) * s : p * (dy - s))
+    return;
+  }
+  for (long c = 0; c < inner; c += CK_VW) {
+    vf sum = vset(0);
+    for (long k = 0; k < n; k++) {
+      vf dy = vload(dys + k * inner + c);
+      sum += logarithm ? dy : dy * vload(ys + k * inner + c);
+    }
+    for (long k = 0; k < n; k++) {
+      vf dy = vload(dys + k * inner + c), p = vload(ys + k * inner + c);
+      vstore_upto(dxs + k * inner, c, inner, logarithm ? dy - vexp(p) * sum : p * (dy - sum));
+    }
+  }
+}
+
+/// (1 - s) w[label] (lse - x[label]) + s / K sum(w (lse - x)), where lse is the logarithm of the sum of exponentials.
+static double cross_entropy(ck_cross_entropy p, const float *logits, int32_t label, float *log_sum_exp) {
+  const float largest = reduce_max(logits, p.classes);
+  const double lse = (double)largest + log(exp_sum(logits, NULL, p.classes, largest));
+  *log_sum_exp = (float)lse;
+  double loss = (1 - p.smoothing) * (p.weights ? p.weights[label] : 1) * (lse - logits[label]);
+  if (p.smoothing > 0) {
+    double weighted = 0;
+    if (p.weights)
+      for (long c = 0; c < p.classes; c++) weighted += (double)p.weights[c] * logits[c];
+    else
+      weighted = reduce_sum(logits, p.classes);
+    loss += p.smoothing / (double)p.classes * (p.weight_sum * lse - weighted);
+  }
+  return loss;
+}
+
+static void cross_entropy_backward(ck_cross_entropy p, const float *logits, int32_t label, float log_sum_exp,
+                                   float scale, float *dlogits) {
+  const double own = (1 - p.smoothing) * (p.weights ? p.weights[label] : 1);
+  const double spread = p.smoothing / (double)p.classes;
+  const float probability_scale = (float)((own + spread * p.weight_sum) * scale);
+  const float smoothing_scale = (float)(spread * scale);
+  const float *weights = p.weights ? p.weights : logits;
+  const int weighted = p.weights != NULL;
+  const float at_label = (float)(own * scale);
+  const float probability = expf(logits[label] - log_sum_exp);
+  const float gradient = probability * probability_scale - smoothing_scale * (weighted ? weights[label] : 1) - at_label;
+  CK_EACH(p.classes, dlogits, vf x = vload(logits + i); vf w = weighted ? vload(weights + i) : vset(1),
+          y = vexp(x - log_sum_exp) * probability_scale - w * smoothing_scale)
+  dlogits[label] = gradient;
+}

@@ -1,0 +1,145 @@
+import CKernels
+
+/// Batch normalisation (Ioffe and Szegedy 2015) of channels-last rows [rows, channels].
+///
+/// Statistics are taken in two passes over blocks that stay in cache and merged in Double (Chan, Golub and LeVeque
+/// 1979), in an order fixed by the shape.
+package enum BatchNormKernel {
+  private static let taskElements = 65_536
+
+  private static func rowsPerTask(channels: Int) -> Int {
+    rowsPerChunk(width: channels, elements: taskElements, multiple: 128)
+  }
+
+  /// Padded, so that kernels may read past the last channel.
+  private static func padded(_ channels: Int) -> Int { channels + 64 }
+
+  /// Bytes of workspace that ``forward`` and ``backward`` need.
+  package static func workspaceBytes(rows: Int, channels: Int) -> Int {
+    let tasks = max(1, (rows + rowsPerTask(channels: channels) - 1) / rowsPerTask(channels: channels))
+    return tasks * 2 * channels * MemoryLayout<Double>.stride + 3 * padded(channels) * MemoryLayout<Float>.stride
+  }
+
+  /// Training: y = (x - mean) / sqrt(variance + epsilon) * gamma + beta with the batch's own statistics (biased
+  /// variance), then ReLU if asked. y may be x.
+  ///
+  /// - Parameters:
+  ///   - rows: at least 1; with 1 row the running variance is updated as if it were 0, where the unbiased one does not
+  ///     exist.
+  ///   - gamma, beta: [channels].
+  ///   - momentum: the weight of the new batch in the running statistics, as in PyTorch.
+  ///   - running: mean and unbiased variance, updated in place; nil leaves them alone.
+  ///   - savedMean, savedInverseDeviation: [channels], for ``backward``; with 256 bytes of slack.
+  package static func forward(
+    _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, rows: Int, channels: Int, gamma: UnsafePointer<Float>,
+    beta: UnsafePointer<Float>, epsilon: Double, momentum: Double,
+    running: (mean: UnsafeMutablePointer<Float>, variance: UnsafeMutablePointer<Float>)?,
+    savedMean: UnsafeMutablePointer<Float>, savedInverseDeviation: UnsafeMutablePointer<Float>, relu: Bool = false,
+    workspace: UnsafeMutableRawPointer, pool: ThreadPool, isa: ck_isa = ck_best_isa()
+  ) {
+    let kernels = isa.kernels
+    let step = rowsPerTask(channels: channels)
+    let tasks = max(1, (rows + step - 1) / step)
+    let partials = workspace.assumingMemoryBound(to: Double.self)
+    partials.initialize(repeating: 0, count: tasks * 2 * channels)
+    pool.chunks(rows, of: step) { range in
+      let mean = partials + range.lowerBound / step * 2 * channels
+      kernels.moments(x + range.lowerBound * channels, range.count, channels, 0, mean, mean + channels)
+    }
+
+    let scale = UnsafeMutableRawPointer(partials + tasks * 2 * channels).assumingMemoryBound(to: Float.self)
+    for c in 0..<channels {
+      var mean = partials[c]
+      var m2 = partials[channels + c]
+      var seen = Double(min(step, rows))
+      for task in 1..<max(1, tasks) {
+        let added = Double(min(step, rows - task * step))
+        let delta = partials[task * 2 * channels + c] - mean
+        mean += delta * added / (seen + added)
+        m2 += partials[(task * 2 + 1) * channels + c] + delta * delta * seen * added / (seen + added)
+        seen += added
+      }
+      let inverseDeviation = 1 / (m2 / Double(rows) + epsilon).squareRoot()
+      savedMean[c] = Float(mean)
+      savedInverseDeviation[c] = Float(inverseDeviation)
+      scale[c] = Float(inverseDeviation * Double(gamma[c]))
+      if let running {
+        let variance = m2 / Double(max(1, rows - 1))
+        running.mean[c] = Float((1 - momentum) * Double(running.mean[c]) + momentum * mean)
+        running.variance[c] = Float((1 - momentum) * Double(running.variance[c]) + momentum * variance)
+      }
+    }
+
+    let p = ck_normalize(mean: savedMean, scale: scale, shift: beta, relu: relu ? 1 : 0)
+    pool.chunks(rows, of: step) { range in
+      let at = range.lowerBound * channels
+      kernels.normalize(p, x + at, y + at, range.count, channels)
+    }
+  }
+
+  /// The gradients of ``forward``. dx may be dy or x.
+  ///
+  /// - Parameter y: the forward output where ReLU was fused: dy counts only where y > 0; else nil.
+  package static func backward(
+    _ dy: UnsafePointer<Float>, x: UnsafePointer<Float>, y: UnsafePointer<Float>?, rows: Int, channels: Int,
+    gamma: UnsafePointer<Float>, savedMean: UnsafePointer<Float>, savedInverseDeviation: UnsafePointer<Float>,
+    dx: UnsafeMutablePointer<Float>, dgamma: UnsafeMutablePointer<Float>, dbeta: UnsafeMutablePointer<Float>,
+    workspace: UnsafeMutableRawPointer, pool: ThreadPool, isa: ck_isa = ck_best_isa()
+  ) {
+    let kernels = isa.kernels
+    let step = rowsPerTask(channels: channels)
+    let tasks = max(1, (rows + step - 1) / step)
+    let partials = workspace.assumingMemoryBound(to: Double.self)
+    partials.initialize(repeating: 0, count: tasks * 2 * channels)
+    pool.chunks(rows, of: step) { range in
+      let at = range.lowerBound * channels
+      let sum = partials + range.lowerBound / step * 2 * channels
+      kernels.normalize_sums(
+        dy + at, x + at, y.map { $0 + at }, savedMean, range.count, channels, sum, sum + channels)
+    }
+
+    let width = padded(channels)
+    let scale = UnsafeMutableRawPointer(partials + tasks * 2 * channels).assumingMemoryBound(to: Float.self)
+    let center = scale + width
+    let slope = center + width
+    for c in 0..<channels {
+      var sum = 0.0
+      var productSum = 0.0
+      for task in 0..<tasks {
+        sum += partials[task * 2 * channels + c]
+        productSum += partials[(task * 2 + 1) * channels + c]
+      }
+      let inverseDeviation = Double(savedInverseDeviation[c])
+      let factor = Double(gamma[c]) * inverseDeviation
+      dbeta[c] = Float(sum)
+      dgamma[c] = Float(productSum * inverseDeviation)
+      scale[c] = Float(factor)
+      center[c] = Float(sum / Double(rows))
+      slope[c] = Float(-factor * inverseDeviation * inverseDeviation * productSum / Double(rows))
+    }
+
+    let p = ck_normalize_backward(mean: savedMean, scale: scale, center: center, slope: slope)
+    pool.chunks(rows, of: step) { range in
+      let at = range.lowerBound * channels
+      kernels.normalize_backward(p, dy + at, x + at, y.map { $0 + at }, dx + at, range.count, channels)
+    }
+  }
+
+  /// Inference: y = activation((x - mean) * scale + shift), where scale = gamma / sqrt(variance + epsilon) and
+  /// shift = beta, all [channels]. y may be x.
+  package static func inference(
+    _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, rows: Int, channels: Int, mean: UnsafePointer<Float>,
+    scale: UnsafePointer<Float>, shift: UnsafePointer<Float>, activation: Activation? = nil, pool: ThreadPool,
+    isa: ck_isa = ck_best_isa()
+  ) {
+    let kernels = isa.kernels
+    let p = ck_normalize(mean: mean, scale: scale, shift: shift, relu: activation == .relu ? 1 : 0)
+    pool.rowChunks(rows, width: channels) { range in
+      let at = range.lowerBound * channels
+      kernels.normalize(p, x + at, y + at, range.count, channels)
+      if let activation, activation != .relu {
+        activation.map(y + at, y + at, count: range.count * channels, kernels: kernels)
+      }
+    }
+  }
+}

@@ -1,0 +1,35 @@
+import CKernels
+
+/// Element-wise functions whose gradients are composed of other operations.
+package enum UnaryFunction: Hashable, Sendable {
+  case exp, log, sqrt, negate, abs, square, reciprocal, erf
+  /// -1, 0 or 1; 0 for NaN, as in PyTorch.
+  case sign
+  /// scale * x + offset
+  case affine(scale: Float, offset: Float)
+
+  private var kernel: (op: ck_map_op, a: Float, b: Float) {
+    switch self {
+    case .exp: (CK_EXP, 0, 0)
+    case .log: (CK_LOG, 0, 0)
+    case .sqrt: (CK_SQRT, 0, 0)
+    case .negate: (CK_NEGATE, 0, 0)
+    case .abs: (CK_ABS, 0, 0)
+    case .square: (CK_SQUARE, 0, 0)
+    case .reciprocal: (CK_RECIPROCAL, 0, 0)
+    case .erf: (CK_ERF, 0, 0)
+    case .sign: (CK_SIGN, 0, 0)
+    case .affine(let scale, let offset): (CK_AFFINE, scale, offset)
+    }
+  }
+
+  /// y = f(x); y may be x.
+  package func apply(
+    _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, count: Int, pool: ThreadPool,
+    isa: ck_isa = ck_best_isa()
+  ) {
+    let (op, a, b) = kernel
+    let map = isa.kernels.map!
+    pool.chunks(count) { map(op, x + $0.lowerBound, y + $0.lowerBound, $0.count, a, b) }
+  }
+}
