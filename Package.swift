@@ -1,10 +1,10 @@
-// swift-tools-version: 6.1
+// swift-tools-version: 6.2
 import PackageDescription
 
 // The floors of the house, bottom to top; each target depends on floors beneath it only (ARCHITECTURE.md).
 let package = Package(
   name: "ConvNet",
-  platforms: [.macOS(.v15)],
+  platforms: [.macOS(.v26)],
   products: [
     .library(name: "ConvNet", targets: ["ConvNet"]),
     .executable(name: "convnet", targets: ["ConvNetCommand"]),

@@ -50,6 +50,11 @@ public struct Graph: Sendable {
   public struct Output: Sendable {
     public var name: String
     public var value: ValueID
+
+    public init(name: String, value: ValueID) {
+      self.name = name
+      self.value = value
+    }
   }
 
   public private(set) var values: [Value] = []

@@ -2,7 +2,7 @@ import CKernels
 
 /// Element-wise functions with a kernel for their gradient; definitions, constants and gradients at corners are
 /// PyTorch's, and NaN goes through.
-package enum Activation: Hashable, Sendable {
+package enum ActivationKernel: Hashable, Sendable {
   case relu
   case relu6
   case leakyReLU(slope: Float)

@@ -129,7 +129,7 @@ package enum BatchNormKernel {
   /// shift = beta, all [channels]. y may be x.
   package static func inference(
     _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, rows: Int, channels: Int, mean: UnsafePointer<Float>,
-    scale: UnsafePointer<Float>, shift: UnsafePointer<Float>, activation: Activation? = nil, pool: ThreadPool,
+    scale: UnsafePointer<Float>, shift: UnsafePointer<Float>, activation: ActivationKernel? = nil, pool: ThreadPool,
     isa: ck_isa = ck_best_isa()
   ) {
     let kernels = isa.kernels

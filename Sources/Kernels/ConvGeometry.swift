@@ -1,7 +1,7 @@
 import CKernels
 
 /// Three spatial extents; convolutions of one or two dimensions have leading ones.
-package struct Extents: Hashable, Sendable {
+package struct SpatialExtents: Hashable, Sendable {
   package var depth: Int
   package var height: Int
   package var width: Int
@@ -12,15 +12,15 @@ package struct Extents: Hashable, Sendable {
     self.width = width
   }
 
-  package static let one = Extents(1, 1, 1)
-  package static let zero = Extents(0, 0, 0)
+  package static let one = SpatialExtents(1, 1, 1)
+  package static let zero = SpatialExtents(0, 0, 0)
 
   package var count: Int { depth * height * width }
 
   var ck: ck_extents { ck_extents(depth: depth, height: height, width: width) }
 
-  static func zip(_ a: Extents, _ b: Extents, _ combine: (Int, Int) -> Int) -> Extents {
-    Extents(combine(a.depth, b.depth), combine(a.height, b.height), combine(a.width, b.width))
+  static func zip(_ a: SpatialExtents, _ b: SpatialExtents, _ combine: (Int, Int) -> Int) -> SpatialExtents {
+    SpatialExtents(combine(a.depth, b.depth), combine(a.height, b.height), combine(a.width, b.width))
   }
 }
 
@@ -35,16 +35,16 @@ package struct ConvGeometry: Hashable, Sendable {
   package var inChannels: Int
   package var outChannels: Int
   package var groups: Int
-  package var input: Extents
-  package var kernel: Extents
-  package var stride: Extents
-  package var dilation: Extents
-  package var paddingBefore: Extents
-  package var output: Extents
+  package var input: SpatialExtents
+  package var kernel: SpatialExtents
+  package var stride: SpatialExtents
+  package var dilation: SpatialExtents
+  package var paddingBefore: SpatialExtents
+  package var output: SpatialExtents
 
   package init(
-    batch: Int, inChannels: Int, outChannels: Int, groups: Int = 1, input: Extents, kernel: Extents,
-    stride: Extents = .one, dilation: Extents = .one, paddingBefore: Extents = .zero, output: Extents
+    batch: Int, inChannels: Int, outChannels: Int, groups: Int = 1, input: SpatialExtents, kernel: SpatialExtents,
+    stride: SpatialExtents = .one, dilation: SpatialExtents = .one, paddingBefore: SpatialExtents = .zero, output: SpatialExtents
   ) {
     self.batch = batch
     self.inChannels = inChannels
@@ -61,7 +61,7 @@ package struct ConvGeometry: Hashable, Sendable {
   /// A linear layer, x `[rows, inputs]`, weights `[outputs, inputs]`, y `[rows, outputs]`: a convolution of one tap
   /// over a line of `rows` positions.
   package static func linear(rows: Int, inputs: Int, outputs: Int) -> ConvGeometry {
-    let line = Extents(1, 1, rows)
+    let line = SpatialExtents(1, 1, rows)
     return ConvGeometry(
       batch: 1, inChannels: inputs, outChannels: outputs, input: line, kernel: .one, output: line)
   }
@@ -90,7 +90,7 @@ package struct ConvGeometry: Hashable, Sendable {
 
 extension ck_strides {
   /// Of a dense channels-last array.
-  init(extents: Extents, channels: Int) {
+  init(extents: SpatialExtents, channels: Int) {
     self.init(
       batch: extents.count * channels, depth: extents.height * extents.width * channels,
       height: extents.width * channels, width: channels)

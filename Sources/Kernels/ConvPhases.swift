@@ -56,15 +56,15 @@ struct ConvPhase {
 
   static func count(_ g: ConvGeometry) -> Int { g.stride.count }
 
-  var taps: Extents { Extents(depth.taps, height.taps, width.taps) }
-  var positions: Extents { Extents(depth.count, height.count, width.count) }
+  var taps: SpatialExtents { SpatialExtents(depth.taps, height.taps, width.taps) }
+  var positions: SpatialExtents { SpatialExtents(depth.count, height.count, width.count) }
 
   /// How the phase reads dy.
   func patches(_ g: ConvGeometry) -> ck_patches {
     ck_patches(
-      input: g.output.ck, output: positions.ck, kernel: taps.ck, stride: Extents.one.ck,
-      dilation: Extents(depth.dilation, height.dilation, width.dilation).ck,
-      padding: Extents(depth.padding, height.padding, width.padding).ck, channels: g.groupOutChannels,
+      input: g.output.ck, output: positions.ck, kernel: taps.ck, stride: SpatialExtents.one.ck,
+      dilation: SpatialExtents(depth.dilation, height.dilation, width.dilation).ck,
+      padding: SpatialExtents(depth.padding, height.padding, width.padding).ck, channels: g.groupOutChannels,
       pixel: g.outChannels)
   }
 

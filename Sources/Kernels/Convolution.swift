@@ -33,9 +33,9 @@ package enum Convolution {
     fileprivate func ck(from channel: Int) -> ck_epilogue {
       let code =
         switch activation {
-        case .none: CK_IDENTITY
-        case .relu: CK_RELU
-        case .relu6: CK_RELU6
+        case .none: CK_EPILOGUE_NONE
+        case .relu: CK_EPILOGUE_RELU
+        case .relu6: CK_EPILOGUE_RELU6
         }
       return ck_epilogue(
         bias: bias.map { $0 + channel }, residual: residual.map { $0 + channel }, activation: Int32(code))

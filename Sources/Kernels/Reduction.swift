@@ -2,7 +2,7 @@ import CKernels
 
 /// Reductions over any axes of a dense row-major tensor. Sums are taken in Float within short blocks and in Double
 /// across them, in an order fixed by the shape. `maximum` and `minimum` give NaN if any element is.
-package enum Reduction: CaseIterable, Sendable {
+package enum ReductionKernel: CaseIterable, Sendable {
   case sum, mean, sumOfSquares, product, maximum, minimum
 
   private var op: ck_reduce_op {

@@ -1,7 +1,7 @@
 import CKernels
 
 /// Element-wise functions whose gradients are composed of other operations.
-package enum UnaryFunction: Hashable, Sendable {
+package enum UnaryKernel: Hashable, Sendable {
   case exp, log, sqrt, negate, abs, square, reciprocal, erf
   /// -1, 0 or 1; 0 for NaN, as in PyTorch.
   case sign

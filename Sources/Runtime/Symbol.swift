@@ -1,4 +1,4 @@
-public import Graph
+package import Graph
 
 /// The value of a graph under construction that a tensor stands for.
 package struct Symbol: Sendable {

@@ -1,4 +1,4 @@
-import Graph
+package import Graph
 import Synchronization
 
 /// Records the operations of a traced program as a graph.
@@ -9,7 +9,7 @@ package final class Tracer: Sendable {
   /// Whether layers behave as in training: batch norm takes the statistics of the batch, dropout drops.
   package let isTraining: Bool
 
-  private struct State {
+  fileprivate struct State {
     var graph = Graph()
     var constants: [Tensor] = []
     var constantIDs: [ObjectIdentifier: Graph.ValueID] = [:]
@@ -74,10 +74,10 @@ package final class Tracer: Sendable {
   ///
   /// A shape error is kept for the end of the trace; the program runs on with outputs shaped like its first input.
   func record(_ operation: Operation, _ inputs: [Tensor], results: [Tensor]?) -> [Tensor] {
-    let outcome: (values: [Graph.ValueID], types: [TensorType])? = state.withLock { state in
+    let outcome: (values: [Graph.ValueID], types: [TensorType])? = state.withLock { state -> (values: [Graph.ValueID], types: [TensorType])? in
       guard state.firstError == nil else { return nil }
       let ids = inputs.map { state.id(of: $0, in: self) }
-      do {
+      do throws(ShapeError) {
         let values = try state.graph.append(operation, ids)
         for (value, result) in zip(values, results ?? []) { state.numbers[value.index] = result }
         return (values, values.map { state.graph[$0].type })

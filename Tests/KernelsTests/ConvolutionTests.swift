@@ -86,13 +86,13 @@ struct ConvolutionTests {
 
   /// A geometry from the padding on both sides, as layers have it.
   static func geometry(
-    batch: Int = 2, _ inChannels: Int, _ outChannels: Int, groups: Int = 1, input: Extents, kernel: Extents,
-    stride: Extents = .one, dilation: Extents = .one, before: Extents = .zero, after: Extents = .zero
+    batch: Int = 2, _ inChannels: Int, _ outChannels: Int, groups: Int = 1, input: SpatialExtents, kernel: SpatialExtents,
+    stride: SpatialExtents = .one, dilation: SpatialExtents = .one, before: SpatialExtents = .zero, after: SpatialExtents = .zero
   ) -> ConvGeometry {
     func extent(_ input: Int, _ kernel: Int, _ stride: Int, _ dilation: Int, _ padding: Int) -> Int {
       (input + padding - (kernel - 1) * dilation - 1) / stride + 1
     }
-    let output = Extents(
+    let output = SpatialExtents(
       extent(input.depth, kernel.depth, stride.depth, dilation.depth, before.depth + after.depth),
       extent(input.height, kernel.height, stride.height, dilation.height, before.height + after.height),
       extent(input.width, kernel.width, stride.width, dilation.width, before.width + after.width))
@@ -104,7 +104,7 @@ struct ConvolutionTests {
   /// Spatial cases of every rank: kernels, strides (with phases that no tap meets), dilations, uneven padding, padding
   /// as large as the image, inputs that the last patch does not reach.
   static let spatial:
-    [(input: Extents, kernel: Extents, stride: Extents, dilation: Extents, before: Extents, after: Extents)] = [
+    [(input: SpatialExtents, kernel: SpatialExtents, stride: SpatialExtents, dilation: SpatialExtents, before: SpatialExtents, after: SpatialExtents)] = [
       (.init(1, 1, 23), .init(1, 1, 5), .one, .one, .init(0, 0, 2), .init(0, 0, 2)),
       (.init(1, 1, 30), .init(1, 1, 4), .init(1, 1, 3), .init(1, 1, 2), .init(0, 0, 4), .init(0, 0, 1)),
       (.init(1, 1, 9), .init(1, 1, 9), .one, .one, .zero, .zero),

@@ -21,7 +21,7 @@ CK_INLINE vf finish_vector(const ck_epilogue *e, vf value, long offset, long col
   if (e->bias) value += vload(e->bias + column);
   if (e->residual) value += vload(e->residual + offset);
   // A comparison that is false for NaN keeps it: an activation must not hide a broken network.
-  if (e->activation != CK_IDENTITY) value = vselect(value < 0.0f, (vf){0}, value);
-  if (e->activation == CK_RELU6) value = vselect(value > 6.0f, 6.0f - (vf){0}, value);
+  if (e->activation != CK_EPILOGUE_NONE) value = vselect(value < 0.0f, (vf){0}, value);
+  if (e->activation == CK_EPILOGUE_RELU6) value = vselect(value > 6.0f, 6.0f - (vf){0}, value);
   return value;
 }

@@ -23,7 +23,7 @@ typedef struct {
   long batch, depth, height, width;
 } ck_strides;
 
-enum { CK_IDENTITY = 0, CK_RELU = 1, CK_RELU6 = 2 };
+enum { CK_EPILOGUE_NONE = 0, CK_EPILOGUE_RELU = 1, CK_EPILOGUE_RELU6 = 2 };
 
 /// What happens to a result before it is stored: activation(result + bias + residual).
 typedef struct {

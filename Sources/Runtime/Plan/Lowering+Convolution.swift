@@ -2,10 +2,10 @@ import Graph
 import Kernels
 
 /// Three extents of which the leading ones are 1 where the rank is lower.
-private func padded(_ extents: some Sequence<Int>, with filler: Int = 1) -> Kernels.Extents {
+private func padded(_ extents: some Sequence<Int>, with filler: Int = 1) -> SpatialExtents {
   let list = Array(extents)
   let all = Array(repeating: filler, count: 3 - list.count) + list
-  return Kernels.Extents(all[0], all[1], all[2])
+  return SpatialExtents(all[0], all[1], all[2])
 }
 
 extension ConvGeometry {
@@ -26,7 +26,7 @@ extension ConvGeometry {
 
 extension Convolution.Activation {
   /// The epilogue's form of an activation; fusion makes no others.
-  fileprivate init(_ function: Graph.UnaryFunction?) {
+  fileprivate init(_ function: UnaryFunction?) {
     switch function {
     case nil: self = .none
     case .relu: self = .relu
@@ -70,7 +70,7 @@ extension Lowering {
   }
 
   private mutating func emitProduct(
-    _ kernel: String, _ geometry: ConvGeometry, hasBias: Bool, _ epilogue: Graph.Epilogue, inputs: [Int], output: Int
+    _ kernel: String, _ geometry: ConvGeometry, hasBias: Bool, _ epilogue: Epilogue, inputs: [Int], output: Int
   ) {
     let activation = Convolution.Activation(epilogue.activation)
     let residual = epilogue.addsResidual ? inputs.count - 1 : nil

@@ -1,9 +1,9 @@
 import Graph
 import Kernels
 
-extension Kernels.Activation {
+extension ActivationKernel {
   /// The kernel of an activation; `nil` for functions of arithmetic.
-  init?(_ function: Graph.UnaryFunction) {
+  init?(_ function: UnaryFunction) {
     switch function {
     case .relu: self = .relu
     case .relu6: self = .relu6
@@ -24,9 +24,9 @@ extension Kernels.Activation {
   }
 }
 
-extension Kernels.UnaryFunction {
+extension UnaryKernel {
   /// The kernel of a function of arithmetic; `nil` for activations.
-  fileprivate init?(_ function: Graph.UnaryFunction) {
+  fileprivate init?(_ function: UnaryFunction) {
     switch function {
     case .exp: self = .exp
     case .log: self = .log
@@ -42,8 +42,8 @@ extension Kernels.UnaryFunction {
   }
 }
 
-extension Kernels.BinaryFunction {
-  fileprivate init(_ function: Graph.BinaryFunction) {
+extension BinaryKernel {
+  fileprivate init(_ function: BinaryFunction) {
     switch function {
     case .add: self = .add
     case .subtract: self = .subtract
@@ -60,24 +60,24 @@ extension Kernels.BinaryFunction {
 }
 
 extension Lowering {
-  mutating func unary(_ function: Graph.UnaryFunction, _ node: Graph.Node) {
+  mutating func unary(_ function: UnaryFunction, _ node: Graph.Node) {
     let layout = commonLayout(node.inputs)
     let count = shape(node.outputs[0]).elementCount
     let x = value(node.inputs[0], layout)
     let y = output(node.outputs[0], layout)
-    if let activation = Kernels.Activation(function) {
+    if let activation = ActivationKernel(function) {
       emit(function.name, inputs: [x], outputs: [y], inPlaceInput: 0) { call in
         activation.forward(call.input(0), call.output(), count: count, pool: call.pool)
       }
-    } else if let map = Kernels.UnaryFunction(function) {
+    } else if let map = UnaryKernel(function) {
       emit(function.name, inputs: [x], outputs: [y], inPlaceInput: 0) { call in
         map.apply(call.input(0), call.output(), count: count, pool: call.pool)
       }
     }
   }
 
-  mutating func unaryGradient(_ function: Graph.UnaryFunction, _ node: Graph.Node) {
-    guard let activation = Kernels.Activation(function) else { fail("\(function.name) has no gradient kernel") }
+  mutating func unaryGradient(_ function: UnaryFunction, _ node: Graph.Node) {
+    guard let activation = ActivationKernel(function) else { fail("\(function.name) has no gradient kernel") }
     let layout = commonLayout(node.inputs)
     let count = shape(node.outputs[0]).elementCount
     let inputs = node.inputs.map { value($0, layout) }
@@ -86,12 +86,12 @@ extension Lowering {
     }
   }
 
-  mutating func binary(_ function: Graph.BinaryFunction, _ node: Graph.Node) {
+  mutating func binary(_ function: BinaryFunction, _ node: Graph.Node) {
     let shape = shape(node.outputs[0])
     // An operand of the output's size decides the layout; a smaller one is read through its strides.
     let whole = node.inputs.filter { self.shape($0) == shape }
     let layout = commonLayout(whole)
-    let kernel = Kernels.BinaryFunction(function)
+    let kernel = BinaryKernel(function)
     let operands = node.inputs.map { id -> (value: Int, strides: [Int]) in
       let operand = self.shape(id)
       let own: Layout = operand == shape ? layout : .rowMajor

@@ -4,11 +4,11 @@ import Kernels
 extension Lowering {
   /// Emits a copy through strides. `clears`: whether elements that the copy does not reach become zero.
   private mutating func emitCopy(
-    _ kernel: String, from source: Int, offset: Int = 0, strides: [Int], to target: Int, offset targetOffset: Int = 0,
-    strides targetStrides: [Int], extents: [Int], clears: Bool = false, keeping other: [Int] = []
+    _ kernel: String, from source: Int, offset: Int = 0, strides: [Int], to target: Int,
+    targetOffset: Int = 0, targetStrides: [Int], extents: [Int], clears: Bool = false
   ) {
     let count = values[target].type.shape.elementCount
-    emit(kernel, inputs: [source] + other, outputs: [target]) { call in
+    emit(kernel, inputs: [source], outputs: [target]) { call in
       if clears { CopyKernel.fill(call.output(), count: count, value: 0, pool: call.pool) }
       CopyKernel.strided(
         from: call.input(0) + offset, strides, to: call.output() + targetOffset, targetStrides, extents: extents,
@@ -22,7 +22,7 @@ extension Lowering {
     let source = value(node.inputs[0], .rowMajor)
     emitCopy(
       "transpose", from: source, strides: permutation.map { strides[$0] },
-      to: output(node.outputs[0], .rowMajor), strides: result.strides, extents: result.dimensions)
+      to: output(node.outputs[0], .rowMajor), targetStrides: result.strides, extents: result.dimensions)
   }
 
   mutating func broadcast(_ node: Graph.Node) {
@@ -31,7 +31,7 @@ extension Lowering {
     let source = value(node.inputs[0], layout)
     emitCopy(
       "broadcast", from: source, strides: layout.physical(broadcastStrides(input, layout, to: result)),
-      to: output(node.outputs[0], layout), strides: Shape(layout.physical(result)).strides,
+      to: output(node.outputs[0], layout), targetStrides: Shape(layout.physical(result)).strides,
       extents: layout.physical(result))
   }
 
@@ -59,7 +59,7 @@ extension Lowering {
     let source = value(node.inputs[0], layout)
     emitCopy(
       "slice", from: source, offset: region.offset, strides: region.strides,
-      to: output(node.outputs[0], layout), strides: Shape(extents).strides, extents: extents)
+      to: output(node.outputs[0], layout), targetStrides: Shape(extents).strides, extents: extents)
   }
 
   mutating func sliceGradient(_ attributes: SliceAttributes, _ node: Graph.Node) {
@@ -69,8 +69,8 @@ extension Lowering {
     let source = value(node.inputs[0], layout)
     emitCopy(
       "slice_gradient", from: source, strides: Shape(extents).strides,
-      to: output(node.outputs[0], layout), offset: region.offset, strides: region.strides, extents: extents,
-      clears: true)
+      to: output(node.outputs[0], layout), targetOffset: region.offset, targetStrides: region.strides,
+      extents: extents, clears: true)
   }
 
   /// Where a slice lies in a dense tensor: the offset of its first element and its strides, in memory order.

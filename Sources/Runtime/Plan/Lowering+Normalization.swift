@@ -8,10 +8,10 @@ extension Lowering {
     return (shape.elementCount / max(1, shape[1]), shape[1])
   }
 
-  mutating func batchNorm(_ epsilon: Double, _ activation: Graph.UnaryFunction?, _ node: Graph.Node) {
+  mutating func batchNorm(_ epsilon: Double, _ activation: UnaryFunction?, _ node: Graph.Node) {
     let (rows, channels) = rows(node.inputs[0])
     let inputs = [value(node.inputs[0], .channelsLast)] + node.inputs[1...].map { value($0, .rowMajor) }
-    let activation = activation.map { Kernels.Activation($0) ?? .relu }
+    let activation = activation.map { ActivationKernel($0) ?? .relu }
     emit(
       "batch_norm", inputs: inputs, outputs: [output(node.outputs[0], .channelsLast)], workspaceBytes: channels * 4,
       inPlaceInput: 0
@@ -21,14 +21,14 @@ extension Lowering {
       for channel in 0..<channels {
         factor[channel] = Float(Double(scale[channel]) / (Double(variance[channel]) + epsilon).squareRoot())
       }
-      BatchNorm.inference(
+      BatchNormKernel.inference(
         call.input(0), call.output(), rows: rows, channels: channels, mean: call.input(3), scale: factor,
         shift: call.input(2), activation: activation, pool: call.pool)
     }
   }
 
   mutating func batchNormTraining(
-    _ epsilon: Double, _ momentum: Double, _ activation: Graph.UnaryFunction?, _ node: Graph.Node
+    _ epsilon: Double, _ momentum: Double, _ activation: UnaryFunction?, _ node: Graph.Node
   ) {
     let (rows, channels) = rows(node.inputs[0])
     let inputs = [value(node.inputs[0], .channelsLast)] + node.inputs[1...].map { value($0, .rowMajor) }
@@ -36,12 +36,12 @@ extension Lowering {
     let fusesReLU = activation == .relu
     emit(
       "batch_norm_training", inputs: inputs, outputs: outputs,
-      workspaceBytes: BatchNorm.workspaceBytes(rows: rows, channels: channels), inPlaceInput: 0
+      workspaceBytes: BatchNormKernel.workspaceBytes(rows: rows, channels: channels), inPlaceInput: 0
     ) { call in
       let (mean, variance) = (call.output(3), call.output(4))
       mean.replace(with: call.input(3), count: channels)
       variance.replace(with: call.input(4), count: channels)
-      BatchNorm.forward(
+      BatchNormKernel.forward(
         call.input(0), call.output(), rows: rows, channels: channels, gamma: call.input(1), beta: call.input(2),
         epsilon: epsilon, momentum: momentum, running: (mean, variance), savedMean: call.output(1),
         savedInverseDeviation: call.output(2), relu: fusesReLU, workspace: call.workspace, pool: call.pool)
@@ -57,9 +57,9 @@ extension Lowering {
     let outputs = [output(node.outputs[0], .channelsLast)] + node.outputs[1...].map { output($0, .rowMajor) }
     emit(
       "batch_norm_gradient", inputs: inputs, outputs: outputs,
-      workspaceBytes: BatchNorm.workspaceBytes(rows: rows, channels: channels), inPlaceInput: 0
+      workspaceBytes: BatchNormKernel.workspaceBytes(rows: rows, channels: channels), inPlaceInput: 0
     ) { call in
-      BatchNorm.backward(
+      BatchNormKernel.backward(
         call.input(0), x: call.input(1), y: fusesReLU ? call.input(5) : nil, rows: rows, channels: channels,
         gamma: call.input(2), savedMean: call.input(3), savedInverseDeviation: call.input(4), dx: call.output(),
         dgamma: call.output(1), dbeta: call.output(2), workspace: call.workspace, pool: call.pool)

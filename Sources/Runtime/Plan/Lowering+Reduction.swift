@@ -2,7 +2,7 @@ import Graph
 import Kernels
 
 extension Lowering {
-  mutating func reduce(_ reduction: Graph.Reduction, _ axes: [Int], _ keepsDimensions: Bool, _ node: Graph.Node) {
+  mutating func reduce(_ reduction: Reduction, _ axes: [Int], _ keepsDimensions: Bool, _ node: Graph.Node) {
     let input = shape(node.inputs[0])
     // The axes that stay must be in the order of the output's own layout.
     let keepsChannelsAndSpace = !axes.contains(1) && (2..<max(2, input.rank)).contains { !axes.contains($0) }
@@ -10,7 +10,7 @@ extension Lowering {
     if !keepsDimensions && keepsChannelsAndSpace { layout = .rowMajor }
     let extents = layout.physical(input)
     let physicalAxes = Set(axes.map { layout.physicalAxis($0, rank: input.rank) })
-    let kernel: Kernels.Reduction =
+    let kernel: ReductionKernel =
       switch reduction {
       case .sum: .sum
       case .mean: .mean
@@ -18,7 +18,7 @@ extension Lowering {
       case .minimum: .minimum
       }
     let result = output(node.outputs[0], keepsDimensions ? layout : .rowMajor)
-    let bytes = Kernels.Reduction.workspaceBytes(extents: extents, axes: physicalAxes)
+    let bytes = ReductionKernel.workspaceBytes(extents: extents, axes: physicalAxes)
     emit(
       reduction.rawValue, inputs: [value(node.inputs[0], layout)], outputs: [result], workspaceBytes: max(8, bytes)
     ) { call in
@@ -63,7 +63,7 @@ extension Lowering {
     let (sums, bytes) = crossEntropyWorkspace(kernel)
     emit("cross_entropy", inputs: inputs, outputs: [output(node.outputs[0], .rowMajor)], workspaceBytes: bytes) {
       call throws(ExecutionError) in
-      do {
+      do throws(LabelOutOfRange) {
         call.output()[0] = try kernel.forward(
           call.input(0), labels: call.input(1, as: Int32.self), weights: isWeighted ? call.input(2) : nil,
           logSumExp: (call.workspace + sums).assumingMemoryBound(to: Float.self), workspace: call.workspace,
@@ -87,7 +87,7 @@ extension Lowering {
       call throws(ExecutionError) in
       let logSumExp = (call.workspace + sums).assumingMemoryBound(to: Float.self)
       let (labels, weights) = (call.input(2, as: Int32.self), isWeighted ? call.input(3) : nil)
-      do {
+      do throws(LabelOutOfRange) {
         _ = try kernel.forward(
           call.input(1), labels: labels, weights: weights, logSumExp: logSumExp, workspace: call.workspace,
           pool: call.pool)

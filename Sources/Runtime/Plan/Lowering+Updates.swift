@@ -9,7 +9,7 @@ extension Lowering {
     let outputs = node.outputs.map { output($0, .rowMajor) }
     emit("clip_factor", inputs: inputs, outputs: outputs) { call in
       let gradients = (1..<counts.count).map { UnsafeBufferPointer(start: call.input($0), count: counts[$0]) }
-      let norm = Kernels.Reduction.sumOfSquares(gradients, pool: call.pool).squareRoot()
+      let norm = ReductionKernel.sumOfSquares(gradients, pool: call.pool).squareRoot()
       let isFinite = norm.isFinite && call.input(0)[0].isFinite
       let factor = maximumNorm.map { min(1, $0 / (norm + 1e-6)) } ?? 1
       call.output(0)[0] = isFinite ? Float(factor) : .nan

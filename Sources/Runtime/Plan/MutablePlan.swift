@@ -1,4 +1,4 @@
-public import Graph
+import Graph
 import Kernels
 
 /// Parameters that training steps change in place, by path: a model's tensors and an optimizer's.
