@@ -71,6 +71,9 @@ package indirect enum JSON: Hashable, Sendable {
     for byte in string.utf8 {
       switch byte {
       case UInt8(ascii: "\""), UInt8(ascii: "\\"): text += [UInt8(ascii: "\\"), byte]
+      case 0x0A: text += "\\n".utf8
+      case 0x0D: text += "\\r".utf8
+      case 0x09: text += "\\t".utf8
       case ..<0x20: text += "\\u00\(byte < 16 ? "0" : "")\(String(byte, radix: 16))".utf8
       default: text.append(byte)
       }

@@ -25,7 +25,7 @@ import Testing
   }
 
   @Test func writesWhatItReads() throws {
-    let text = #"{"b":[1,-2.5,"q\"\\\u000aü",true,null],"a":{}}"#
+    let text = #"{"b":[1,-2.5,"q\"\\\n\u000bü",true,null],"a":{}}"#
     var written: [UInt8] = []
     try parse(text).write(to: &written)
     #expect(String(decoding: written, as: UTF8.self) == text)
