@@ -141,3 +141,15 @@ extension Tensor {
     Tensor(shape: shape, of: Float.self) { $0.initialize(repeating: value) }
   }
 }
+
+extension Tensor {
+  /// Every `step`-th element along each spatial axis of `[N, C, ...]`, from the first.
+  public func subsampled(by step: Int) -> Tensor {
+    apply(
+      .slice(
+        SliceAttributes(
+          starts: .init(repeating: 0, count: rank),
+          counts: shape.dimensions.enumerated().map { $0.offset < 2 ? $0.element : ($0.element + step - 1) / step },
+          steps: (0..<rank).map { $0 < 2 ? 1 : step })), self)
+  }
+}
