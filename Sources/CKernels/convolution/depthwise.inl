@@ -1,64 +1,72 @@
 // Convolution of each channel by itself: vectors run over channels, and nothing is copied.
 
-/// Weights start at tap `tap`, channel `c` at: weights + tap * padded channels + c.
 CK_INLINE long padded_channels(long channels) { return (channels + CK_VW - 1) / CK_VW * CK_VW; }
 
-/// Sums `count` (1 or 4) neighbouring output positions along the width, whose taps along the width from `tap` to
-/// `tap_end` all lie inside the input.
-CK_INLINE void depthwise_run(const ck_depthwise *p, const long count, const float *x_image, long front, long top,
-                                    long start, long tap, long tap_end, long channel, vf *sum) {
-  const ck_patches *g = &p->patches;
-  const long padded = padded_channels(g->channels);
-  const long step = g->stride.width * g->pixel, dilation = g->dilation.width * g->pixel;
-  for (long kd = 0; kd < g->kernel.depth; kd++) {
-    const long d = front + kd * g->dilation.depth;
-    if (d < 0 || d >= g->input.depth) continue;
-    for (long kh = 0; kh < g->kernel.height; kh++) {
-      const long h = top + kh * g->dilation.height;
-      if (h < 0 || h >= g->input.height) continue;
-      const float *x = x_image + ((d * g->input.height + h) * g->input.width + start) * g->pixel + channel;
-      const float *w = p->weights + (kd * g->kernel.height + kh) * g->kernel.width * padded + channel;
-      for (long kw = tap; kw < tap_end; kw++) {
-        const vf weight = vload(w + kw * padded);
-#pragma clang loop unroll(full)
-        for (long i = 0; i < count; i++) sum[i] = vload(x + kw * dilation + i * step) * weight + sum[i];
-      }
-    }
-  }
+/// Taps [first, last) of one axis that lie inside the input for a patch that starts at `start`.
+typedef struct {
+  long first, last;
+} tap_range;
+
+CK_INLINE tap_range inside_taps(long start, long kernel, long dilation, long input) {
+  const long first = start < 0 ? (-start + dilation - 1) / dilation : 0;
+  const long last = input > start ? (input - start + dilation - 1) / dilation : 0;
+  return (tap_range){first, last < kernel ? last : kernel};
 }
 
-/// The first and last tap along the width that lie inside the input for a patch starting at `start`.
-CK_INLINE void inside_taps(const ck_patches *g, long start, long *tap, long *tap_end) {
-  const long step = g->dilation.width;
-  *tap = start < 0 ? (-start + step - 1) / step : 0;
-  *tap_end = g->input.width > start ? (g->input.width - start + step - 1) / step : 0;
-  if (*tap_end > g->kernel.width) *tap_end = g->kernel.width;
+/// All channels of `count` (1 or 4) neighbouring positions along the width, which meet the same taps. `x` is where the
+/// first one's patch starts (perhaps outside), and `place` where it is stored.
+CK_INLINE void depthwise_positions(const ck_depthwise *p, const long count, const float *x, tap_range depth,
+                                   tap_range height, tap_range width, long place) {
+  const ck_patches *g = &p->patches;
+  const long channels = g->channels, padded = padded_channels(channels);
+  const long step = g->stride.width * g->pixel, x_tap = g->dilation.width * g->pixel;
+  const long x_line = g->input.width * g->pixel;
+  const long x_height = g->dilation.height * x_line, x_depth = g->dilation.depth * g->input.height * x_line;
+  for (long c = 0; c < channels; c += CK_VW) {
+    vf sum[4];
+#pragma clang loop unroll(full)
+    for (long i = 0; i < count; i++) sum[i] = (vf){0};
+    for (long kd = depth.first; kd < depth.last; kd++)
+      for (long kh = height.first; kh < height.last; kh++) {
+        const float *from = x + kd * x_depth + kh * x_height + width.first * x_tap + c;
+        const float *w = p->weights + ((kd * g->kernel.height + kh) * g->kernel.width + width.first) * padded + c;
+        for (long kw = width.first; kw < width.last; kw++, from += x_tap, w += padded) {
+          const vf weight = vload(w);
+#pragma clang loop unroll(full)
+          for (long i = 0; i < count; i++) sum[i] = vload(from + i * step) * weight + sum[i];
+        }
+      }
+#pragma clang loop unroll(full)
+    for (long i = 0; i < count; i++) {
+      const long offset = place + i * p->strides.width + c;
+      store_part(p->y + offset, finish_vector(&p->epilogue, sum[i], offset, c), channels - c);
+    }
+  }
 }
 
 static void depthwise(const ck_depthwise *p, long line, long line_end) {
   const ck_patches *g = &p->patches;
   for (; line < line_end; line++) {
     const position at = position_of(g, line * g->output.width);
-    const float *x = p->x + at.batch * g->input.depth * g->input.height * g->input.width * g->pixel;
     const long front = at.depth * g->stride.depth - g->padding.depth;
     const long top = at.height * g->stride.height - g->padding.height;
+    const tap_range depth = inside_taps(front, g->kernel.depth, g->dilation.depth, g->input.depth);
+    const tap_range height = inside_taps(top, g->kernel.height, g->dilation.height, g->input.height);
+    const long x_line = ((at.batch * g->input.depth + front) * g->input.height + top) * g->input.width;
     const long place = at.batch * p->strides.batch + at.depth * p->strides.depth + at.height * p->strides.height;
+    const long reach = 3 * g->stride.width + (g->kernel.width - 1) * g->dilation.width;
     for (long w = 0; w < g->output.width;) {
       const long start = w * g->stride.width - g->padding.width;
-      const long last = start + 3 * g->stride.width + (g->kernel.width - 1) * g->dilation.width;
-      const long count = w + 4 <= g->output.width && start >= 0 && last < g->input.width ? 4 : 1;
-      long tap, tap_end;
-      inside_taps(g, start, &tap, &tap_end);
-      for (long c = 0; c < g->channels; c += CK_VW) {
-        vf sum[4] = {{0}, {0}, {0}, {0}};
-        if (count == 4) depthwise_run(p, 4, x, front, top, start, 0, g->kernel.width, c, sum);
-        else depthwise_run(p, 1, x, front, top, start, tap, tap_end, c, sum);
-        for (long i = 0; i < count; i++) {
-          const long offset = place + (w + i) * p->strides.width + c;
-          store_part(p->y + offset, finish_vector(&p->epilogue, sum[i], offset, c), g->channels - c);
-        }
+      const float *x = p->x + (x_line + start) * g->pixel;
+      if (w + 4 <= g->output.width && start >= 0 && start + reach < g->input.width) {
+        const tap_range width = {0, g->kernel.width};
+        depthwise_positions(p, 4, x, depth, height, width, place + w * p->strides.width);
+        w += 4;
+      } else {
+        const tap_range width = inside_taps(start, g->kernel.width, g->dilation.width, g->input.width);
+        depthwise_positions(p, 1, x, depth, height, width, place + w * p->strides.width);
+        w += 1;
       }
-      w += count;
     }
   }
 }

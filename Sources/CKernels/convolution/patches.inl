@@ -36,7 +36,7 @@ CK_INLINE void advance(const ck_patches *p, position *at) {
 }
 
 /// One kernel line (taps along the width) of one patch: its elements [first, last), with `line` the input's line.
-CK_INLINE float *copy_line(const ck_patches *p, const float *line, long start, long first, long last, float *to) {
+static float *copy_line(const ck_patches *p, const float *line, long start, long first, long last, float *to) {
   if (p->dilation.width == 1 && p->pixel == p->channels) {
     // The taps are neighbours in memory: at most zeros, one copy, zeros.
     const long inside = start < 0 ? -start * p->channels : 0;
@@ -59,28 +59,34 @@ CK_INLINE float *copy_line(const ck_patches *p, const float *line, long start, l
 }
 
 /// Columns [k, k_end) of `rows` patches from `at` on, `to_step` floats apart.
-static void copy_patches(const ck_patches *p, const float *x, position at, long rows, long k, long k_end,
-                                float *to, long to_step) {
-  const long length = p->kernel.width * p->channels;
+static void copy_patches(const ck_patches *p, const float *x, position at, long rows, long k, long k_end, float *to,
+                         long to_step) {
+  const ck_extents kernel = p->kernel, dilation = p->dilation;
+  const long length = kernel.width * p->channels;
   const long first_line = k / length, end_line = (k_end + length - 1) / length;
-  const long first_depth = first_line / p->kernel.height, first_height = first_line % p->kernel.height;
+  const long first_depth = first_line / kernel.height, first_height = first_line % kernel.height;
+  const long x_line = p->input.width * p->pixel;
+  const int is_line_dense = dilation.width == 1 && p->pixel == p->channels;
   for (long i = 0; i < rows; i++, to += to_step, advance(p, &at)) {
     const long start = at.width * p->stride.width - p->padding.width;
     const long top = at.height * p->stride.height - p->padding.height;
     const long front = at.depth * p->stride.depth - p->padding.depth;
+    const float *image = x + at.batch * p->input.depth * p->input.height * x_line;
+    const int is_line_inside = is_line_dense && start >= 0 && start + kernel.width <= p->input.width;
     float *next = to;
     long tap_depth = first_depth, tap_height = first_height;
     for (long line = first_line; line < end_line; line++) {
       const long begin = line * length;
       const long first = k > begin ? k - begin : 0, last = k_end < begin + length ? k_end - begin : length;
-      const long d = front + tap_depth * p->dilation.depth, h = top + tap_height * p->dilation.height;
-      if (d < 0 || d >= p->input.depth || h < 0 || h >= p->input.height) {
+      const long d = front + tap_depth * dilation.depth, h = top + tap_height * dilation.height;
+      // Unsigned, so that one comparison finds both ends.
+      if ((unsigned long)d >= (unsigned long)p->input.depth || (unsigned long)h >= (unsigned long)p->input.height)
         next = zero_floats(next, last - first);
-      } else {
-        const long index = (at.batch * p->input.depth + d) * p->input.height + h;
-        next = copy_line(p, x + index * p->input.width * p->pixel, start, first, last, next);
-      }
-      if (++tap_height == p->kernel.height) tap_height = 0, tap_depth++;
+      else if (is_line_inside)
+        next = copy_floats(next, image + (d * p->input.height + h) * x_line + start * p->channels + first, last - first);
+      else
+        next = copy_line(p, image + (d * p->input.height + h) * x_line, start, first, last, next);
+      if (++tap_height == kernel.height) tap_height = 0, tap_depth++;
     }
   }
 }
