@@ -13,29 +13,55 @@ CK_INLINE tap_range inside_taps(long start, long kernel, long dilation, long inp
   return (tap_range){first, last < kernel ? last : kernel};
 }
 
-/// All channels of `count` (1 or 4) neighbouring positions along the width, which meet the same taps. `x` is where the
-/// first one's patch starts (perhaps outside), and `place` where it is stored.
-CK_INLINE void depthwise_positions(const ck_depthwise *p, const long count, const float *x, tap_range depth,
-                                   tap_range height, tap_range width, long place) {
+/// Positions along the width that are summed together.
+#define CK_DEPTHWISE_POSITIONS 4
+
+/// sum[i] += the products of one kernel line at position i. With `line` taps known to the compiler, of stride and
+/// dilation 1, neighbouring positions share what they load; `line` 0 stands for any `taps`.
+CK_INLINE void depthwise_line(const long count, const long line, const float *x, long step, long x_tap, const float *w,
+                              long w_tap, long taps, vf sum[CK_DEPTHWISE_POSITIONS]) {
+  if (line > 0) {
+    vf weight[8];
+#pragma clang loop unroll(full)
+    for (long t = 0; t < line; t++) weight[t] = vload(w + t * w_tap);
+#pragma clang loop unroll(full)
+    for (long j = 0; j < count + line - 1; j++, x += x_tap) {
+      const vf value = vload(x);
+#pragma clang loop unroll(full)
+      for (long t = 0; t < line; t++)
+        if (j - t >= 0 && j - t < count) sum[j - t] = value * weight[t] + sum[j - t];
+    }
+  } else {
+#pragma clang loop unroll(disable)
+    for (long t = 0; t < taps; t++, x += x_tap, w += w_tap) {
+      const vf weight = vload(w);
+#pragma clang loop unroll(full)
+      for (long i = 0; i < count; i++) sum[i] = vload(x + i * step) * weight + sum[i];
+    }
+  }
+}
+
+/// All channels of `count` neighbouring positions along the width, which meet the same taps. `x` is where the first
+/// one's patch starts (perhaps outside), and `place` where it is stored.
+CK_INLINE void depthwise_positions(const ck_depthwise *p, const long count, const long line, const float *x,
+                                   tap_range depth, tap_range height, tap_range width, long place) {
   const ck_patches *g = &p->patches;
   const long channels = g->channels, padded = padded_channels(channels);
   const long step = g->stride.width * g->pixel, x_tap = g->dilation.width * g->pixel;
-  const long x_line = g->input.width * g->pixel;
+  const long x_line = g->input.width * g->pixel, w_line = g->kernel.width * padded;
   const long x_height = g->dilation.height * x_line, x_depth = g->dilation.depth * g->input.height * x_line;
+  x += height.first * x_height + width.first * x_tap;
+  const float *weights = p->weights + height.first * w_line + width.first * padded;
   for (long c = 0; c < channels; c += CK_VW) {
-    vf sum[4];
+    vf sum[CK_DEPTHWISE_POSITIONS];
 #pragma clang loop unroll(full)
     for (long i = 0; i < count; i++) sum[i] = (vf){0};
-    for (long kd = depth.first; kd < depth.last; kd++)
-      for (long kh = height.first; kh < height.last; kh++) {
-        const float *from = x + kd * x_depth + kh * x_height + width.first * x_tap + c;
-        const float *w = p->weights + ((kd * g->kernel.height + kh) * g->kernel.width + width.first) * padded + c;
-        for (long kw = width.first; kw < width.last; kw++, from += x_tap, w += padded) {
-          const vf weight = vload(w);
-#pragma clang loop unroll(full)
-          for (long i = 0; i < count; i++) sum[i] = vload(from + i * step) * weight + sum[i];
-        }
-      }
+    for (long kd = depth.first; kd < depth.last; kd++) {
+      const float *from = x + kd * x_depth + c, *w = weights + kd * g->kernel.height * w_line + c;
+#pragma clang loop unroll(disable)
+      for (long kh = height.first; kh < height.last; kh++, from += x_height, w += w_line)
+        depthwise_line(count, line, from, step, x_tap, w, padded, width.last - width.first, sum);
+    }
 #pragma clang loop unroll(full)
     for (long i = 0; i < count; i++) {
       const long offset = place + i * p->strides.width + c;
@@ -44,8 +70,25 @@ CK_INLINE void depthwise_positions(const ck_depthwise *p, const long count, cons
   }
 }
 
+#define CK_DEPTHWISE(name, count, line)                                                                             \
+  static void name(const ck_depthwise *p, const float *x, tap_range depth, tap_range height, tap_range width,       \
+                   long place) {                                                                                    \
+    depthwise_positions(p, count, line, x, depth, height, width, place);                                            \
+  }
+CK_DEPTHWISE(depthwise_one, 1, 0)
+CK_DEPTHWISE(depthwise_any, CK_DEPTHWISE_POSITIONS, 0)
+CK_DEPTHWISE(depthwise_3, CK_DEPTHWISE_POSITIONS, 3)
+CK_DEPTHWISE(depthwise_5, CK_DEPTHWISE_POSITIONS, 5)
+CK_DEPTHWISE(depthwise_7, CK_DEPTHWISE_POSITIONS, 7)
+
 static void depthwise(const ck_depthwise *p, long line, long line_end) {
   const ck_patches *g = &p->patches;
+  const int is_unit = g->stride.width == 1 && g->dilation.width == 1;
+  void (*const several)(const ck_depthwise *, const float *, tap_range, tap_range, tap_range, long) =
+      is_unit && g->kernel.width == 3   ? depthwise_3
+      : is_unit && g->kernel.width == 5 ? depthwise_5
+      : is_unit && g->kernel.width == 7 ? depthwise_7
+                                        : depthwise_any;
   for (; line < line_end; line++) {
     const position at = position_of(g, line * g->output.width);
     const long front = at.depth * g->stride.depth - g->padding.depth;
@@ -54,17 +97,17 @@ static void depthwise(const ck_depthwise *p, long line, long line_end) {
     const tap_range height = inside_taps(top, g->kernel.height, g->dilation.height, g->input.height);
     const long x_line = ((at.batch * g->input.depth + front) * g->input.height + top) * g->input.width;
     const long place = at.batch * p->strides.batch + at.depth * p->strides.depth + at.height * p->strides.height;
-    const long reach = 3 * g->stride.width + (g->kernel.width - 1) * g->dilation.width;
+    const long reach = (CK_DEPTHWISE_POSITIONS - 1) * g->stride.width + (g->kernel.width - 1) * g->dilation.width;
     for (long w = 0; w < g->output.width;) {
       const long start = w * g->stride.width - g->padding.width;
       const float *x = p->x + (x_line + start) * g->pixel;
-      if (w + 4 <= g->output.width && start >= 0 && start + reach < g->input.width) {
+      if (w + CK_DEPTHWISE_POSITIONS <= g->output.width && start >= 0 && start + reach < g->input.width) {
         const tap_range width = {0, g->kernel.width};
-        depthwise_positions(p, 4, x, depth, height, width, place + w * p->strides.width);
-        w += 4;
+        several(p, x, depth, height, width, place + w * p->strides.width);
+        w += CK_DEPTHWISE_POSITIONS;
       } else {
         const tap_range width = inside_taps(start, g->kernel.width, g->dilation.width, g->input.width);
-        depthwise_positions(p, 1, x, depth, height, width, place + w * p->strides.width);
+        depthwise_one(p, x, depth, height, width, place + w * p->strides.width);
         w += 1;
       }
     }
@@ -72,7 +115,7 @@ static void depthwise(const ck_depthwise *p, long line, long line_end) {
 }
 
 /// partial[tap][c] of `count` (1 or 4) vectors of channels from `channel` on, for one tap, along one line.
-CK_INLINE void depthwise_line(const long count, const float *x, long x_step, const float *dy, long dy_step,
+CK_INLINE void depthwise_gradient_line(const long count, const float *x, long x_step, const float *dy, long dy_step,
                                      long width, float *partial) {
   vf sum[4];
 #pragma clang loop unroll(full)
@@ -110,9 +153,9 @@ static void depthwise_weight_gradient(const ck_patches *g, const float *x, const
           float *to = partial + ((kd * g->kernel.height + kh) * g->kernel.width + kw) * padded;
           long c = channel;
           for (; c + 4 * CK_VW <= width_end; c += 4 * CK_VW)
-            depthwise_line(4, from + c, step * g->pixel, gradient + c, g->channels, w_end - w, to + c);
+            depthwise_gradient_line(4, from + c, step * g->pixel, gradient + c, g->channels, w_end - w, to + c);
           for (; c < width_end; c += CK_VW)
-            depthwise_line(1, from + c, step * g->pixel, gradient + c, g->channels, w_end - w, to + c);
+            depthwise_gradient_line(1, from + c, step * g->pixel, gradient + c, g->channels, w_end - w, to + c);
         }
       }
   }

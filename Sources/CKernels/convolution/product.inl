@@ -27,7 +27,7 @@ static void store_rows(const ck_product *p, position at, long rows, long panel, 
 }
 
 static void product(const ck_product *p, long row, long row_end, long panel, long panel_end) {
-  float a[CK_TILE_ROWS * CK_PRODUCT_STEP + CK_VW] __attribute__((aligned(64)));
+  float a[CK_TILE_ROWS * CK_PRODUCT_STEP + CK_SPARE] __attribute__((aligned(64)));
   float sums[CK_PRODUCT_TILES][CK_TILE_ROWS * CK_TILE_COLUMNS] __attribute__((aligned(64)));
   const ck_patches *patches = &p->patches;
   const long depth = patches->kernel.depth * patches->kernel.height * patches->kernel.width * patches->channels;
