@@ -74,6 +74,11 @@ package struct ConvGeometry: Hashable, Sendable {
   /// Whether each channel is convolved by itself, with one output channel each.
   package var isDepthwise: Bool { groups > 1 && groups == inChannels && groups == outChannels }
 
+  /// Whether this is one matrix product of x and y as they lie: one tap, no stride, no padding.
+  var isDense: Bool {
+    groups == 1 && kernel == .one && stride == .one && paddingBefore == .zero && input == output
+  }
+
   package var groupInChannels: Int { inChannels / groups }
   package var groupOutChannels: Int { outChannels / groups }
   /// Rows of the matrix of patches.

@@ -7,7 +7,7 @@ extension Convolution {
     if g.isDepthwise {
       return depthwiseChunks(g).count * g.kernel.count * roundUp(g.inChannels, kernels.vector_width)
     }
-    let grid = OuterGrid(g, kernels)
+    let grid = OuterGrid(g.isDense ? denseGeometry(g) : g, kernels)
     return grid.chunks.count * g.groups * grid.partialSize
   }
 
@@ -21,6 +21,9 @@ extension Convolution {
       depthwiseWeightGradient(x, dy, into: dw, g, workspace: workspace, pool, kernels)
       return
     }
+    // Without taps the product may as well be taken the other way round, which leaves it in the weights' order.
+    let isDense = g.isDense
+    let (x, dy, g) = isDense ? (dy, x, denseGeometry(g)) : (x, dy, g)
     let grid = OuterGrid(g, kernels)
     let panels = grid.panels
     let chunkStep = g.groups * grid.partialSize
@@ -41,9 +44,15 @@ extension Convolution {
       let first = panels.first(panel)
       panels.unpack(
         workspace + group * grid.partialSize + first * grid.paddedDepth, chunks: grid.chunks.count,
-        chunkStep: chunkStep, rowStep: taps, columnStep: g.patchDepth, rows: g.groupInChannels, taps: taps,
-        panel: panel, into: dw + (group * g.groupOutChannels + first) * g.patchDepth)
+        chunkStep: chunkStep, rowStep: isDense ? g.outChannels : taps, columnStep: isDense ? 1 : g.patchDepth,
+        rows: g.groupInChannels, taps: taps, panel: panel,
+        into: dw + (isDense ? first : (group * g.groupOutChannels + first) * g.patchDepth))
     }
+  }
+
+  /// The linear layer whose weight gradient is this one's transposed.
+  private static func denseGeometry(_ g: ConvGeometry) -> ConvGeometry {
+    .linear(rows: g.outputRows, inputs: g.outChannels, outputs: g.inChannels)
   }
 
   /// Floats of workspace for ``biasGradient(_:into:_:workspace:pool:isa:)``.
@@ -135,8 +144,9 @@ struct OuterGrid {
     let blocks = divideUp(depth, kernels.outer_depth)
     depthBlock = roundUp(divideUp(depth, blocks), kernels.tile_rows)
     depthBlocks = divideUp(depth, depthBlock)
-    // Four panels earn the copy of the patches back, and their sums stay in the second-level cache.
-    panelBlock = divideUp(panels.count, divideUp(panels.count, 4))
+    // Four panels or more earn the copy of the patches back, and their sums stay in the second-level cache.
+    let most = 4 * kernels.outer_depth / depthBlock
+    panelBlock = divideUp(panels.count, divideUp(panels.count, most))
     count = depthBlocks * divideUp(panels.count, panelBlock)
     chunks = Chunks(of: g.outputRows, atMost: divideUp(32, count * g.groups), leastSize: 384)
   }

@@ -160,7 +160,7 @@ struct ProductGrid {
   }
 
   /// Floats.
-  private static let cachedWeights = 128 * 1024
+  private static let cachedWeights = 1024 * 1024
 
   /// Runs one task; `rows` may be fewer than the grid was made for. Tasks with the same weights are neighbours.
   func run(_ task: Int, of product: inout ck_product, rows: Int) {

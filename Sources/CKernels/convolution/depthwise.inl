@@ -1,70 +1,121 @@
 // Convolution of each channel by itself: vectors run over channels, and nothing is copied.
 
-/// Weights start at tap `tap`, channel `c` at: weights + tap * padded channels + c.
 CK_INLINE long padded_channels(long channels) { return (channels + CK_VW - 1) / CK_VW * CK_VW; }
 
-/// Sums `count` (1 or 4) neighbouring output positions along the width, whose taps along the width from `tap` to
-/// `tap_end` all lie inside the input.
-CK_INLINE void depthwise_run(const ck_depthwise *p, const long count, const float *x_image, long front, long top,
-                                    long start, long tap, long tap_end, long channel, vf *sum) {
-  const ck_patches *g = &p->patches;
-  const long padded = padded_channels(g->channels);
-  const long step = g->stride.width * g->pixel, dilation = g->dilation.width * g->pixel;
-  for (long kd = 0; kd < g->kernel.depth; kd++) {
-    const long d = front + kd * g->dilation.depth;
-    if (d < 0 || d >= g->input.depth) continue;
-    for (long kh = 0; kh < g->kernel.height; kh++) {
-      const long h = top + kh * g->dilation.height;
-      if (h < 0 || h >= g->input.height) continue;
-      const float *x = x_image + ((d * g->input.height + h) * g->input.width + start) * g->pixel + channel;
-      const float *w = p->weights + (kd * g->kernel.height + kh) * g->kernel.width * padded + channel;
-      for (long kw = tap; kw < tap_end; kw++) {
-        const vf weight = vload(w + kw * padded);
+/// Taps [first, last) of one axis that lie inside the input for a patch that starts at `start`.
+typedef struct {
+  long first, last;
+} tap_range;
+
+CK_INLINE tap_range inside_taps(long start, long kernel, long dilation, long input) {
+  const long first = start < 0 ? (-start + dilation - 1) / dilation : 0;
+  const long last = input > start ? (input - start + dilation - 1) / dilation : 0;
+  return (tap_range){first, last < kernel ? last : kernel};
+}
+
+/// Positions along the width that are summed together.
+#define CK_DEPTHWISE_POSITIONS 4
+
+/// sum[i] += the products of one kernel line at position i. With `line` taps known to the compiler, of stride and
+/// dilation 1, neighbouring positions share what they load; `line` 0 stands for any `taps`.
+CK_INLINE void depthwise_line(const long count, const long line, const float *x, long step, long x_tap, const float *w,
+                              long w_tap, long taps, vf sum[CK_DEPTHWISE_POSITIONS]) {
+  if (line > 0) {
+    vf weight[8];
 #pragma clang loop unroll(full)
-        for (long i = 0; i < count; i++) sum[i] = vload(x + kw * dilation + i * step) * weight + sum[i];
-      }
+    for (long t = 0; t < line; t++) weight[t] = vload(w + t * w_tap);
+#pragma clang loop unroll(full)
+    for (long j = 0; j < count + line - 1; j++, x += x_tap) {
+      const vf value = vload(x);
+#pragma clang loop unroll(full)
+      for (long t = 0; t < line; t++)
+        if (j - t >= 0 && j - t < count) sum[j - t] = value * weight[t] + sum[j - t];
+    }
+  } else {
+#pragma clang loop unroll(disable)
+    for (long t = 0; t < taps; t++, x += x_tap, w += w_tap) {
+      const vf weight = vload(w);
+#pragma clang loop unroll(full)
+      for (long i = 0; i < count; i++) sum[i] = vload(x + i * step) * weight + sum[i];
     }
   }
 }
 
-/// The first and last tap along the width that lie inside the input for a patch starting at `start`.
-CK_INLINE void inside_taps(const ck_patches *g, long start, long *tap, long *tap_end) {
-  const long step = g->dilation.width;
-  *tap = start < 0 ? (-start + step - 1) / step : 0;
-  *tap_end = g->input.width > start ? (g->input.width - start + step - 1) / step : 0;
-  if (*tap_end > g->kernel.width) *tap_end = g->kernel.width;
+/// All channels of `count` neighbouring positions along the width, which meet the same taps. `x` is where the first
+/// one's patch starts (perhaps outside), and `place` where it is stored.
+CK_INLINE void depthwise_positions(const ck_depthwise *p, const long count, const long line, const float *x,
+                                   tap_range depth, tap_range height, tap_range width, long place) {
+  const ck_patches *g = &p->patches;
+  const long channels = g->channels, padded = padded_channels(channels);
+  const long step = g->stride.width * g->pixel, x_tap = g->dilation.width * g->pixel;
+  const long x_line = g->input.width * g->pixel, w_line = g->kernel.width * padded;
+  const long x_height = g->dilation.height * x_line, x_depth = g->dilation.depth * g->input.height * x_line;
+  x += height.first * x_height + width.first * x_tap;
+  const float *weights = p->weights + height.first * w_line + width.first * padded;
+  for (long c = 0; c < channels; c += CK_VW) {
+    vf sum[CK_DEPTHWISE_POSITIONS];
+#pragma clang loop unroll(full)
+    for (long i = 0; i < count; i++) sum[i] = (vf){0};
+    for (long kd = depth.first; kd < depth.last; kd++) {
+      const float *from = x + kd * x_depth + c, *w = weights + kd * g->kernel.height * w_line + c;
+#pragma clang loop unroll(disable)
+      for (long kh = height.first; kh < height.last; kh++, from += x_height, w += w_line)
+        depthwise_line(count, line, from, step, x_tap, w, padded, width.last - width.first, sum);
+    }
+#pragma clang loop unroll(full)
+    for (long i = 0; i < count; i++) {
+      const long offset = place + i * p->strides.width + c;
+      store_part(p->y + offset, finish_vector(&p->epilogue, sum[i], offset, c), channels - c);
+    }
+  }
 }
+
+#define CK_DEPTHWISE(name, count, line)                                                                             \
+  static void name(const ck_depthwise *p, const float *x, tap_range depth, tap_range height, tap_range width,       \
+                   long place) {                                                                                    \
+    depthwise_positions(p, count, line, x, depth, height, width, place);                                            \
+  }
+CK_DEPTHWISE(depthwise_one, 1, 0)
+CK_DEPTHWISE(depthwise_any, CK_DEPTHWISE_POSITIONS, 0)
+CK_DEPTHWISE(depthwise_3, CK_DEPTHWISE_POSITIONS, 3)
+CK_DEPTHWISE(depthwise_5, CK_DEPTHWISE_POSITIONS, 5)
+CK_DEPTHWISE(depthwise_7, CK_DEPTHWISE_POSITIONS, 7)
 
 static void depthwise(const ck_depthwise *p, long line, long line_end) {
   const ck_patches *g = &p->patches;
+  const int is_unit = g->stride.width == 1 && g->dilation.width == 1;
+  void (*const several)(const ck_depthwise *, const float *, tap_range, tap_range, tap_range, long) =
+      is_unit && g->kernel.width == 3   ? depthwise_3
+      : is_unit && g->kernel.width == 5 ? depthwise_5
+      : is_unit && g->kernel.width == 7 ? depthwise_7
+                                        : depthwise_any;
   for (; line < line_end; line++) {
     const position at = position_of(g, line * g->output.width);
-    const float *x = p->x + at.batch * g->input.depth * g->input.height * g->input.width * g->pixel;
     const long front = at.depth * g->stride.depth - g->padding.depth;
     const long top = at.height * g->stride.height - g->padding.height;
+    const tap_range depth = inside_taps(front, g->kernel.depth, g->dilation.depth, g->input.depth);
+    const tap_range height = inside_taps(top, g->kernel.height, g->dilation.height, g->input.height);
+    const long x_line = ((at.batch * g->input.depth + front) * g->input.height + top) * g->input.width;
     const long place = at.batch * p->strides.batch + at.depth * p->strides.depth + at.height * p->strides.height;
+    const long reach = (CK_DEPTHWISE_POSITIONS - 1) * g->stride.width + (g->kernel.width - 1) * g->dilation.width;
     for (long w = 0; w < g->output.width;) {
       const long start = w * g->stride.width - g->padding.width;
-      const long last = start + 3 * g->stride.width + (g->kernel.width - 1) * g->dilation.width;
-      const long count = w + 4 <= g->output.width && start >= 0 && last < g->input.width ? 4 : 1;
-      long tap, tap_end;
-      inside_taps(g, start, &tap, &tap_end);
-      for (long c = 0; c < g->channels; c += CK_VW) {
-        vf sum[4] = {{0}, {0}, {0}, {0}};
-        if (count == 4) depthwise_run(p, 4, x, front, top, start, 0, g->kernel.width, c, sum);
-        else depthwise_run(p, 1, x, front, top, start, tap, tap_end, c, sum);
-        for (long i = 0; i < count; i++) {
-          const long offset = place + (w + i) * p->strides.width + c;
-          store_part(p->y + offset, finish_vector(&p->epilogue, sum[i], offset, c), g->channels - c);
-        }
+      const float *x = p->x + (x_line + start) * g->pixel;
+      if (w + CK_DEPTHWISE_POSITIONS <= g->output.width && start >= 0 && start + reach < g->input.width) {
+        const tap_range width = {0, g->kernel.width};
+        several(p, x, depth, height, width, place + w * p->strides.width);
+        w += CK_DEPTHWISE_POSITIONS;
+      } else {
+        const tap_range width = inside_taps(start, g->kernel.width, g->dilation.width, g->input.width);
+        depthwise_one(p, x, depth, height, width, place + w * p->strides.width);
+        w += 1;
       }
-      w += count;
     }
   }
 }
 
 /// partial[tap][c] of `count` (1 or 4) vectors of channels from `channel` on, for one tap, along one line.
-CK_INLINE void depthwise_line(const long count, const float *x, long x_step, const float *dy, long dy_step,
+CK_INLINE void depthwise_gradient_line(const long count, const float *x, long x_step, const float *dy, long dy_step,
                                      long width, float *partial) {
   vf sum[4];
 #pragma clang loop unroll(full)
@@ -102,9 +153,9 @@ static void depthwise_weight_gradient(const ck_patches *g, const float *x, const
           float *to = partial + ((kd * g->kernel.height + kh) * g->kernel.width + kw) * padded;
           long c = channel;
           for (; c + 4 * CK_VW <= width_end; c += 4 * CK_VW)
-            depthwise_line(4, from + c, step * g->pixel, gradient + c, g->channels, w_end - w, to + c);
+            depthwise_gradient_line(4, from + c, step * g->pixel, gradient + c, g->channels, w_end - w, to + c);
           for (; c < width_end; c += CK_VW)
-            depthwise_line(1, from + c, step * g->pixel, gradient + c, g->channels, w_end - w, to + c);
+            depthwise_gradient_line(1, from + c, step * g->pixel, gradient + c, g->channels, w_end - w, to + c);
         }
       }
   }

@@ -8,7 +8,7 @@ CK_TILES(outer_tile, 1, CK_OUTER_DEPTH)
 
 static void outer_product(const ck_outer_product *p, long row, long row_end, long k, long k_end, long panel,
                                  long panel_end) {
-  float a[CK_OUTER_ROWS * CK_OUTER_DEPTH + CK_VW] __attribute__((aligned(64)));
+  float a[CK_OUTER_ROWS * CK_OUTER_DEPTH + CK_SPARE] __attribute__((aligned(64)));
   float b[CK_OUTER_ROWS * CK_TILE_COLUMNS] __attribute__((aligned(64)));
   const ck_patches *patches = &p->patches;
   const long depth = patches->kernel.depth * patches->kernel.height * patches->kernel.width * patches->channels;

@@ -26,6 +26,10 @@ static void unpack_block(const float *packed, long packed_step, long chunks, lon
       const float *from = packed + r * packed_step + c;
       vf sum = vload(from);
       for (long chunk = 1; chunk < chunks; chunk++) sum += vload(from + chunk * chunk_step);
+      if (column_step == 1) {
+        store_part(matrix + r * row_step + c, sum, columns - c);
+        continue;
+      }
       float lanes[CK_VW];
       vstore(lanes, sum);
       const long count = columns - c < CK_VW ? columns - c : CK_VW;

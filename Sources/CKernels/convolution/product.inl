@@ -4,43 +4,56 @@
 #define CK_PRODUCT_DEPTH 384
 #define CK_PRODUCT_STEP (CK_PRODUCT_DEPTH + 16)
 #define CK_PRODUCT_PANELS 16
+/// Tiles whose sums are kept while a block of the weights, in the second-level cache, is multiplied with their rows.
+#define CK_PRODUCT_TILES 64
 
 CK_TILES(product_tile, CK_PRODUCT_STEP, 1)
 
+/// Finishes and stores the sums of `rows` rows from `at` on, one tile per panel.
+static void store_rows(const ck_product *p, position at, long rows, long panel, long panel_end, const float *sums) {
+  for (long i = 0; i < rows; i++, advance(&p->patches, &at)) {
+    const long place = at.batch * p->strides.batch + at.depth * p->strides.depth + at.height * p->strides.height +
+                       at.width * p->strides.width;
+    for (long j = panel; j < panel_end; j++) {
+      const long vectors = panel_vectors(p->columns, j);
+      const float *from = sums + ((j - panel) * CK_TILE_ROWS * 2 + i * vectors) * CK_VW;
+      for (long v = 0; v < vectors; v++) {
+        const long column = j * CK_TILE_COLUMNS + v * CK_VW;
+        store_part(p->y + place + column,
+                   finish_vector(&p->epilogue, vload(from + v * CK_VW), place + column, column), p->columns - column);
+      }
+    }
+  }
+}
+
 static void product(const ck_product *p, long row, long row_end, long panel, long panel_end) {
-  float a[CK_TILE_ROWS * CK_PRODUCT_STEP + CK_VW] __attribute__((aligned(64)));
-  float c[CK_PRODUCT_PANELS][CK_TILE_ROWS * CK_TILE_COLUMNS] __attribute__((aligned(64)));
+  float a[CK_TILE_ROWS * CK_PRODUCT_STEP + CK_SPARE] __attribute__((aligned(64)));
+  float sums[CK_PRODUCT_TILES][CK_TILE_ROWS * CK_TILE_COLUMNS] __attribute__((aligned(64)));
   const ck_patches *patches = &p->patches;
   const long depth = patches->kernel.depth * patches->kernel.height * patches->kernel.width * patches->channels;
   const long blocks = (depth + CK_PRODUCT_DEPTH - 1) / CK_PRODUCT_DEPTH;
   const long block_depth = blocks ? (depth + blocks - 1) / blocks : 0;
-  position at = position_of(patches, row);
-  if (depth == 0) memset(c, 0, sizeof c);
+  const long panels = panel_end - panel;
+  const long group_rows = (blocks > 1 ? CK_PRODUCT_TILES / panels : 1) * CK_TILE_ROWS;
+  if (depth == 0) memset(sums, 0, sizeof sums);
 
-  while (row < row_end) {
-    const long rows = row_end - row < CK_TILE_ROWS ? row_end - row : CK_TILE_ROWS;
+  for (; row < row_end; row += group_rows) {
+    const long group_end = row + group_rows < row_end ? row + group_rows : row_end;
     for (long k = 0; k < depth; k += block_depth) {
       const long k_end = k + block_depth < depth ? k + block_depth : depth;
-      copy_patches(patches, p->x, at, rows, k, k_end, a, CK_PRODUCT_STEP);
-      for (long j = panel; j < panel_end; j++) {
-        const long vectors = panel_vectors(p->columns, j);
-        const float *b = p->weights + j * depth * CK_TILE_COLUMNS + k * vectors * CK_VW;
-        product_tile[tile_index(rows)][vectors - 1](a, b, k_end - k, c[j - panel], k > 0);
-      }
-    }
-    for (long i = 0; i < rows; i++, advance(patches, &at)) {
-      const long place = at.batch * p->strides.batch + at.depth * p->strides.depth + at.height * p->strides.height +
-                         at.width * p->strides.width;
-      for (long j = panel; j < panel_end; j++) {
-        const long vectors = panel_vectors(p->columns, j);
-        for (long v = 0; v < vectors; v++) {
-          const long column = j * CK_TILE_COLUMNS + v * CK_VW;
-          const vf value = vload(c[j - panel] + (i * vectors + v) * CK_VW);
-          store_part(p->y + place + column, finish_vector(&p->epilogue, value, place + column, column),
-                            p->columns - column);
+      for (long first = row, tile = 0; first < group_end; first += CK_TILE_ROWS, tile += panels) {
+        const long rows = group_end - first < CK_TILE_ROWS ? group_end - first : CK_TILE_ROWS;
+        copy_patches(patches, p->x, position_of(patches, first), rows, k, k_end, a, CK_PRODUCT_STEP);
+        for (long j = panel; j < panel_end; j++) {
+          const long vectors = panel_vectors(p->columns, j);
+          const float *b = p->weights + j * depth * CK_TILE_COLUMNS + k * vectors * CK_VW;
+          product_tile[tile_index(rows)][vectors - 1](a, b, k_end - k, sums[tile + j - panel], k > 0);
         }
       }
     }
-    row += rows;
+    for (long first = row, tile = 0; first < group_end; first += CK_TILE_ROWS, tile += panels) {
+      const long rows = group_end - first < CK_TILE_ROWS ? group_end - first : CK_TILE_ROWS;
+      store_rows(p, position_of(patches, first), rows, panel, panel_end, sums[tile]);
+    }
   }
 }
