@@ -20,7 +20,8 @@ typedef float vf_unaligned __attribute__((vector_size(CK_VW * 4), aligned(4), ma
 
 CK_INLINE vf vload(const float *p) { return *(const vf_unaligned *)p; }
 CK_INLINE void vstore(float *p, vf v) { *(vf_unaligned *)p = v; }
-CK_INLINE vf vset(float x) { return (vf){0} + x; }
+/// x in every lane (x - 0 is x, while x + 0 would lose the sign of -0 and cost an addition).
+CK_INLINE vf vset(float x) { return x - (vf){0}; }
 /// a * b + c; one rounding where the instruction set has it (contraction within the expression).
 CK_INLINE vf vfma(vf a, vf b, vf c) { return a * b + c; }
 CK_INLINE vf vmax(vf a, vf b) { return __builtin_elementwise_max(a, b); }

@@ -1,0 +1,122 @@
+import CKernels
+import Kernels
+import Testing
+
+@Suite struct BatchNormTests {
+  @Test(arguments: ck_isa.available) func agreesWithPyTorch(isa: ck_isa) throws {
+    let (rows, channels) = (50, 5)
+    let x = GuardedBuffer(wave(rows * channels))
+    let gamma = GuardedBuffer(wave(channels, step: 17))
+    let beta = GuardedBuffer(wave(channels, step: 19))
+    let mean = GuardedBuffer(wave(channels, step: 23))
+    let variance = GuardedBuffer(wave(channels, step: 31).map(abs))
+    let savedMean = GuardedBuffer(count: channels)
+    let savedDeviation = GuardedBuffer(count: channels)
+    let y = GuardedBuffer(count: x.count)
+    let workspace = GuardedBuffer(count: BatchNormKernel.workspaceBytes(rows: rows, channels: channels) / 4)
+    BatchNormKernel.forward(
+      x.pointer, y.pointer, rows: rows, channels: channels, gamma: gamma.pointer, beta: beta.pointer, epsilon: 1e-3,
+      momentum: 0.3, running: (mean.pointer, variance.pointer), savedMean: savedMean.pointer,
+      savedInverseDeviation: savedDeviation.pointer, relu: true, workspace: workspace.raw, pool: serialPool, isa: isa)
+    let dy = GuardedBuffer(wave(x.count, step: 41))
+    let dx = GuardedBuffer(count: x.count)
+    let dgamma = GuardedBuffer(count: channels)
+    let dbeta = GuardedBuffer(count: channels)
+    BatchNormKernel.backward(
+      dy.pointer, x: x.pointer, y: y.pointer, rows: rows, channels: channels, gamma: gamma.pointer,
+      savedMean: savedMean.pointer, savedInverseDeviation: savedDeviation.pointer, dx: dx.pointer,
+      dgamma: dgamma.pointer, dbeta: dbeta.pointer, workspace: workspace.raw, pool: serialPool, isa: isa)
+    for (name, tensor) in [
+      ("y", y), ("mean", mean), ("variance", variance), ("dx", dx), ("dgamma", dgamma), ("dbeta", dbeta),
+    ] {
+      expectClose(tensor.values, try #require(pytorch["batchNorm \(name)"]), 2e-6, name)
+      #expect(tensor.isIntact)
+    }
+    #expect(workspace.isIntact && savedMean.isIntact && savedDeviation.isIntact)
+  }
+
+  static let shapes = [(1, 1), (7, 15), (129, 16), (1000, 17), (3000, 64), (5000, 67), (100_003, 3), (300, 260)]
+
+  /// A mean far larger than the deviation, which a one-pass variance would lose.
+  @Test(arguments: ck_isa.available, shapes)
+  func agreesWithDouble(isa: ck_isa, shape: (rows: Int, channels: Int)) {
+    let (rows, channels) = shape
+    let x = random(rows * channels).enumerated().map { $0.element + Float($0.offset % channels % 5) * 100 }
+    let gradient = random(rows * channels, seed: 2)
+    let (gamma, beta) = (random(channels, seed: 3), random(channels, seed: 4))
+    var mean = [Double](repeating: 0, count: channels)
+    var variance = mean
+    var (sum, productSum) = (mean, mean)
+    for i in x.indices { mean[i % channels] += Double(x[i]) / Double(rows) }
+    for i in x.indices {
+      let d = Double(x[i]) - mean[i % channels]
+      variance[i % channels] += d * d / Double(rows)
+    }
+    let deviation = variance.map { ($0 + 1e-5).squareRoot() }
+    for i in x.indices {
+      let c = i % channels
+      sum[c] += Double(gradient[i])
+      productSum[c] += Double(gradient[i]) * (Double(x[i]) - mean[c]) / deviation[c]
+    }
+    let normalized = x.indices.map { (Double(x[$0]) - mean[$0 % channels]) / deviation[$0 % channels] }
+    let expectedY = x.indices.map { normalized[$0] * Double(gamma[$0 % channels]) + Double(beta[$0 % channels]) }
+    let expectedDx = x.indices.map { i in
+      let c = i % channels
+      return Double(gamma[c]) / deviation[c]
+        * (Double(gradient[i]) - sum[c] / Double(rows) - normalized[i] * productSum[c] / Double(rows))
+    }
+
+    let bx = GuardedBuffer(x)
+    let y = GuardedBuffer(count: x.count)
+    let (g, b) = (GuardedBuffer(gamma), GuardedBuffer(beta))
+    let (savedMean, saved) = (GuardedBuffer(count: channels), GuardedBuffer(count: channels))
+    let workspace = GuardedBuffer(count: BatchNormKernel.workspaceBytes(rows: rows, channels: channels) / 4)
+    BatchNormKernel.forward(
+      bx.pointer, y.pointer, rows: rows, channels: channels, gamma: g.pointer, beta: b.pointer, epsilon: 1e-5,
+      momentum: 0.1, running: nil, savedMean: savedMean.pointer, savedInverseDeviation: saved.pointer,
+      workspace: workspace.raw, pool: serialPool, isa: isa)
+    expectClose(savedMean.values, mean, 2e-7)
+    expectClose(saved.values, deviation.map { 1 / $0 }, rows == 1 ? 1e-6 : 2e-5)
+    expectClose(y.values, expectedY, 1e-4)
+    let dy = GuardedBuffer(gradient)
+    let (dgamma, dbeta) = (GuardedBuffer(count: channels), GuardedBuffer(count: channels))
+    let dx = GuardedBuffer(count: x.count)
+    BatchNormKernel.backward(
+      dy.pointer, x: bx.pointer, y: nil, rows: rows, channels: channels, gamma: g.pointer,
+      savedMean: savedMean.pointer, savedInverseDeviation: saved.pointer, dx: dx.pointer, dgamma: dgamma.pointer,
+      dbeta: dbeta.pointer, workspace: workspace.raw, pool: serialPool, isa: isa)
+    expectClose(dbeta.values, sum, 1e-5)
+    expectClose(dgamma.values, productSum, 2e-4)
+    if rows > 1 { expectClose(dx.values, expectedDx, 1e-4) }
+    #expect(y.isIntact && dx.isIntact && workspace.isIntact && savedMean.isIntact && saved.isIntact)
+    #expect(dgamma.isIntact && dbeta.isIntact)
+  }
+
+  @Test(arguments: ck_isa.available, shapes)
+  func inference(isa: ck_isa, shape: (rows: Int, channels: Int)) {
+    for activation in [nil, .relu, .hardSwish] as [Activation?] { infer(isa, shape.rows, shape.channels, activation) }
+  }
+
+  func infer(_ isa: ck_isa, _ rows: Int, _ channels: Int, _ activation: Activation?) {
+    let x = GuardedBuffer(random(rows * channels))
+    let y = GuardedBuffer(count: x.count)
+    let (m, s, b) = (
+      GuardedBuffer(random(channels, seed: 2)), GuardedBuffer(random(channels, seed: 3)),
+      GuardedBuffer(random(channels, seed: 4))
+    )
+    BatchNormKernel.inference(
+      x.pointer, y.pointer, rows: rows, channels: channels, mean: m.pointer, scale: s.pointer, shift: b.pointer,
+      activation: activation, pool: serialPool, isa: isa)
+    let expected = (0..<x.count).map { i -> Double in
+      let c = i % channels
+      let z = (Double(x.pointer[i]) - Double(m.pointer[c])) * Double(s.pointer[c]) + Double(b.pointer[c])
+      return switch activation {
+      case .relu: max(0, z)
+      case .hardSwish: z * min(6, max(0, z + 3)) / 6
+      default: z
+      }
+    }
+    expectClose(y.values, expected, 2e-6)
+    #expect(y.isIntact)
+  }
+}
