@@ -1,5 +1,6 @@
-@_exported public import enum Kernels.XXHash64
 public import Runtime
+
+@_exported public import enum Kernels.XXHash64
 
 /// What a model learns from at a time: an input and what the model should answer to it.
 public struct Example: Sendable {

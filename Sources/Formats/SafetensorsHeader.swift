@@ -45,8 +45,9 @@ enum SafetensorsHeader {
   /// - Parameters:
   ///   - text: the header after its length.
   ///   - dataCount: the file's bytes after the header.
-  static func parse(_ text: [UInt8], dataCount: Int) throws(Flaw) -> (entries: [SafetensorsEntry], metadata: [String: String])
-  {
+  static func parse(_ text: [UInt8], dataCount: Int) throws(Flaw) -> (
+    entries: [SafetensorsEntry], metadata: [String: String]
+  ) {
     var text = text
     while text.last == UInt8(ascii: " ") { text.removeLast() }
     guard text.first == UInt8(ascii: "{"), text.last == UInt8(ascii: "}") else {
@@ -117,9 +118,13 @@ enum SafetensorsHeader {
   /// The tensors must cover the data without overlap, hole or rest: then nothing can hide in the file.
   private static func checkLayout(_ entries: [SafetensorsEntry], dataCount: Int) throws(Flaw) {
     var end = 0
-    for entry in entries.sorted(by: { ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound) }) {
+    for entry in entries.sorted(by: {
+      ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound)
+    }) {
       guard entry.range.lowerBound == end else {
-        throw Flaw("tensor \(quoted(entry.name)) begins at byte \(entry.range.lowerBound) of the data, but the one before it ends at \(end)")
+        throw Flaw(
+          "tensor \(quoted(entry.name)) begins at byte \(entry.range.lowerBound) of the data, but the one before it ends at \(end)"
+        )
       }
       end = entry.range.upperBound
     }

@@ -22,7 +22,8 @@ import Testing
 
   @Test(arguments: [
     (10, 3, false, true, [3, 3, 4]), (10, 3, false, false, [3, 3, 3, 1]), (10, 3, true, true, [3, 3, 3]),
-    (11, 3, false, true, [3, 3, 3, 2]), (9, 3, false, true, [3, 3, 3]), (1, 3, false, true, [1]), (0, 3, false, true, []),
+    (11, 3, false, true, [3, 3, 3, 2]), (9, 3, false, true, [3, 3, 3]), (1, 3, false, true, [1]),
+    (0, 3, false, true, []),
     (2, 3, true, true, []), (3, 1, false, true, [1, 1, 1]), (4, 3, false, true, [4]),
   ])
   func remainders(count: Int, batch: Int, drops: Bool, merges: Bool, sizes: [Int]) throws {
@@ -45,14 +46,18 @@ import Testing
     // Each position is equally likely for each example: a chi-squared over 400 epochs of 10 examples stays near 81.
     var counts = [[Double]](repeating: [Double](repeating: 0, count: 10), count: 10)
     let small = self.loader(10, batch: 1)
-    for epoch in 0..<400 { for (position, index) in small.order(epoch: epoch).enumerated() { counts[index][position] += 1 } }
+    for epoch in 0..<400 {
+      for (position, index) in small.order(epoch: epoch).enumerated() { counts[index][position] += 1 }
+    }
     let chiSquared = counts.joined().reduce(0) { $0 + ($1 - 40) * ($1 - 40) / 40 }
     #expect((40...130).contains(chiSquared))
   }
 
   @Test func anyNumberOfThreadsAndAnyStartGiveTheSameBits() throws {
     func bits(_ batches: [Batch]) -> [[UInt32]] {
-      batches.map { $0.input.scalars(as: Float.self).map(\.bitPattern) + $0.target.scalars(as: Int32.self).map(UInt32.init) }
+      batches.map {
+        $0.input.scalars(as: Float.self).map(\.bitPattern) + $0.target.scalars(as: Int32.self).map(UInt32.init)
+      }
     }
     let reference = bits(try loader(103, batch: 8, threads: 0).batches(epoch: 4).rest())
     #expect(reference.count == 13)
@@ -112,7 +117,9 @@ import Testing
       return (Int(text.split(separator: " ")[1]) ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE)))
     }
 
-    static func threadCount() throws -> Int { try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").count }
+    static func threadCount() throws -> Int {
+      try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").count
+    }
 
     /// Waits for threads that end on their own.
     func expectThreads(atMost limit: Int) throws {
