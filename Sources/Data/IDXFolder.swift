@@ -63,7 +63,10 @@ public enum IDXFolder {
   }
 
   private static func classNames(count: Int, path: String) -> [String] {
-    if count <= EmbeddedFashionMNIST.classNames.count && path.lowercased().contains("fashion") {
+    // The files do not say. Others keep them in `FashionMNIST/raw` or `fashion-mnist`.
+    let folders = URL(fileURLWithPath: path).standardizedFileURL.pathComponents.suffix(2)
+    let isFashion = folders.contains { $0.lowercased().contains("fashion") }
+    if count <= EmbeddedFashionMNIST.classNames.count && isFashion {
       return EmbeddedFashionMNIST.classNames
     }
     return (0..<max(count, 10)).map(String.init)

@@ -94,9 +94,6 @@ enum SafetensorsHeader {
     guard let offsets = integers(member.value["data_offsets"]), offsets.count == 2, 0 <= offsets[0],
       offsets[0] <= offsets[1]
     else { throw Flaw("tensor \(name) has no data_offsets [begin, end]") }
-    guard case .object(let fields) = member.value, fields.count == 3 else {
-      throw Flaw("tensor \(name) has fields other than dtype, shape and data_offsets")
-    }
     // The check of the shape left room for 64 bits an element.
     let bitCount = shape.elementCount.multipliedFullWidth(by: bits)
     guard bitCount.high == 0, bitCount.low % 8 == 0, bitCount.low / 8 == UInt(offsets[1] - offsets[0]) else {

@@ -171,7 +171,6 @@ import Testing
     (#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8,9]}}"#, "no data_offsets"),
     (#"{"a":{"dtype":"Q7","shape":[2],"data_offsets":[0,8]}}"#, "no dtype"),
     (#"{"a":{"dtype":"F4","shape":[3],"data_offsets":[0,8]}}"#, "does not take"),
-    (#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8],"more":1}}"#, "fields other than"),
     (#"{"a":7}"#, "no dtype"),
     (#"{"__metadata__":{"a":1}}"#, "is not text"),
     (#"{"__metadata__":[]}"#, "not an object"),
