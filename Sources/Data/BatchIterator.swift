@@ -112,6 +112,8 @@ private final class BatchQueue: Sendable {
     var attributes = pthread_attr_t()
     pthread_attr_init(&attributes)
     defer { pthread_attr_destroy(&attributes) }
+    // Decoders need room; some systems give a thread 128 KiB.
+    pthread_attr_setstacksize(&attributes, 8 << 20)
     pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
     let reference = Unmanaged.passRetained(self)
     let status = pthread_create(&thread, &attributes, threadMain, reference.toOpaque())

@@ -1,5 +1,7 @@
-@_exported public import enum Kernels.XXHash64
+import Graph
 public import Runtime
+
+@_exported public import enum Kernels.XXHash64
 
 /// What a model learns from at a time: an input and what the model should answer to it.
 public struct Example: Sendable {
@@ -65,6 +67,29 @@ public struct InMemoryDataset: Dataset {
 
   public init(_ examples: [Example]) { self.examples = examples }
 
+  /// One example for each row of two stacked tensors.
+  /// - Parameters:
+  ///   - inputs: `[n, ...]`
+  ///   - targets: `[n, ...]`; `[n]` for classes.
+  public init(inputs: Tensor, targets: Tensor) {
+    guard inputs.rank > 0, targets.rank > 0, inputs.shape[0] == targets.shape[0] else {
+      fail("inputs of \(inputs.shape) and targets of \(targets.shape) need the same number of rows")
+    }
+    examples = (0..<inputs.shape[0]).map { Example(input: inputs.row($0), target: targets.row($0)) }
+  }
+
   public var count: Int { examples.count }
   public func example(at index: Int, random: RandomStream) -> Example { examples[index] }
+}
+
+extension Tensor {
+  /// A copy of what lies at an index of the first axis.
+  fileprivate func row(_ index: Int) -> Tensor {
+    guard let storage else { fail("a symbolic tensor of shape \(shape) has no numbers to learn from") }
+    let row = Shape(Array(shape.dimensions.dropFirst()))
+    let byteCount = row.elementCount * dtype.byteCount
+    let copy = Storage(byteCount: byteCount)
+    copy.pointer.copyMemory(from: storage.pointer + index * byteCount, byteCount: byteCount)
+    return Tensor(shape: row, dtype: dtype, storage: copy)
+  }
 }

@@ -26,7 +26,9 @@ public enum EmbeddedFashionMNIST {
       guard
         var bytes = inflate(buffer, count: countPerPart * (1 + side * side)),
         bytes.prefix(countPerPart).allSatisfy({ $0 < classNames.count })
-      else { throw .malformed(path: "embedded Fashion-MNIST, part \(part)", reason: "damaged; build the program again") }
+      else {
+        throw .malformed(path: "embedded Fashion-MNIST, part \(part)", reason: "damaged; build the program again")
+      }
       labels += bytes.prefix(countPerPart)
       for image in 0..<countPerPart { restore(&bytes, from: countPerPart + image * side * side) }
       pixels += bytes.dropFirst(countPerPart)

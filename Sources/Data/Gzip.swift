@@ -15,7 +15,9 @@ struct GzipReader: ~Copyable {
 
   init(_ path: String) throws(DataError) {
     var status = stat()
-    guard stat(path, &status) == 0 else { throw .cannotRead(path: path, reason: "no such file, or not allowed to see it") }
+    guard stat(path, &status) == 0 else {
+      throw .cannotRead(path: path, reason: "no such file, or not allowed to see it")
+    }
     // Opening a named pipe would wait for ever.
     guard status.st_mode & S_IFMT == S_IFREG else { throw .cannotRead(path: path, reason: "not a file") }
     guard let file = gzopen(path, "rb") else {
@@ -39,7 +41,9 @@ struct GzipReader: ~Copyable {
           got = gzread(file, buffer.baseAddress, UInt32(wanted))
           initialized = max(Int(got), 0)
         })
-      if got < 0 { throw .malformed(path: path, reason: "the compressed data are damaged or cut short; fetch it again") }
+      if got < 0 {
+        throw .malformed(path: path, reason: "the compressed data are damaged or cut short; fetch it again")
+      }
       if got == 0 { break }
     }
     // zlib reports a stream that ends early only here.

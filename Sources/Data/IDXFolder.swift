@@ -30,7 +30,8 @@ public enum IDXFolder {
       guard let name = matches.first, distinct.count == 1 else {
         throw .missingFiles(
           path: path, expected: "one file \(role)-ubyte or \(role)-ubyte.gz",
-          found: distinct.isEmpty ? listing(names) : "\(distinct.count): \(listing(matches)); keep each set in a folder")
+          found: distinct.isEmpty ? listing(names) : "\(distinct.count): \(listing(matches)); keep each set in a folder"
+        )
       }
       return ("\(path)/\(name)", isEMNIST(name))
     }
@@ -62,7 +63,10 @@ public enum IDXFolder {
   }
 
   private static func classNames(count: Int, path: String) -> [String] {
-    if count <= EmbeddedFashionMNIST.classNames.count && path.lowercased().contains("fashion") {
+    // The files do not say. Others keep them in `FashionMNIST/raw` or `fashion-mnist`.
+    let folders = URL(fileURLWithPath: path).standardizedFileURL.pathComponents.suffix(2)
+    let isFashion = folders.contains { $0.lowercased().contains("fashion") }
+    if count <= EmbeddedFashionMNIST.classNames.count && isFashion {
       return EmbeddedFashionMNIST.classNames
     }
     return (0..<max(count, 10)).map(String.init)
@@ -72,7 +76,8 @@ public enum IDXFolder {
     _ images: Images, _ labels: [UInt8], _ classNames: [String]
   ) throws(DataError) -> IDXDataset {
     if images.count != labels.count {
-      throw .malformed(path: images.path, reason: "\(images.count) images, but its label file has \(labels.count) labels")
+      throw .malformed(
+        path: images.path, reason: "\(images.count) images, but its label file has \(labels.count) labels")
     }
     return IDXDataset(
       pixels: images.pixels, labels: labels, imageHeight: images.height, imageWidth: images.width,
@@ -113,7 +118,8 @@ public enum IDXFolder {
     let file = try GzipReader(path)
     let header = try file.read(upTo: 4 + 4 * rank)
     guard header.count == 4 + 4 * rank, header.starts(with: [0, 0, 8, UInt8(rank)]) else {
-      throw .malformed(path: path, reason: "not an IDX file of unsigned bytes with \(rank) axes (it should start 00 00 08 0\(rank))")
+      throw .malformed(
+        path: path, reason: "not an IDX file of unsigned bytes with \(rank) axes (it should start 00 00 08 0\(rank))")
     }
     let extents = (0..<rank).map { axis in
       header[4 + 4 * axis..<8 + 4 * axis].reduce(0) { $0 << 8 | Int($1) }
@@ -126,14 +132,17 @@ public enum IDXFolder {
     }
     let shape = extents.map(String.init).joined(separator: "x")
     if extents.dropFirst().contains(0) || size > sizeLimit {
-      throw .malformed(path: path, reason: "its header claims \(shape) bytes; expected images of some size and at most 2 GiB")
+      throw .malformed(
+        path: path, reason: "its header claims \(shape) bytes; expected images of some size and at most 2 GiB")
     }
     // One more than the header claims, to notice a file that goes on.
     let bytes = try file.read(upTo: size + 1)
     if bytes.count != size {
       throw .malformed(
         path: path,
-        reason: "its header claims \(shape) bytes, but it has \(bytes.count > size ? "more" : "\(bytes.count)"); fetch it again")
+        reason:
+          "its header claims \(shape) bytes, but it has \(bytes.count > size ? "more" : "\(bytes.count)"); fetch it again"
+      )
     }
     return (extents, bytes)
   }

@@ -37,7 +37,9 @@ package final class InputFile: Sendable {
       let got = pread(descriptor, buffer.baseAddress! + done, min(buffer.count - done, 1 << 30), off_t(offset + done))
       if got < 0 && errno == EINTR { continue }
       if got < 0 { throw .cannotRead(path: path, reason: systemError()) }
-      if got == 0 { throw .cannotRead(path: path, reason: "it ends at byte \(offset + done); it was cut short meanwhile") }
+      if got == 0 {
+        throw .cannotRead(path: path, reason: "it ends at byte \(offset + done); it was cut short meanwhile")
+      }
       done += got
     }
   }
@@ -48,7 +50,8 @@ package final class InputFile: Sendable {
     var failure: FormatError?
     let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
       do throws(FormatError) {
-        try read(into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<count]), at: offset)
+        try read(
+          into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<count]), at: offset)
         initialized = count
       } catch { failure = error }
     }

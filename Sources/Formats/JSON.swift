@@ -217,7 +217,8 @@ private struct Parser {
       guard text[offset...].starts(with: "\\u".utf8), unit < 0xDC00 else { throw flaw("half a surrogate pair") }
       offset += 2
       let low = try hexadecimal()
-      guard (0xDC00...0xDFFF).contains(low), let scalar = Unicode.Scalar(0x1_0000 + (unit - 0xD800) << 10 + (low - 0xDC00))
+      guard (0xDC00...0xDFFF).contains(low),
+        let scalar = Unicode.Scalar(0x1_0000 + (unit - 0xD800) << 10 + (low - 0xDC00))
       else { throw flaw("half a surrogate pair") }
       return scalar
     default: throw flaw("an unknown escape")

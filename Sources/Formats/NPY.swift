@@ -14,7 +14,8 @@ public enum NPY {
     guard byteCount == file.byteCount - dataStart else {
       throw .malformed(
         path: path,
-        reason: "its header claims \(byteCount) bytes of numbers, but it has \(file.byteCount - dataStart); is it complete?")
+        reason:
+          "its header claims \(byteCount) bytes of numbers, but it has \(file.byteCount - dataStart); is it complete?")
     }
     switch header.element {
     case .float: return try read(file, dataStart, header) { Float(bitPattern: $0 as UInt32) }
@@ -54,7 +55,8 @@ public enum NPY {
 
   private static func header(of file: InputFile) throws(FormatError) -> (header: NPYHeader, dataStart: Int) {
     let start = try file.bytes(at: 0, count: min(12, file.byteCount))
-    guard start.count >= 10, start.starts(with: magic), (1...3).contains(start[6]), start[6] == 1 || start.count == 12 else {
+    guard start.count >= 10, start.starts(with: magic), (1...3).contains(start[6]), start[6] == 1 || start.count == 12
+    else {
       throw .malformed(path: file.path, reason: "not a .npy file of version 1 to 3")
     }
     let lengthBytes = start[6] == 1 ? start[8..<10] : start[8..<12]

@@ -50,7 +50,9 @@ struct NPYHeader: Equatable {
     var shape: Shape?
     guard literal.take("{") else { throw .malformed("the header is not a Python dictionary") }
     while !literal.take("}") {
-      guard let key = literal.string(), literal.take(":") else { throw .malformed("the header is not a Python dictionary") }
+      guard let key = literal.string(), literal.take(":") else {
+        throw .malformed("the header is not a Python dictionary")
+      }
       switch key {
       case "descr" where kind == nil: kind = try Self.kind(literal.string())
       case "fortran_order" where isFortranOrder == nil: isFortranOrder = literal.bool()
@@ -74,7 +76,8 @@ struct NPYHeader: Equatable {
   private static func kind(_ descr: String?) throws(Flaw) -> (element: Element, isBigEndian: Bool) {
     guard let descr else { throw .unsupported("an array of records; save its fields one by one") }
     let order = descr.first
-    guard let element = Element(rawValue: String(descr.dropFirst())), order == "<" || order == ">" || order == "|" else {
+    guard let element = Element(rawValue: String(descr.dropFirst())), order == "<" || order == ">" || order == "|"
+    else {
       throw .unsupported(
         descr.contains("O")
           ? "an array of Python objects, which only running their code would restore; save plain numbers"

@@ -44,7 +44,8 @@ public enum Safetensors {
   }
 
   /// What goes where: the widest elements first, so that each tensor is aligned to its own, then by name.
-  private static func layout(_ tensors: [String: Tensor]) -> [(entry: SafetensorsEntry, bytes: UnsafeRawBufferPointer)] {
+  private static func layout(_ tensors: [String: Tensor]) -> [(entry: SafetensorsEntry, bytes: UnsafeRawBufferPointer)]
+  {
     let sorted = tensors.sorted { left, right in
       let widths = (left.value.dtype.byteCount, right.value.dtype.byteCount)
       if widths.0 != widths.1 { return widths.0 > widths.1 }

@@ -25,7 +25,8 @@ public final class SafetensorsFile: Sendable {
     }
     let length = try file.bytes(at: 0, count: 8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
     guard length <= SafetensorsHeader.sizeLimit, length <= file.byteCount - 8 else {
-      throw .malformed(path: path, reason: "no header of \(length) bytes fits; is this a safetensors file, and complete?")
+      throw .malformed(
+        path: path, reason: "no header of \(length) bytes fits; is this a safetensors file, and complete?")
     }
     dataStart = 8 + Int(length)
     let header = try file.bytes(at: 8, count: Int(length))
@@ -62,7 +63,8 @@ public final class SafetensorsFile: Sendable {
     default:
       throw .unsupported(
         path: file.path,
-        reason: "tensor \(quoted(name)) is of \(entry.fileType); convert it to F32, F16, BF16, F64, I32, I64, U8 or BOOL")
+        reason:
+          "tensor \(quoted(name)) is of \(entry.fileType); convert it to F32, F16, BF16, F64, I32, I64, U8 or BOOL")
     }
   }
 
@@ -98,7 +100,8 @@ public final class SafetensorsFile: Sendable {
     return Tensor(shape: entry.shape, of: Float.self) { buffer in
       bytes.withUnsafeBytes { source in
         for index in 0..<buffer.count {
-          buffer[index] = convert(UInt16(littleEndian: source.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self)))
+          buffer[index] = convert(
+            UInt16(littleEndian: source.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self)))
         }
       }
     }

@@ -45,8 +45,9 @@ enum SafetensorsHeader {
   /// - Parameters:
   ///   - text: the header after its length.
   ///   - dataCount: the file's bytes after the header.
-  static func parse(_ text: [UInt8], dataCount: Int) throws(Flaw) -> (entries: [SafetensorsEntry], metadata: [String: String])
-  {
+  static func parse(_ text: [UInt8], dataCount: Int) throws(Flaw) -> (
+    entries: [SafetensorsEntry], metadata: [String: String]
+  ) {
     var text = text
     while text.last == UInt8(ascii: " ") { text.removeLast() }
     guard text.first == UInt8(ascii: "{"), text.last == UInt8(ascii: "}") else {
@@ -93,9 +94,6 @@ enum SafetensorsHeader {
     guard let offsets = integers(member.value["data_offsets"]), offsets.count == 2, 0 <= offsets[0],
       offsets[0] <= offsets[1]
     else { throw Flaw("tensor \(name) has no data_offsets [begin, end]") }
-    guard case .object(let fields) = member.value, fields.count == 3 else {
-      throw Flaw("tensor \(name) has fields other than dtype, shape and data_offsets")
-    }
     // The check of the shape left room for 64 bits an element.
     let bitCount = shape.elementCount.multipliedFullWidth(by: bits)
     guard bitCount.high == 0, bitCount.low % 8 == 0, bitCount.low / 8 == UInt(offsets[1] - offsets[0]) else {
@@ -117,9 +115,13 @@ enum SafetensorsHeader {
   /// The tensors must cover the data without overlap, hole or rest: then nothing can hide in the file.
   private static func checkLayout(_ entries: [SafetensorsEntry], dataCount: Int) throws(Flaw) {
     var end = 0
-    for entry in entries.sorted(by: { ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound) }) {
+    for entry in entries.sorted(by: {
+      ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound)
+    }) {
       guard entry.range.lowerBound == end else {
-        throw Flaw("tensor \(quoted(entry.name)) begins at byte \(entry.range.lowerBound) of the data, but the one before it ends at \(end)")
+        throw Flaw(
+          "tensor \(quoted(entry.name)) begins at byte \(entry.range.lowerBound) of the data, but the one before it ends at \(end)"
+        )
       }
       end = entry.range.upperBound
     }

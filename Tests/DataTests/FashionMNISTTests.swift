@@ -19,7 +19,9 @@ import Testing
     // No damage by the way in: the hash of all pixels and labels, computed in Python from the originals.
     var hash: UInt64 = 0
     for set in [train, test] {
-      for index in 0..<set.count { hash = XXHash64.hash(UInt64(set.label(at: index)), seed: hash ^ set.contentHash(at: index)) }
+      for index in 0..<set.count {
+        hash = XXHash64.hash(UInt64(set.label(at: index)), seed: hash ^ set.contentHash(at: index))
+      }
     }
     #expect(hash == 0x83FC_442D_1BF5_1E1E)
   }

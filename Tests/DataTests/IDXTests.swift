@@ -59,9 +59,13 @@ import Testing
 
   @Test func saysWhatIsMissing() throws {
     let empty = try Scratch()
-    #expect(message { _ = try IDXFolder.open(empty.path) }
-      == "\(empty.path): expected one file train-images-idx3-ubyte or train-images-idx3-ubyte.gz, but found an empty folder")
-    #expect(message { _ = try IDXFolder.open("/nowhere") } == "/nowhere: cannot be read: not a folder, or no permission to list it")
+    #expect(
+      message { _ = try IDXFolder.open(empty.path) }
+        == "\(empty.path): expected one file train-images-idx3-ubyte or train-images-idx3-ubyte.gz, but found an empty folder"
+    )
+    #expect(
+      message { _ = try IDXFolder.open("/nowhere") }
+        == "/nowhere: cannot be read: not a folder, or no permission to list it")
     let two = try Self.folder(prefix: "emnist-a-")
     try two.write(Self.images(1), to: "emnist-b-train-images-idx3-ubyte")
     #expect(message { _ = try IDXFolder.open(two.path) }.contains("keep each set in a folder"))

@@ -8,7 +8,10 @@ final class Scratch {
   let path: String
 
   init(_ name: String = "convnet") throws {
-    path = FileManager.default.temporaryDirectory.appendingPathComponent("\(name)-\(UUID().uuidString)").path
+    // Thousands of mutated files: memory where there is a folder in it, else a disk.
+    let memory = "/dev/shm"
+    let base = FileManager.default.isWritableFile(atPath: memory) ? memory : NSTemporaryDirectory()
+    path = "\(base)/\(name)-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
   }
 

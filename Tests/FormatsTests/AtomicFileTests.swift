@@ -3,10 +3,8 @@ import Foundation
 import Testing
 
 @Suite struct AtomicFileTests {
-  struct Names {
-    static func list(_ scratch: Scratch) throws -> [String] {
-      try FileManager.default.contentsOfDirectory(atPath: scratch.path).sorted()
-    }
+  func names(in scratch: Scratch) throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: scratch.path).sorted()
   }
 
   @Test func replacesAndLeavesNothingBehind() throws {
@@ -14,7 +12,7 @@ import Testing
     try AtomicFile.write("old", to: scratch.file("note"))
     try AtomicFile.write("new", to: scratch.file("note"))
     #expect(try bytes(of: scratch.file("note")) == Array("new".utf8))
-    #expect(try Names.list(scratch) == ["note"])
+    #expect(try names(in: scratch) == ["note"])
   }
 
   @Test func aFailureKeepsTheOldFile() throws {
@@ -28,7 +26,7 @@ import Testing
       }
     }
     #expect(try bytes(of: path) == Array("old".utf8))
-    #expect(try Names.list(scratch) == ["note"])
+    #expect(try names(in: scratch) == ["note"])
   }
 
   @Test func saysWhy() throws {
@@ -39,7 +37,7 @@ import Testing
     let folder = scratch.file("folder")
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
     #expect(message { try AtomicFile.write("x", to: folder) }.contains("Is a directory"))
-    #expect(try Names.list(scratch) == ["folder"])
+    #expect(try names(in: scratch) == ["folder"])
   }
 
   #if os(Linux)

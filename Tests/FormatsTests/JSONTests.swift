@@ -5,10 +5,12 @@ import Testing
   func parse(_ text: String) throws -> JSON { try JSON(parsing: Array(text.utf8)) }
 
   @Test func values() throws {
-    #expect(try parse(" [null, true,false ,-12, 0.5e1, \"\\u00fc\\ud83d\\ude00\\n\\/\", {\"a\":{}} ] ") == .array([
-      .null, .bool(true), .bool(false), .integer(-12), .number(5), .string("ü😀\n/"),
-      .object([.init("a", .object([]))]),
-    ]))
+    #expect(
+      try parse(" [null, true,false ,-12, 0.5e1, \"\\u00fc\\ud83d\\ude00\\n\\/\", {\"a\":{}} ] ")
+        == .array([
+          .null, .bool(true), .bool(false), .integer(-12), .number(5), .string("ü😀\n/"),
+          .object([.init("a", .object([]))]),
+        ]))
     #expect(try parse("9223372036854775808") == .number(0x1p63))
   }
 

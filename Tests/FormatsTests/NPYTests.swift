@@ -60,7 +60,9 @@ import Testing
   @Test(arguments: [
     ("{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296, 4), }", "lacks a shape"),
     ("{'descr': '<f4', 'fortran_order': True, 'shape': (9223372036854775807, 0), }", "lacks a shape"),
-    ("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000,), }", "claims 4000000 bytes of numbers, but it has 4"),
+    (
+      "{'descr': '<f4', 'fortran_order': False, 'shape': (1000000,), }", "claims 4000000 bytes of numbers, but it has 4"
+    ),
     ("{'descr': '<f4', 'fortran_order': False}", "lacks a shape"),
     ("{'descr': '<f4', 'descr': '<f4'}", "repeated header field \"descr\""),
     ("{'descr': '<c8', 'fortran_order': False, 'shape': ()}", "elements of type \"<c8\""),
@@ -71,7 +73,9 @@ import Testing
     let scratch = try Scratch()
     let length = header.utf8.count
     let path = try scratch.write(
-      [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(length % 256), UInt8(length / 256)] + Array(header.utf8) + [0, 0, 0, 0])
+      [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(length % 256), UInt8(length / 256)] + Array(header.utf8) + [
+        0, 0, 0, 0,
+      ])
     #expect(message { _ = try NPY.read(path) }.contains(expected))
   }
 }

@@ -1,5 +1,5 @@
-import Foundation
 import Formats
+import Foundation
 import Runtime
 
 /// A folder of its own for one test, deleted with it.
@@ -7,7 +7,10 @@ final class Scratch {
   let path: String
 
   init() throws {
-    path = FileManager.default.temporaryDirectory.appendingPathComponent("convnet-\(UUID().uuidString)").path
+    // Thousands of mutated files: memory where there is a folder in it, else a disk.
+    let memory = "/dev/shm"
+    let base = FileManager.default.isWritableFile(atPath: memory) ? memory : NSTemporaryDirectory()
+    path = "\(base)/convnet-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
   }
 
