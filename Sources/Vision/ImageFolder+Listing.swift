@@ -1,0 +1,77 @@
+import Foundation
+
+/// What lies in a folder, without hidden entries, in byte order of names, so that every machine sees one order.
+struct FolderListing {
+  var folders: [String] = []
+  var files: [String] = []
+
+  init(_ path: String) throws(ImageFolderError) {
+    let names: [String]
+    do {
+      names = try FileManager.default.contentsOfDirectory(atPath: path)
+    } catch {
+      let exists = FileManager.default.fileExists(atPath: path)
+      let reason = exists ? "it is not a folder that may be read" : "there is no such folder"
+      throw .unreadable(path: path, reason: reason)
+    }
+    for name in names.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }) where !Self.isHidden(name) {
+      var isFolder: ObjCBool = false
+      // Follows links. A broken link counts as a file: reading it will tell.
+      _ = FileManager.default.fileExists(atPath: "\(path)/\(name)", isDirectory: &isFolder)
+      if isFolder.boolValue { folders.append(name) } else { files.append(name) }
+    }
+  }
+
+  /// Bookkeeping of systems and tools, which must never become a class or a picture.
+  private static func isHidden(_ name: String) -> Bool {
+    name.hasPrefix(".") || ["__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini"].contains(name)
+  }
+
+  /// All files below a folder as paths relative to it. A folder reached twice, through links, is read once, so that
+  /// links in circles end.
+  static func files(below path: String) throws(ImageFolderError) -> [String] {
+    var visited: Set<FolderIdentity> = []
+    return try files(below: path, visited: &visited)
+  }
+
+  private static func files(
+    below path: String, visited: inout Set<FolderIdentity>
+  ) throws(ImageFolderError) -> [String] {
+    if !visited.insert(FolderIdentity(path)).inserted { return [] }
+    let listing = try FolderListing(path)
+    var files = listing.files
+    for folder in listing.folders {
+      for file in try Self.files(below: "\(path)/\(folder)", visited: &visited) { files.append("\(folder)/\(file)") }
+    }
+    return files
+  }
+
+  /// Device and number of a folder: the same however it was reached.
+  private struct FolderIdentity: Hashable {
+    var device: UInt64 = 0
+    var number: UInt64 = 0
+
+    init(_ path: String) {
+      var status = stat()
+      guard stat(path, &status) == 0 else { return }
+      device = UInt64(truncatingIfNeeded: status.st_dev)
+      number = UInt64(truncatingIfNeeded: status.st_ino)
+    }
+  }
+
+  /// Endings of files that people keep beside pictures and that are never pictures. Any other file is taken for one:
+  /// its content decides, and a file that can't be read is reported, not passed over.
+  private static let otherEndings: Set<String> = [
+    "txt", "md", "rst", "pdf", "doc", "docx", "html", "htm", "css", "js", "json", "jsonl", "xml", "yaml", "yml",
+    "toml", "csv", "tsv", "xls", "xlsx", "log", "py", "ipynb", "m", "mat", "sh", "db", "ini", "cfg", "zip", "tar",
+    "gz", "tgz", "bz2", "xz", "7z", "rar", "npy", "npz", "h5", "hdf5", "pkl", "pt", "pth", "onnx", "safetensors",
+    "mp4", "avi", "mov", "mkv", "mp3", "wav", "cache", "lnk", "url", "md5", "sha256",
+  ]
+
+  /// The ending, in lower case, if it tells that the file is no picture.
+  static func otherEnding(of file: String) -> String? {
+    guard let dot = file.lastIndex(of: "."), !file[dot...].contains("/") else { return nil }
+    let ending = file[file.index(after: dot)...].lowercased()
+    return otherEndings.contains(ending) ? ending : nil
+  }
+}
