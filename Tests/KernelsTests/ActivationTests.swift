@@ -4,7 +4,7 @@ import Kernels
 import Testing
 
 @Suite struct ActivationTests {
-  static let activations: [(String, Activation)] = [
+  static let activations: [(String, ActivationKernel)] = [
     ("relu", .relu), ("relu6", .relu6), ("leakyReLU", .leakyReLU(slope: 0.1)), ("sigmoid", .sigmoid), ("tanh", .tanh),
     ("geluExact", .geluExact), ("geluTanh", .geluTanh), ("silu", .silu), ("hardSwish", .hardSwish),
     ("hardSigmoid", .hardSigmoid), ("elu", .elu(alpha: 0.7)), ("selu", .selu),
@@ -49,7 +49,7 @@ import Testing
 }
 
 @Suite struct UnaryTests {
-  static let functions: [(UnaryFunction, Range<Float>, @Sendable (Double) -> Double)] = [
+  static let functions: [(UnaryKernel, Range<Float>, @Sendable (Double) -> Double)] = [
     (.exp, -87..<88, { Foundation.exp($0) }), (.exp, -1..<1, { Foundation.exp($0) }),
     (.log, 1e-30..<1e30, { Foundation.log($0) }), (.log, 0.5..<2, { Foundation.log($0) }),
     (.erf, -5..<5, { Foundation.erf($0) }), (.sqrt, 0..<100, { $0.squareRoot() }), (.negate, -9..<9, { -$0 }),
@@ -78,11 +78,11 @@ import Testing
   @Test(arguments: ck_isa.available) func isRelativelyAccurate(isa: ck_isa) {
     let x = random(100_003, -10..<10)
     for (name, apply, reference) in [
-      ("tanh", { Activation.tanh.forward($0, $1, count: $2, pool: serialPool, isa: isa) }, { Foundation.tanh($0) }),
-      ("sigmoid", { Activation.sigmoid.forward($0, $1, count: $2, pool: serialPool, isa: isa) },
+      ("tanh", { ActivationKernel.tanh.forward($0, $1, count: $2, pool: serialPool, isa: isa) }, { Foundation.tanh($0) }),
+      ("sigmoid", { ActivationKernel.sigmoid.forward($0, $1, count: $2, pool: serialPool, isa: isa) },
         { 1 / (1 + Foundation.exp(-$0)) }),
-      ("exp", { UnaryFunction.exp.apply($0, $1, count: $2, pool: serialPool, isa: isa) }, { Foundation.exp($0) }),
-      ("erf", { UnaryFunction.erf.apply($0, $1, count: $2, pool: serialPool, isa: isa) }, { Foundation.erf($0) }),
+      ("exp", { UnaryKernel.exp.apply($0, $1, count: $2, pool: serialPool, isa: isa) }, { Foundation.exp($0) }),
+      ("erf", { UnaryKernel.erf.apply($0, $1, count: $2, pool: serialPool, isa: isa) }, { Foundation.erf($0) }),
     ] as [(String, (UnsafePointer<Float>, UnsafeMutablePointer<Float>, Int) -> Void, (Double) -> Double)] {
       let input = GuardedBuffer(x)
       let output = GuardedBuffer(count: x.count)
@@ -98,7 +98,7 @@ import Testing
   @Test(arguments: ck_isa.available) func isRightAtTheEnds(isa: ck_isa) {
     let inf = Float.infinity
     let x = GuardedBuffer([inf, -inf, .nan, 0, 1, -1])
-    func results(_ function: UnaryFunction) -> [Float] {
+    func results(_ function: UnaryKernel) -> [Float] {
       let y = GuardedBuffer(count: x.count)
       function.apply(x.pointer, y.pointer, count: x.count, pool: serialPool, isa: isa)
       return y.values
@@ -106,7 +106,7 @@ import Testing
     expectClose(results(.exp), [inf, 0, .nan, 1, Float(M_E), 1 / Float(M_E)], 1e-7)
     expectClose(results(.log), [inf, .nan, .nan, -inf, 0, .nan], 0)
     expectClose(results(.erf), [1, -1, .nan, 0, 0.8427008, -0.8427008], 1e-7)
-    func activated(_ activation: Activation) -> [Float] {
+    func activated(_ activation: ActivationKernel) -> [Float] {
       let y = GuardedBuffer(count: x.count)
       activation.forward(x.pointer, y.pointer, count: x.count, pool: serialPool, isa: isa)
       return y.values

@@ -94,10 +94,10 @@ import Testing
 
   @Test(arguments: ck_isa.available, shapes)
   func inference(isa: ck_isa, shape: (rows: Int, channels: Int)) {
-    for activation in [nil, .relu, .hardSwish] as [Activation?] { infer(isa, shape.rows, shape.channels, activation) }
+    for activation in [nil, .relu, .hardSwish] as [ActivationKernel?] { infer(isa, shape.rows, shape.channels, activation) }
   }
 
-  func infer(_ isa: ck_isa, _ rows: Int, _ channels: Int, _ activation: Activation?) {
+  func infer(_ isa: ck_isa, _ rows: Int, _ channels: Int, _ activation: ActivationKernel?) {
     let x = GuardedBuffer(random(rows * channels))
     let y = GuardedBuffer(count: x.count)
     let (m, s, b) = (

@@ -4,7 +4,7 @@ import Kernels
 import Testing
 
 @Suite struct BinaryTests {
-  static func reference(_ function: BinaryFunction, _ a: Float, _ b: Float) -> Float {
+  static func reference(_ function: BinaryKernel, _ a: Float, _ b: Float) -> Float {
     switch function {
     case .add: a + b
     case .subtract: a - b
@@ -19,7 +19,7 @@ import Testing
     }
   }
 
-  /// Extents and the axes along which a and b are broadcast.
+  /// SpatialExtents and the axes along which a and b are broadcast.
   static let cases: [(extents: [Int], a: Set<Int>, b: Set<Int>)] = [
     ([100_003], [], []), ([17], [], []), ([1000], [], [0]), ([1000], [0], []), ([1], [], []),
     ([999, 3], [], [0]), ([300, 64], [], [0]), ([300, 65], [0], []), ([50, 7], [1], []), ([50, 7], [], [1]),
@@ -36,7 +36,7 @@ import Testing
     let a = GuardedBuffer(values)
     let b = GuardedBuffer(random(bCount, 0.5..<3, seed: 2))
     let count = extents.reduce(1, *)
-    for function in BinaryFunction.allCases {
+    for function in BinaryKernel.allCases {
       let y = GuardedBuffer(count: count)
       function.apply(
         a.pointer, aStrides, b.pointer, bStrides, y.pointer, extents: extents, pool: serialPool, isa: isa)
@@ -54,7 +54,7 @@ import Testing
     let a = GuardedBuffer(random(rows * columns))
     let b = GuardedBuffer(random(rows * columns, seed: 2))
     let y = GuardedBuffer(count: rows * columns)
-    BinaryFunction.subtract.apply(
+    BinaryKernel.subtract.apply(
       a.pointer, [columns, 1], b.pointer, [1, rows], y.pointer, extents: [rows, columns], pool: serialPool, isa: isa)
     let expected = (0..<rows * columns).map { a.pointer[$0] - b.pointer[$0 % columns * rows + $0 / columns] }
     #expect(y.values == expected)

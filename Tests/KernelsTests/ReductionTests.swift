@@ -13,12 +13,12 @@ import Testing
   @Test(arguments: ck_isa.available, cases.indices)
   func reduces(isa: ck_isa, index: Int) {
     let (extents, axes) = Self.cases[index]
-    for function in Reduction.allCases {
+    for function in ReductionKernel.allCases {
       let values = random(extents.reduce(1, *), function == .product ? 0.9..<1.1 : -1..<3)
       let x = GuardedBuffer(values)
       let (expected, count) = Self.reference(function, values, extents, axes)
       let y = GuardedBuffer(count: count)
-      let bytes = Reduction.workspaceBytes(extents: extents, axes: axes)
+      let bytes = ReductionKernel.workspaceBytes(extents: extents, axes: axes)
       let workspace = GuardedBuffer(count: bytes / 4)
       function.apply(
         x.pointer, y.pointer, extents: extents, axes: axes, workspace: workspace.raw, pool: serialPool, isa: isa)
@@ -28,7 +28,7 @@ import Testing
   }
 
   static func reference(
-    _ function: Reduction, _ x: [Float], _ extents: [Int], _ axes: Set<Int>
+    _ function: ReductionKernel, _ x: [Float], _ extents: [Int], _ axes: Set<Int>
   ) -> ([Double], Int) {
     let kept = extents.indices.map { axes.contains($0) ? 1 : extents[$0] }
     let (strides, _) = BinaryTests.strides(kept, broadcast: axes)
@@ -63,8 +63,8 @@ import Testing
       values[at] = .nan
       let x = GuardedBuffer(values)
       let y = GuardedBuffer(count: 20)
-      let workspace = GuardedBuffer(count: Reduction.workspaceBytes(extents: shape.0, axes: shape.1) / 4)
-      for function in [Reduction.maximum, .minimum] {
+      let workspace = GuardedBuffer(count: ReductionKernel.workspaceBytes(extents: shape.0, axes: shape.1) / 4)
+      for function in [ReductionKernel.maximum, .minimum] {
         function.apply(
           x.pointer, y.pointer, extents: shape.0, axes: shape.1, workspace: workspace.raw, pool: serialPool, isa: isa)
         let column = shape.0.count == 1 ? 0 : shape.1 == [0] ? at % 20 : at / 500
@@ -77,15 +77,15 @@ import Testing
     let (rows, columns) = (30_000, 13)
     let x = GuardedBuffer(random(rows * columns, 0..<1))
     let y = GuardedBuffer(count: columns)
-    let workspace = GuardedBuffer(count: Reduction.workspaceBytes(extents: [rows, columns], axes: [0]) / 4)
-    Reduction.columnSums(
+    let workspace = GuardedBuffer(count: ReductionKernel.workspaceBytes(extents: [rows, columns], axes: [0]) / 4)
+    ReductionKernel.columnSums(
       x.pointer, y.pointer, rows: rows, columns: columns, workspace: workspace.raw, pool: serialPool, isa: isa)
     expectClose(y.values, Self.reference(.sum, x.values, [rows, columns], [0]).0, 1e-7)
   }
 
   @Test(arguments: ck_isa.available) func globalSumOfSquares(isa: ck_isa) {
     let buffers = sizes.map { GuardedBuffer(random($0, seed: UInt64($0))) }
-    let sum = Reduction.sumOfSquares(
+    let sum = ReductionKernel.sumOfSquares(
       buffers.map { UnsafeBufferPointer(start: $0.pointer, count: $0.count) }, pool: serialPool, isa: isa)
     let expected = buffers.flatMap(\.values).reduce(0) { $0 + Double($1) * Double($1) }
     #expect(abs(sum - expected) < 1e-7 * expected)
@@ -94,11 +94,11 @@ import Testing
   @Test(arguments: ck_isa.available) func findsWhatIsNotFinite(isa: ck_isa) {
     for count in sizes {
       let x = GuardedBuffer(random(count, -1e38..<1e38))
-      #expect(Reduction.allFinite(x.pointer, count: count, pool: serialPool, isa: isa))
+      #expect(ReductionKernel.allFinite(x.pointer, count: count, pool: serialPool, isa: isa))
       for (at, bad) in [(count / 2, Float.nan), (count - 1, .infinity), (0, -.infinity)] {
         let old = x.pointer[at]
         x.pointer[at] = bad
-        #expect(!Reduction.allFinite(x.pointer, count: count, pool: serialPool, isa: isa))
+        #expect(!ReductionKernel.allFinite(x.pointer, count: count, pool: serialPool, isa: isa))
         x.pointer[at] = old
       }
     }
