@@ -1,5 +1,5 @@
 public import Data
-public import Runtime
+import Runtime
 
 /// Pictures in one subfolder a class: `root/cat/1.jpg`, `root/dog/old/2.png`.
 ///

@@ -1,0 +1,80 @@
+import Formats
+import Foundation
+
+/// The folder of one training run.
+///
+/// | file | holds |
+/// |---|---|
+/// | `model.safetensors` | the best model so far |
+/// | `last.safetensors` | the model after the latest epoch |
+/// | `checkpoint.safetensors` | everything that a resumed run needs |
+/// | `metrics.jsonl` | a line for each epoch, and for steps if asked |
+/// | `run.json` | what was trained on what, and how |
+public struct RunFolder: Sendable {
+  public let path: String
+
+  public init(_ path: String) { self.path = path }
+
+  public var modelPath: String { path + "/model.safetensors" }
+  public var lastModelPath: String { path + "/last.safetensors" }
+  public var checkpointPath: String { path + "/checkpoint.safetensors" }
+  public var metricsPath: String { path + "/metrics.jsonl" }
+  public var recordPath: String { path + "/run.json" }
+
+  public func create() throws { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
+}
+
+/// One line of `metrics.jsonl` after an epoch.
+public struct EpochMetrics: Codable, Hashable, Sendable {
+  /// Counted from 1.
+  public var epoch: Int
+  public var step: Int
+  public var trainLoss: Double
+  public var validationLoss: Double?
+  public var validationAccuracy: Double?
+  public var learningRate: Double
+  /// Wall-clock time of the epoch with its validation.
+  public var seconds: Double
+
+  enum CodingKeys: String, CodingKey {
+    case epoch, step, seconds
+    case trainLoss = "train_loss"
+    case validationLoss = "validation_loss"
+    case validationAccuracy = "validation_accuracy"
+    case learningRate = "learning_rate"
+  }
+}
+
+/// One line of `metrics.jsonl` after a step.
+public struct StepMetrics: Codable, Hashable, Sendable {
+  public var step: Int
+  public var loss: Float
+}
+
+/// Appends to `metrics.jsonl`, a whole line at a time.
+final class MetricsLog {
+  private let handle: FileHandle
+  private let encoder = JSONEncoder()
+
+  /// - Parameters:
+  ///   - step, epoch: where the run goes on; lines that a run before wrote from there on are dropped.
+  init(_ path: String, continuingAfterStep step: Int, epoch: Int) throws {
+    struct Line: Decodable {
+      var step: Int
+      var epoch: Int?
+    }
+    let old = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
+    let kept = old.split(separator: "\n").filter { text in
+      guard let line = try? JSONDecoder().decode(Line.self, from: Data(text.utf8)) else { return false }
+      return line.epoch.map { $0 <= epoch } ?? (line.step <= step)
+    }
+    try AtomicFile.write(kept.map { $0 + "\n" }.joined(), to: path)
+    handle = try FileHandle(forUpdating: URL(fileURLWithPath: path))
+    try handle.seekToEnd()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+  }
+
+  func append(_ line: some Encodable) throws { try handle.write(contentsOf: encoder.encode(line) + Data("\n".utf8)) }
+
+  deinit { try? handle.close() }
+}
