@@ -54,6 +54,30 @@ import Vision
     #expect(try bits(1) == bits(2))
   }
 
+  @Test func examplesAreTheSameFromAnyThread() throws {
+    let names = [
+      "rgb420.jpg", "palette-transparent.png", "lossy-alpha.webp", "rgb16.png", "cmyk-adobe.jpg", "grey.jpg",
+    ]
+    let folder = try TemporaryFolder()
+    for name in names {
+      try folder.write("a/\(name)", Fixtures.bytes(name))
+      try folder.write("b/\(name)", Fixtures.bytes(name))
+    }
+    let data = try ImageFolder(folder.path, preprocessing: rule, augmentation: .standard)
+    @Sendable func bits(_ task: Int) -> [UInt32]? {
+      let random = RandomStream(seed: 9, stream: UInt64(task))
+      return try? data.example(at: task % data.count, random: random).input.scalars(as: Float.self).map(\.bitPattern)
+    }
+    let expected = (0..<96).map(bits)
+    #expect(!expected.contains(nil))
+    let results = Mutex([[UInt32]?](repeating: nil, count: 96))
+    DispatchQueue.concurrentPerform(iterations: 96) { task in
+      let result = bits(task)
+      results.withLock { $0[task] = result }
+    }
+    #expect(results.withLock { $0 } == expected)
+  }
+
   @Test func wrongLayoutsAreExplained() throws {
     let folder = try TemporaryFolder(["flat/1.jpg": cat, "flat/2.jpg": cat, "one/cat/1.jpg": cat, "gap/cat/1.jpg": cat])
     try folder.makeFolder("empty")
