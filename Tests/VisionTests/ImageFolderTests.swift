@@ -192,6 +192,18 @@ import Vision
         == "\(none.path) has class folders without images: \"b\"; add images or remove the folders")
   }
 
+  @Test func namesThatAreNoTextDoNotTrap() throws {
+    let folder = try TemporaryFolder(["a/1.jpg": cat, "b/1.png": dog, "ü/ö 1.jpg": cat])
+    // A file whose name is not UTF-8, as old archives leave behind.
+    var name = Array("\(folder.path)/a/".utf8CString.dropLast()) + [CChar(bitPattern: 0xFF), 0x61, 0]
+    let descriptor = open(&name, O_CREAT | O_WRONLY, 0o600)
+    #expect(descriptor >= 0)
+    close(descriptor)
+    let data = try ImageFolder(folder.path, preprocessing: rule)
+    #expect(data.classNames == ["a", "b", "ü"])
+    #expect(data.verify().count == data.count - 3)
+  }
+
   @Test func contentHashTellsFilesApart() throws {
     var files = ["a/1.jpg": cat, "b/copy.jpg": cat, "b/empty": [], "b/zero": [0], "b/zeros": [0, 0]]
     for bit in 0..<64 {
