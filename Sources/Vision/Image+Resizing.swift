@@ -67,6 +67,7 @@ extension Image {
     guard !columns.isEmpty, !rows.isEmpty, columns.lowerBound >= 0, rows.lowerBound >= 0, columns.upperBound <= width,
       rows.upperBound <= height
     else { fail("columns \(columns) and rows \(rows) do not lie inside an image of \(width)x\(height)") }
+    if columns.count == width && rows.count == height { return self }
     var part: [UInt8] = []
     part.reserveCapacity(columns.count * rows.count * channels)
     for y in rows {

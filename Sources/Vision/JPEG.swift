@@ -27,10 +27,11 @@ enum JPEG {
     // The exact DCT, as in Pillow and PyTorch; scans limited against files built to take hours.
     let flags = TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS
     var problem: String?
-    let image = Image(width: Int(width), height: Int(height), channels: channels) { pixels in
+    let count = Int(width) * Int(height) * channels
+    let pixels = [UInt8](unsafeUninitializedCapacity: count) { buffer, written in
       func attempt(_ extra: Int32) -> String? {
         let status = tjDecompress2(
-          handle, source, size, pixels.baseAddress, width, 0, height, Int32(format.rawValue), flags | extra)
+          handle, source, size, buffer.baseAddress, width, 0, height, Int32(format.rawValue), flags | extra)
         return status == 0 ? nil : message(handle)
       }
       // Warnings tell of missing data, for which the library would invent grey; only a few are mere remarks.
@@ -39,9 +40,10 @@ enum JPEG {
         problem = attempt(0)
         if let text = problem, tjGetErrorCode(handle) == TJERR_WARNING.rawValue, isHarmless(text) { problem = nil }
       }
-      if problem != nil { pixels.initialize(repeating: 0) }
+      written = problem == nil ? count : 0
     }
     if let problem { throw damaged(problem) }
+    let image = Image(width: Int(width), height: Int(height), channels: channels, pixels: pixels)
     return DecodedImage(
       image: channels == 4 ? rgb(fromInvertedCMYK: image) : image, orientation: EXIF.orientation(ofJPEG: bytes))
   }

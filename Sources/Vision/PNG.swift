@@ -25,7 +25,9 @@ enum PNG {
     if rowBytes * height / 1032 > bytes.count { throw damaged("too short for \(width)x\(height) pixels") }
 
     var transparency = spng_trns()
-    let isTransparent = colorType & 4 != 0 || spng_get_trns(context, &transparency) == 0
+    let found = spng_get_trns(context, &transparency)  // reads all chunks before the pixels
+    if found != SPNG_ECHUNKAVAIL.rawValue { try check(found) }
+    let isTransparent = colorType & 4 != 0 || found == 0
     let isGrey = colorType & ~4 == SPNG_COLOR_TYPE_GRAYSCALE.rawValue
     let (format, channels) =
       header.bit_depth == 16
@@ -38,8 +40,7 @@ enum PNG {
     let raw = [UInt8](unsafeUninitializedCapacity: byteCount) { buffer, count in
       status = spng_decode_image(
         context, buffer.baseAddress, byteCount, Int32(format.rawValue), Int32(SPNG_DECODE_TRNS.rawValue))
-      if status != 0 { buffer.initialize(repeating: 0) }
-      count = byteCount
+      count = status == 0 ? byteCount : 0
     }
     try check(status)
     try check(spng_decode_chunks(context))  // up to the end mark: EXIF may stand behind the pixels

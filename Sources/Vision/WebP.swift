@@ -18,18 +18,19 @@ enum WebP {
 
     let channels = config.input.has_alpha != 0 ? 4 : 3
     var status = VP8_STATUS_OK
-    let image = Image(width: width, height: height, channels: channels) { pixels in
-      // A damaged file may leave rows unwritten behind a status of success; they must not show old memory.
-      pixels.initialize(repeating: 0)
+    let count = width * height * channels
+    let pixels = [UInt8](unsafeUninitializedCapacity: count) { buffer, written in
       config.output.colorspace = channels == 4 ? MODE_RGBA : MODE_RGB
       config.output.is_external_memory = 1
-      config.output.u.RGBA.rgba = pixels.baseAddress
+      config.output.u.RGBA.rgba = buffer.baseAddress
       config.output.u.RGBA.stride = Int32(width * channels)
-      config.output.u.RGBA.size = pixels.count
+      config.output.u.RGBA.size = count
       status = WebPDecode(source.baseAddress, source.count, &config)
       WebPFreeDecBuffer(&config.output)
+      written = status == VP8_STATUS_OK ? count : 0
     }
     try check(status)
+    let image = Image(width: width, height: height, channels: channels, pixels: pixels)
     return DecodedImage(image: image, orientation: EXIF.orientation(ofWebP: bytes))
   }
 

@@ -86,6 +86,24 @@ import Vision
     #expect(message { _ = try Image(contentsOf: "/tmp") } == "/tmp can't be read: it is not an ordinary file")
   }
 
+  @Test func oddPNGChunksAreForgivenOnlyIfThePixelsDoNotNeedThem() throws {
+    let bytes = try Fixtures.bytes("rgb.png")
+    let clean = try Image.decode(bytes)
+    func inserting(_ kind: String, _ payload: [UInt8]) -> [UInt8] {
+      let body = Array(kind.utf8) + payload
+      return bytes[..<33] + [0, 0, 0, UInt8(payload.count)] + body + crc32(body) + bytes[33...]
+    }
+    for (kind, payload) in [
+      ("gAMA", [0]), ("iCCP", [0, 0, 1, 2, 3]), ("sRGB", [9]), ("tIME", [1, 2, 3, 99, 99, 99, 99]), ("zzZz", [1, 2]),
+      ("eXIf", [1, 2]), ("tEXt", [32, 0]), ("zTXt", [65, 0, 0, 1, 2, 3]),
+    ] as [(String, [UInt8])] {
+      #expect(try Image.decode(inserting(kind, payload)) == clean, "\(kind)")
+    }
+    #expect(
+      message { _ = try Image.decode(inserting("ABCD", [1])) }
+        == "the image is a damaged PNG file (unknown critical chunk); copy or download it again, or remove it")
+  }
+
   @Test func commentsBetweenSegmentsAreNoDamage() throws {
     // Filler before the end mark: libjpeg remarks on it, many cameras write it.
     var bytes = try Fixtures.bytes("rgb420.jpg")

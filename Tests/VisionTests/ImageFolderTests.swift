@@ -54,6 +54,30 @@ import Vision
     #expect(try bits(1) == bits(2))
   }
 
+  @Test func examplesAreTheSameFromAnyThread() throws {
+    let names = [
+      "rgb420.jpg", "palette-transparent.png", "lossy-alpha.webp", "rgb16.png", "cmyk-adobe.jpg", "grey.jpg",
+    ]
+    let folder = try TemporaryFolder()
+    for name in names {
+      try folder.write("a/\(name)", Fixtures.bytes(name))
+      try folder.write("b/\(name)", Fixtures.bytes(name))
+    }
+    let data = try ImageFolder(folder.path, preprocessing: rule, augmentation: .standard)
+    @Sendable func bits(_ task: Int) -> [UInt32]? {
+      let random = RandomStream(seed: 9, stream: UInt64(task))
+      return try? data.example(at: task % data.count, random: random).input.scalars(as: Float.self).map(\.bitPattern)
+    }
+    let expected = (0..<96).map(bits)
+    #expect(!expected.contains(nil))
+    let results = Mutex([[UInt32]?](repeating: nil, count: 96))
+    DispatchQueue.concurrentPerform(iterations: 96) { task in
+      let result = bits(task)
+      results.withLock { $0[task] = result }
+    }
+    #expect(results.withLock { $0 } == expected)
+  }
+
   @Test func wrongLayoutsAreExplained() throws {
     let folder = try TemporaryFolder(["flat/1.jpg": cat, "flat/2.jpg": cat, "one/cat/1.jpg": cat, "gap/cat/1.jpg": cat])
     try folder.makeFolder("empty")
@@ -166,6 +190,18 @@ import Vision
     #expect(
       message { _ = try mostly.removing(mostly.verify()) }
         == "\(none.path) has class folders without images: \"b\"; add images or remove the folders")
+  }
+
+  @Test func namesThatAreNoTextDoNotTrap() throws {
+    let folder = try TemporaryFolder(["a/1.jpg": cat, "b/1.png": dog, "ü/ö 1.jpg": cat])
+    // A file whose name is not UTF-8, as old archives leave behind.
+    var name = Array("\(folder.path)/a/".utf8CString.dropLast()) + [CChar(bitPattern: 0xFF), 0x61, 0]
+    let descriptor = open(&name, O_CREAT | O_WRONLY, 0o600)
+    #expect(descriptor >= 0)
+    close(descriptor)
+    let data = try ImageFolder(folder.path, preprocessing: rule)
+    #expect(data.classNames == ["a", "b", "ü"])
+    #expect(data.verify().count == data.count - 3)
   }
 
   @Test func contentHashTellsFilesApart() throws {

@@ -114,7 +114,8 @@ def images():
     folder = f"{HERE}/images/"
 
     def add(name, expected=None, channels=3, tolerance=0):
-        table.add(truth(folder + name) if expected is None else expected, file=name, channels=channels, tolerance=tolerance)
+        pixels = truth(folder + name) if expected is None else expected
+        table.add(pixels, file=name, channels=channels, tolerance=tolerance)
 
     rgb, grey, cmyk = image("RGB"), image("L"), image("CMYK")
     rgb.save(folder + "rgb444.jpg", quality=92, subsampling=0)
@@ -233,7 +234,8 @@ def resize():
         source = image(mode, 37, 29, seed=7)
         table.add(np.asarray(source).reshape(29, 37, -1), mode=mode, filter="source")
         for name, kind in filters.items():
-            cases = [(size, None) for size in sizes] + [(size, box) for size in [(9, 6), (31, 33), (25, 8), (20, 3)] for box in boxes]
+            cases = [(size, None) for size in sizes]
+            cases += [(size, box) for size in [(9, 6), (31, 33), (25, 8), (20, 3)] for box in boxes]
             for size, box in cases:
                 result = source.resize(size, kind, box)
                 row = {"box": list(box)} if box else {}
