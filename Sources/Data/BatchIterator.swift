@@ -34,8 +34,8 @@ public final class BatchIterator {
   }
 }
 
-/// A bounded queue that its threads fill in any order and that hands out in order. The threads hold the queue, never the
-/// iterator, so that dropping the iterator ends them.
+/// A bounded queue that its threads fill in any order and that hands out in order. The threads hold the queue, never
+/// the iterator, so that dropping the iterator ends them.
 private final class BatchQueue: Sendable {
   private let indices: Range<Int>
   private let capacity: Int

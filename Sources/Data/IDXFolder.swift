@@ -138,11 +138,8 @@ public enum IDXFolder {
     // One more than the header claims, to notice a file that goes on.
     let bytes = try file.read(upTo: size + 1)
     if bytes.count != size {
-      throw .malformed(
-        path: path,
-        reason:
-          "its header claims \(shape) bytes, but it has \(bytes.count > size ? "more" : "\(bytes.count)"); fetch it again"
-      )
+      let found = bytes.count > size ? "more" : "\(bytes.count)"
+      throw .malformed(path: path, reason: "its header claims \(shape) bytes, but it has \(found); fetch it again")
     }
     return (extents, bytes)
   }

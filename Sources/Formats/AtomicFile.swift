@@ -31,7 +31,7 @@ public enum AtomicFile {
       unlink(temporary)
       throw error
     }
-    // The new name is safe only once its folder is. Some file systems refuse to sync a folder; the file is whole anyway.
+    // The new name is safe only once its folder is. Where folders cannot be synced, the file is whole anyway.
     let directory = open(folder, O_RDONLY | O_CLOEXEC)
     if directory >= 0 {
       fsync(directory)

@@ -1,8 +1,8 @@
 import Graph
 public import Runtime
 
-/// An open safetensors file: its list of tensors is known and checked, their numbers are read when asked for. Any number
-/// of threads may read at once.
+/// An open safetensors file: its list of tensors is known and checked, their numbers are read when asked for. Any
+/// number of threads may read at once.
 public final class SafetensorsFile: Sendable {
   /// In ascending order of name.
   public let entries: [SafetensorsEntry]

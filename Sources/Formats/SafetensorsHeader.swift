@@ -120,7 +120,8 @@ enum SafetensorsHeader {
     }) {
       guard entry.range.lowerBound == end else {
         throw Flaw(
-          "tensor \(quoted(entry.name)) begins at byte \(entry.range.lowerBound) of the data, but the one before it ends at \(end)"
+          "tensor \(quoted(entry.name)) begins at byte \(entry.range.lowerBound) of the data, "
+            + "but the one before it ends at \(end)"
         )
       }
       end = entry.range.upperBound

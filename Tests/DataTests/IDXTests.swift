@@ -61,7 +61,8 @@ import Testing
     let empty = try Scratch()
     #expect(
       message { _ = try IDXFolder.open(empty.path) }
-        == "\(empty.path): expected one file train-images-idx3-ubyte or train-images-idx3-ubyte.gz, but found an empty folder"
+        == "\(empty.path): expected one file train-images-idx3-ubyte or train-images-idx3-ubyte.gz, "
+        + "but found an empty folder"
     )
     #expect(
       message { _ = try IDXFolder.open("/nowhere") }
