@@ -34,7 +34,11 @@ let package = Package(
     .target(name: "Vision", dependencies: ["Data", "CTurboJPEG", "CSpng", "CWebP"]),
     .target(name: "Models", dependencies: ["Layers", "Formats"]),
     .target(name: "Inspect", dependencies: ["Training", "Vision", "Models"]),
-    .target(name: "ConvNet", dependencies: ["Layers", "Data", "Formats", "Training", "Vision", "Models", "Inspect"]),
+    // The jobs people come for: train a classifier, evaluate it, use it.
+    .target(name: "Tasks", dependencies: ["Training", "Vision", "Models", "Inspect"]),
+    .target(
+      name: "ConvNet",
+      dependencies: ["Layers", "Data", "Formats", "Training", "Vision", "Models", "Inspect", "Tasks"]),
     .executableTarget(
       name: "ConvNetCommand",
       dependencies: ["ConvNet", .product(name: "ArgumentParser", package: "swift-argument-parser")],
@@ -49,6 +53,7 @@ let package = Package(
     .testTarget(name: "VisionTests", dependencies: ["Vision"], exclude: ["Fixtures"]),
     .testTarget(name: "TrainingTests", dependencies: ["Training", "Models"], exclude: ["Fixtures"]),
     .testTarget(name: "ModelsTests", dependencies: ["Models", "Inspect"]),
+    .testTarget(name: "TasksTests", dependencies: ["Tasks"]),
     .testTarget(name: "CommandTests", dependencies: ["ConvNet"]),
   ],
   swiftLanguageModes: [.v6],

@@ -2,5 +2,6 @@
 @_exported import Formats
 @_exported import Layers
 @_exported import Models
+@_exported import Tasks
 @_exported import Training
 @_exported import Vision

@@ -1,1 +1,1 @@
-// placeholder, replaced by the real files
+// Summaries come here.

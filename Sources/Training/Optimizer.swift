@@ -11,30 +11,35 @@ public struct Optimizer: Sendable {
     case adam(beta1: Double, beta2: Double, epsilon: Double)
   }
 
-  public var rule: Rule
-  public var learningRate: Double
-  public var weightDecay: Double
-  /// Whether weight decay shrinks parameters directly (AdamW) instead of being added to the gradient (L2 penalty).
-  public var isDecoupled: Bool
-  /// Whether biases and the scales and shifts of norms decay too, as in PyTorch, or are exempt.
-  public var decaysVectors: Bool
-  /// Gradients are scaled down to this norm, taken over all of them together, if theirs is larger.
-  public var maximumGradientNorm: Double?
+  /// Everything but the state.
+  public struct Settings: Codable, Hashable, Sendable {
+    public var rule: Rule
+    public var learningRate: Double
+    public var weightDecay: Double
+    /// Whether weight decay shrinks parameters directly (AdamW) instead of being added to the gradient (L2 penalty).
+    public var isDecoupled: Bool
+    /// Whether biases and the scales and shifts of norms decay too, as in PyTorch, or are exempt.
+    public var decaysVectors: Bool
+    /// Gradients are scaled down to this norm, taken over all of them together, if theirs is larger.
+    public var maximumGradientNorm: Double?
+  }
+
+  public var settings: Settings
 
   /// Steps taken.
   public private(set) var step = 0
   private var state: [String: [Tensor]] = [:]
 
+  public init(_ settings: Settings) { self.settings = settings }
+
   public init(
     _ rule: Rule, learningRate: Double, weightDecay: Double = 0, isDecoupled: Bool = false,
     decaysVectors: Bool = true, maximumGradientNorm: Double? = nil
   ) {
-    self.rule = rule
-    self.learningRate = learningRate
-    self.weightDecay = weightDecay
-    self.isDecoupled = isDecoupled
-    self.decaysVectors = decaysVectors
-    self.maximumGradientNorm = maximumGradientNorm
+    self.init(
+      Settings(
+        rule: rule, learningRate: learningRate, weightDecay: weightDecay, isDecoupled: isDecoupled,
+        decaysVectors: decaysVectors, maximumGradientNorm: maximumGradientNorm))
   }
 
   /// Stochastic gradient descent, optionally with (Nesterov) momentum.
@@ -58,7 +63,7 @@ public struct Optimizer: Sendable {
 
   /// The tensors that the rule keeps for each parameter.
   var slots: [String] {
-    switch rule {
+    switch settings.rule {
     case .sgd(let momentum, _): momentum == 0 ? [] : ["velocity"]
     case .adam: ["first_moment", "second_moment"]
     }
@@ -66,23 +71,23 @@ public struct Optimizer: Sendable {
 
   /// The update of one parameter.
   func operation(for kind: ParameterKind) -> Operation {
-    let decay = kind == .vector && !decaysVectors ? 0 : weightDecay
-    switch rule {
+    let decay = kind == .vector && !settings.decaysVectors ? 0 : settings.weightDecay
+    switch settings.rule {
     case .sgd(let momentum, let isNesterov):
       return .sgd(
-        SGDAttributes(momentum: momentum, isNesterov: isNesterov, weightDecay: decay, isDecoupled: isDecoupled))
+        SGDAttributes(momentum: momentum, isNesterov: isNesterov, weightDecay: decay, isDecoupled: settings.isDecoupled))
     case .adam(let beta1, let beta2, let epsilon):
       return .adam(
-        AdamAttributes(beta1: beta1, beta2: beta2, epsilon: epsilon, weightDecay: decay, isDecoupled: isDecoupled))
+        AdamAttributes(beta1: beta1, beta2: beta2, epsilon: epsilon, weightDecay: decay, isDecoupled: settings.isDecoupled))
     }
   }
 
   /// Moves a model's parameters along a gradient, and commits its new running statistics.
   public mutating func update<Model: Module>(_ model: inout Model, along gradient: GradientStep) throws {
     step += 1
-    let rate = Tensor([Float(learningRate), Float(step)])
+    let rate = Tensor([Float(settings.learningRate), Float(step)])
     let gradients = gradient.gradients.sorted { $0.key < $1.key }.map(\.value)
-    let factor = apply(.clipFactor(maximumNorm: maximumGradientNorm), [gradient.loss] + gradients)[0]
+    let factor = apply(.clipFactor(maximumNorm: settings.maximumGradientNorm), [gradient.loss] + gradients)[0]
     var state = state
     model = try model.mapParameters { path, kind, tensor in
       if let statistic = gradient.statistics[path] { return statistic }

@@ -128,10 +128,10 @@ public final class Trainer<Model: Layer> {
     var lastSave = clock.now
     while !position.isFinished {
       let epochStart = clock.now - position.seconds
-      var rate = options.schedule.rate(atStep: position.step, of: totalSteps, base: optimizer.learningRate)
+      var rate = options.schedule.rate(atStep: position.step, of: totalSteps, base: optimizer.settings.learningRate)
       let batches = loader.batches(epoch: position.epoch, from: position.batch)
       while position.step < totalSteps, let batch = try batches.next() {
-        rate = options.schedule.rate(atStep: position.step, of: totalSteps, base: optimizer.learningRate)
+        rate = options.schedule.rate(atStep: position.step, of: totalSteps, base: optimizer.settings.learningRate)
         let result = try stepPlan.run(batch, step: position.step + 1, learningRate: rate)
         try checkFinite(result, batch, stepPlan, position, rate)
         position.firstLoss = position.firstLoss ?? result.loss

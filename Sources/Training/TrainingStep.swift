@@ -135,7 +135,7 @@ public final class TrainingStep<Model: Module> {
       of: lossValue, withRespectTo: trained.map(\.value), in: &builder, resolve: { $0 })
     let updated = zip(trained, gradients).compactMap { parameter, gradient in gradient.map { (parameter, $0) } }
     let clipping = builder.apply(
-      .clipFactor(maximumNorm: optimizer.maximumGradientNorm), [lossValue] + updated.map(\.1))
+      .clipFactor(maximumNorm: optimizer.settings.maximumGradientNorm), [lossValue] + updated.map(\.1))
 
     var outputs = [Graph.Output(name: "loss", value: lossValue), Graph.Output(name: "norm", value: clipping[1])]
     var updates: [String: String] = [:]

@@ -1,4 +1,4 @@
-public import Data
+import Data
 import Runtime
 
 /// Pictures in one subfolder a class: `root/cat/1.jpg`, `root/dog/old/2.png`.
@@ -7,7 +7,7 @@ import Runtime
 /// - Hidden entries are ignored. Endings do not matter, except that files like `.txt` or `.json` are skipped, and
 ///   counted in ``skipped``. What is no picture in spite of its name shows when it is read: see ``verify(progress:)``.
 /// - Each example is decoded, augmented and preprocessed when asked for; nothing is kept in memory.
-public struct ImageFolder: LabeledDataset {
+public struct ImageFolder: ImageDataset {
   /// One picture: its file and the index of its class.
   public struct Item: Hashable, Sendable {
     public var path: String
@@ -97,13 +97,6 @@ public struct ImageFolder: LabeledDataset {
   /// The picture as it is in its file, upright and opaque. Errors name the file.
   public func image(at index: Int) throws(ImageError) -> Image {
     try Image(contentsOf: items[index].path, background: preprocessing.background, limits: limits)
-  }
-
-  /// - Returns: input float32 `[channels, height, width]`, target the class as an int32 scalar.
-  /// - Throws: `ImageError`, which names the file.
-  public func example(at index: Int, random: RandomStream) throws -> Example {
-    let picture = augmentation.apply(to: try image(at: index), preprocessing: preprocessing, random: random)
-    return Example(input: preprocessing.normalized(picture), target: Tensor(Int32(items[index].label)))
   }
 
   /// A hash of the file's bytes, the same on every machine: equal for copies of one file.

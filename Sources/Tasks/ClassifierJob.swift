@@ -1,0 +1,89 @@
+import Foundation
+import Formats
+import Models
+
+/// The library's version, as the command prints it and model files record it.
+public let libraryVersion = "0.1.0"
+
+/// How to train a classifier: what a person asked for, with the rest left to defaults. `run.json` holds it.
+public struct ClassifierJob: Codable, Hashable, Sendable {
+  /// A folder; the embedded pictures if `nil`.
+  public var data: String?
+  public var modelName = "lenet"
+  /// Side of the square input; the architecture's own unless given.
+  public var imageSize: Int?
+  public var optimizer: Optimizer.Settings
+  public var training: TrainingOptions
+  public var augmentation: AugmentationPreset?
+  public var validation: ValidationPart?
+  /// Initial weights that must fit exactly.
+  public var weightsPath: String?
+  public var skipsBadImages = false
+  public var labelSmoothing = 0.0
+
+  public enum AugmentationPreset: String, Codable, CaseIterable, Sendable { case none, light, standard }
+
+  /// What to validate on, instead of the data set's own part.
+  public enum ValidationPart: Codable, Hashable, Sendable {
+    case fraction(Double)
+    case folder(String)
+  }
+
+  public init(data: String? = nil, optimizer: Optimizer.Settings, training: TrainingOptions = .init()) {
+    self.data = data
+    self.optimizer = optimizer
+    self.training = training
+  }
+}
+
+/// What `run.json` holds: the job, and what became of it.
+public struct RunRecord: Codable, Sendable {
+  public var version = libraryVersion
+  public var job: ClassifierJob
+  public var model: ImageClassifier.Description
+  public var parameters: Int
+  public var trainingImages: Int
+  public var validationImages: Int
+  /// Files that could not be read and were left out.
+  public var badImages: [String]
+  /// The split, if one was drawn; by content, so that moving the files does not change it.
+  public var split: Split?
+
+  enum CodingKeys: String, CodingKey {
+    case version, job, model, parameters, split
+    case trainingImages = "training_images"
+    case validationImages = "validation_images"
+    case badImages = "bad_images"
+  }
+
+  init(
+    job: ClassifierJob, model: ImageClassifier.Description, parameters: Int, trainingImages: Int,
+    validationImages: Int, badImages: [String], split: Split?
+  ) {
+    self.job = job
+    self.model = model
+    self.parameters = parameters
+    self.trainingImages = trainingImages
+    self.validationImages = validationImages
+    self.badImages = badImages
+    self.split = split
+  }
+
+  /// Reads a run's record.
+  public init(of run: RunFolder) throws {
+    guard let data = FileManager.default.contents(atPath: run.recordPath) else {
+      throw TaskError("\(run.path): there is no run here (no run.json); give the folder that a training wrote")
+    }
+    do {
+      self = try JSONDecoder().decode(RunRecord.self, from: data)
+    } catch {
+      throw TaskError("\(run.recordPath): the run's record cannot be read; it may come from another version")
+    }
+  }
+
+  func write(to run: RunFolder) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    try AtomicFile.write(String(decoding: try encoder.encode(self), as: UTF8.self) + "\n", to: run.recordPath)
+  }
+}
