@@ -120,18 +120,16 @@ struct Panels {
 
   /// The inverse of ``pack``, of the sum of several packed matrices `chunkStep` floats apart, of `paddedDepth` rows each.
   func unpack(
-    _ block: Int, of packed: UnsafePointer<Float>, paddedDepth: Int, chunks: Int, chunkStep: Int, rowStep: Int,
+    _ block: Int, of packed: UnsafeMutablePointer<Float>, paddedDepth: Int, chunks: Int, chunkStep: Int, rowStep: Int,
     columnStep: Int, rows: Int, taps: Int, into matrix: UnsafeMutablePointer<Float>
   ) {
     let row = block * Self.rowBlock
     for panel in 0..<count {
       let width = width(panel)
-      for tap in 0..<taps {
-        kernels.unpack(
-          packed + first(panel) * paddedDepth + (tap * rows + row) * width, width, chunks, chunkStep,
-          min(Self.rowBlock, rows - row), valid(panel),
-          matrix + tap + row * rowStep + first(panel) * columnStep, rowStep, columnStep)
-      }
+      kernels.unpack(
+        packed + first(panel) * paddedDepth + row * width, width, rows * width, taps, chunks, chunkStep,
+        min(Self.rowBlock, rows - row), valid(panel), matrix + row * rowStep + first(panel) * columnStep, rowStep,
+        columnStep)
     }
   }
 }

@@ -99,7 +99,7 @@ extension Convolution {
           $0, x, dy, workspace + chunk * taps * width, lines.lowerBound, lines.upperBound, 0, g.inChannels)
       }
     }
-    kernels.unpack(workspace, width, chunks.count, taps * width, taps, g.inChannels, dw, 1, taps)
+    kernels.unpack(workspace, width, width, taps, chunks.count, taps * width, 1, g.inChannels, dw, taps, taps)
   }
 }
 
