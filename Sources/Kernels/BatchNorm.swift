@@ -2,8 +2,8 @@ import CKernels
 
 /// Batch normalisation (Ioffe and Szegedy 2015) of channels-last rows [rows, channels].
 ///
-/// Statistics are taken in two passes over blocks that stay in cache and merged in Double (Chan, Golub and LeVeque
-/// 1979), in an order fixed by the shape.
+/// Statistics are taken over short blocks, each shifted near its own mean, and merged in Double (Chan, Golub and
+/// LeVeque 1979), in an order fixed by the shape.
 package enum BatchNormKernel {
   private static let taskElements = 65_536
 

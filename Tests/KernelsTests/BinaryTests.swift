@@ -23,7 +23,8 @@ import Testing
   static let cases: [(extents: [Int], a: Set<Int>, b: Set<Int>)] = [
     ([100_003], [], []), ([17], [], []), ([1000], [], [0]), ([1000], [0], []), ([1], [], []),
     ([999, 3], [], [0]), ([300, 64], [], [0]), ([300, 65], [0], []), ([50, 7], [1], []), ([50, 7], [], [1]),
-    ([2, 3, 4, 5, 6, 7], [1, 3], [0, 5]), ([2, 3, 4, 5, 6, 7], [0, 2, 4], [1, 3, 5]), ([5, 70], [0], [1]), ([0, 3], [], []),
+    ([2, 3, 4, 5, 6, 7], [1, 3], [0, 5]), ([2, 3, 4, 5, 6, 7], [0, 2, 4], [1, 3, 5]), ([5, 70], [0], [1]),
+    ([0, 3], [], []),
   ]
 
   @Test(arguments: ck_isa.available, cases.indices)
@@ -44,7 +45,7 @@ import Testing
         Self.reference(
           function, a.pointer[Self.offset(i, extents, aStrides)], b.pointer[Self.offset(i, extents, bStrides)])
       }
-      expectClose(y.values, expected, 1e-7, "\(function) \(extents)")
+      expectClose(y.values, expected, 2e-7, "\(function) \(extents)")
       #expect(y.isIntact)
     }
   }
@@ -84,9 +85,11 @@ import Testing
 @Suite struct CopyTests {
   static let cases: [(extents: [Int], source: [Int], destination: [Int])] = [
     ([100_003], [1], [1]), ([1000], [0], [1]), ([1000], [3], [1]), ([1000], [1], [2]), ([30, 40], [1, 30], [40, 1]),
-    ([2, 3, 5, 7], [105, 35, 7, 1], [105, 1, 21, 3]), ([2, 64, 33, 31], [65_472, 1023, 31, 1], [65_472, 1, 1984, 64]),
+    ([2, 3, 5, 7], [105, 35, 7, 1], [105, 1, 21, 3]),
+    ([2, 64, 33, 31], [65_472, 1023, 31, 1], [65_472, 1, 1984, 64]),
     ([2, 3, 4, 5, 6, 7], [1, 2, 6, 24, 120, 720], [2520, 840, 210, 42, 7, 1]),
-    ([4, 5], [0, 1], [5, 1]), ([4, 5], [1, 0], [5, 1]), ([3, 20_000], [20_001, 1], [20_002, 1]), ([3, 0], [1, 1], [1, 1]),
+    ([4, 5], [0, 1], [5, 1]), ([4, 5], [1, 0], [5, 1]), ([3, 20_000], [20_001, 1], [20_002, 1]),
+    ([3, 0], [1, 1], [1, 1]),
   ]
 
   @Test(arguments: ck_isa.available, cases.indices)
@@ -96,8 +99,9 @@ import Testing
     let x = GuardedBuffer(random(length(from)))
     let y = GuardedBuffer(count: length(to))
     var expected = y.bits
+    let bits = x.bits
     for i in 0..<extents.reduce(1, *) {
-      expected[BinaryTests.offset(i, extents, to)] = x.bits[BinaryTests.offset(i, extents, from)]
+      expected[BinaryTests.offset(i, extents, to)] = bits[BinaryTests.offset(i, extents, from)]
     }
     CopyKernel.strided(from: x.pointer, from, to: y.pointer, to, extents: extents, pool: serialPool, isa: isa)
     #expect(y.bits == expected)

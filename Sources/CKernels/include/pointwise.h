@@ -119,7 +119,8 @@ typedef struct {
   void (*max_pool)(const ck_pool *g, const long position[3], const float *x, float *y, int32_t *indices);
   void (*average_pool)(const ck_pool *g, const long position[3], const float *x, float *y);
   /// One row of input gradients at (batch, depth, height) = position.
-  void (*max_pool_backward)(const ck_pool *g, const long position[3], const float *dy, const int32_t *indices, float *dx);
+  void (*max_pool_backward)(const ck_pool *g, const long position[3], const float *dy, const int32_t *indices,
+                            float *dx);
   void (*average_pool_backward)(const ck_pool *g, const long position[3], const float *dy, float *dx);
 
   /// Adds rows to the running mean and M2 (sum of squared deviations) of the `seen` rows before, per channel.
