@@ -2,7 +2,7 @@ import CKernels
 
 /// Element-wise functions of two variables. `maximum` and `minimum` give NaN if either side is; comparisons give 0 or
 /// 1.
-package enum BinaryFunction: CaseIterable, Sendable {
+package enum BinaryKernel: CaseIterable, Sendable {
   case add, subtract, multiply, divide, maximum, minimum, power, greater, less, equal
 
   private var op: ck_zip_op {

@@ -81,13 +81,13 @@ import Testing
   @Test(arguments: ck_isa.available) func isRelativelyAccurate(isa: ck_isa) {
     let x = random(100_003, -10..<10)
     for (name, apply, reference) in [
-      ("tanh", { Activation.tanh.forward($0, $1, count: $2, pool: serialPool, isa: isa) }, { Foundation.tanh($0) }),
+      ("tanh", { ActivationKernel.tanh.forward($0, $1, count: $2, pool: serialPool, isa: isa) }, { Foundation.tanh($0) }),
       (
-        "sigmoid", { Activation.sigmoid.forward($0, $1, count: $2, pool: serialPool, isa: isa) },
+        "sigmoid", { ActivationKernel.sigmoid.forward($0, $1, count: $2, pool: serialPool, isa: isa) },
         { 1 / (1 + Foundation.exp(-$0)) }
       ),
-      ("exp", { UnaryFunction.exp.apply($0, $1, count: $2, pool: serialPool, isa: isa) }, { Foundation.exp($0) }),
-      ("erf", { UnaryFunction.erf.apply($0, $1, count: $2, pool: serialPool, isa: isa) }, { Foundation.erf($0) }),
+      ("exp", { UnaryKernel.exp.apply($0, $1, count: $2, pool: serialPool, isa: isa) }, { Foundation.exp($0) }),
+      ("erf", { UnaryKernel.erf.apply($0, $1, count: $2, pool: serialPool, isa: isa) }, { Foundation.erf($0) }),
     ] as [(String, (UnsafePointer<Float>, UnsafeMutablePointer<Float>, Int) -> Void, (Double) -> Double)] {
       let input = GuardedBuffer(x)
       let output = GuardedBuffer(count: x.count)
