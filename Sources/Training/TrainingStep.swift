@@ -83,12 +83,17 @@ public final class TrainingStep<Model: Module> {
   public func findNonFinite(_ batch: Batch, step: Int, learningRate: Double) throws -> String {
     if !batch.input.scalars(as: Float.self).allSatisfy(\.isFinite) { return "the input" }
     var culprit: String?
-    _ = try plan(for: batch).run(inputs(batch, step: step, learningRate: learningRate)) { name, operation, outputs in
+    try run(batch, step: step, learningRate: learningRate) { name, operation, outputs in
       guard outputs[0].contains(where: { !$0.isFinite }) else { return true }
       culprit = "\(name) (\(operation.name))"
       return false
     }
     return culprit ?? "the loss"
+  }
+
+  /// Takes a step and shows each kernel's outputs to an observer.
+  package func run(_ batch: Batch, step: Int, learningRate: Double, observer: @escaping StepObserver) throws {
+    _ = try plan(for: batch).run(inputs(batch, step: step, learningRate: learningRate), observer: observer)
   }
 
   private func inputs(_ batch: Batch, step: Int, learningRate: Double) throws -> [Tensor] {
