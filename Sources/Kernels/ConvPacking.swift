@@ -118,7 +118,8 @@ struct Panels {
     }
   }
 
-  /// The inverse of ``pack``, of the sum of several packed matrices `chunkStep` floats apart, of `paddedDepth` rows each.
+  /// The inverse of ``pack``, of the sum of several packed matrices `chunkStep` floats apart, of `paddedDepth` rows
+  /// each. The sums are left in `packed`.
   func unpack(
     _ block: Int, of packed: UnsafeMutablePointer<Float>, paddedDepth: Int, chunks: Int, chunkStep: Int, rowStep: Int,
     columnStep: Int, rows: Int, taps: Int, into matrix: UnsafeMutablePointer<Float>

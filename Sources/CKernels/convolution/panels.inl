@@ -18,7 +18,7 @@ static void pack_block(const float *source, long row_step, long column_step, lon
     for (long c = columns; c < packed_step; c++) packed[r * packed_step + c] = 0;
 }
 
-/// The inverse of pack_block for all taps of some rows, of the sum of several packed matrices, which are added in place.
+/// The inverse of pack_block for all taps of some rows, of the sum of several packed matrices, added in place.
 /// Elements are written in the order in which they lie: scattered writes, at distances near powers of two, would evict
 /// one another.
 static void unpack_block(float *packed, long packed_step, long tap_step, long taps, long chunks, long chunk_step,
