@@ -41,3 +41,32 @@ func expectPyTorch(
     try expectPyTorch(tolerance: 1e-7, convert: \.widened) { try ReferenceBackend.apply($0, $1) }
   }
 }
+
+@Suite struct KernelsAgainstPyTorchTests {
+  @Test func eager() throws {
+    try expectPyTorch(tolerance: 2e-6) { apply($0, $1) }
+  }
+
+  /// Every image-like input comes in channels last, as it does in the middle of a network.
+  @Test func channelsLast() throws {
+    try expectPyTorch(tolerance: 2e-6) { operation, inputs in
+      var graph = Graph()
+      let values = try inputs.enumerated().map { index, tensor in
+        let value = graph.addInput("\(index)", tensor.type)
+        guard tensor.dtype == .float32, (3...5).contains(tensor.rank), !tensor.shape.dimensions.contains(0) else {
+          return value
+        }
+        // Pooling of single elements changes nothing but the layout.
+        let ones = [Int](repeating: 1, count: tensor.rank - 2)
+        let zeros = [Int](repeating: 0, count: tensor.rank - 2)
+        let identity = PoolAttributes(
+          kind: .max, kernel: ones, stride: ones, dilation: ones, paddingBefore: zeros, paddingAfter: zeros)
+        return try graph.append(.pool(identity), [value])[0]
+      }
+      let outputs = try graph.append(operation, values)
+      graph.outputs = outputs.enumerated().map { Graph.Output(name: "\($0)", value: $1) }
+      let plan = try Plan(graph, options: .init(parametersAreConstant: false, fuses: false))
+      return try LoadedPlan(plan).run(inputs)
+    }
+  }
+}
