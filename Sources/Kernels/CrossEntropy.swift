@@ -35,10 +35,10 @@ package struct CrossEntropyKernel: Sendable {
   package func forward(
     _ logits: UnsafePointer<Float>, labels: UnsafePointer<Int32>, weights: UnsafePointer<Float>? = nil,
     workspace: UnsafeMutableRawPointer, pool: ThreadPool,
-    isa: ck_isa = ck_best_isa()
+    isa: InstructionSet = .best
   ) throws(LabelOutOfRange) -> Float {
     try check(labels)
-    let kernel = isa.kernels.cross_entropy!
+    let kernel = isa.pointwise.cross_entropy!
     let p = parameters(weights)
     let losses = workspace.assumingMemoryBound(to: Double.self)
     pool.rowChunks(rows, width: classes) { range in
@@ -53,10 +53,10 @@ package struct CrossEntropyKernel: Sendable {
   package func backward(
     _ logits: UnsafePointer<Float>, labels: UnsafePointer<Int32>, weights: UnsafePointer<Float>? = nil,
     dloss: Float, dlogits: UnsafeMutablePointer<Float>, pool: ThreadPool,
-    isa: ck_isa = ck_best_isa()
+    isa: InstructionSet = .best
   ) throws(LabelOutOfRange) {
     try check(labels)
-    let kernel = isa.kernels.cross_entropy_backward!
+    let kernel = isa.pointwise.cross_entropy_backward!
     let p = parameters(weights)
     let scale = Float(Double(dloss) / labelWeight(labels, weights))
     pool.rowChunks(rows, width: classes) { range in

@@ -3,7 +3,7 @@ import Kernels
 import Testing
 
 @Suite struct BatchNormTests {
-  @Test(arguments: ck_isa.available) func agreesWithPyTorch(isa: ck_isa) throws {
+  @Test(arguments: InstructionSet.available) func agreesWithPyTorch(isa: InstructionSet) throws {
     let (rows, channels) = (50, 5)
     let x = GuardedBuffer(wave(rows * channels))
     let gamma = GuardedBuffer(wave(channels, step: 17))
@@ -38,8 +38,8 @@ import Testing
   static let shapes = [(1, 1), (7, 15), (129, 16), (1000, 17), (3000, 64), (5000, 67), (100_003, 3), (300, 260)]
 
   /// A mean far larger than the deviation, which a one-pass variance would lose.
-  @Test(arguments: ck_isa.available, shapes)
-  func agreesWithDouble(isa: ck_isa, shape: (rows: Int, channels: Int)) {
+  @Test(arguments: InstructionSet.available, shapes)
+  func agreesWithDouble(isa: InstructionSet, shape: (rows: Int, channels: Int)) {
     let (rows, channels) = shape
     let x = random(rows * channels).enumerated().map { $0.element + Float($0.offset % channels % 5) * 20 }
     let gradient = random(rows * channels, seed: 2)
@@ -93,12 +93,12 @@ import Testing
     #expect(dgamma.isIntact && dbeta.isIntact)
   }
 
-  @Test(arguments: ck_isa.available, shapes)
-  func inference(isa: ck_isa, shape: (rows: Int, channels: Int)) {
+  @Test(arguments: InstructionSet.available, shapes)
+  func inference(isa: InstructionSet, shape: (rows: Int, channels: Int)) {
     for activation in [nil, .relu, .hardSwish] as [ActivationKernel?] { infer(isa, shape.rows, shape.channels, activation) }
   }
 
-  func infer(_ isa: ck_isa, _ rows: Int, _ channels: Int, _ activation: ActivationKernel?) {
+  func infer(_ isa: InstructionSet, _ rows: Int, _ channels: Int, _ activation: ActivationKernel?) {
     let x = GuardedBuffer(random(rows * channels))
     let y = GuardedBuffer(count: x.count)
     let (m, s, b) = (

@@ -27,8 +27,8 @@ import Testing
     ([0, 3], [], []),
   ]
 
-  @Test(arguments: ck_isa.available, cases.indices)
-  func broadcasts(isa: ck_isa, index: Int) {
+  @Test(arguments: InstructionSet.available, cases.indices)
+  func broadcasts(isa: InstructionSet, index: Int) {
     let (extents, aBroadcast, bBroadcast) = Self.cases[index]
     let (aStrides, aCount) = Self.strides(extents, broadcast: aBroadcast)
     let (bStrides, bCount) = Self.strides(extents, broadcast: bBroadcast)
@@ -50,7 +50,7 @@ import Testing
     }
   }
 
-  @Test(arguments: ck_isa.available) func readsTransposedSides(isa: ck_isa) {
+  @Test(arguments: InstructionSet.available) func readsTransposedSides(isa: InstructionSet) {
     let (rows, columns) = (37, 41)
     let a = GuardedBuffer(random(rows * columns))
     let b = GuardedBuffer(random(rows * columns, seed: 2))
@@ -92,8 +92,8 @@ import Testing
     ([3, 0], [1, 1], [1, 1]),
   ]
 
-  @Test(arguments: ck_isa.available, cases.indices)
-  func copiesStrided(isa: ck_isa, index: Int) {
+  @Test(arguments: InstructionSet.available, cases.indices)
+  func copiesStrided(isa: InstructionSet, index: Int) {
     let (extents, from, to) = Self.cases[index]
     func length(_ strides: [Int]) -> Int { zip(extents, strides).reduce(1) { $0 + max(0, $1.0 - 1) * $1.1 } }
     let x = GuardedBuffer(random(length(from)))
@@ -108,8 +108,8 @@ import Testing
     #expect(y.isIntact)
   }
 
-  @Test(arguments: ck_isa.available, [(2, 3, 1000), (3, 64, 49), (1, 17, 33), (1, 1, 5), (2, 130, 4)])
-  func transposes(isa: ck_isa, size: (batch: Int, rows: Int, columns: Int)) {
+  @Test(arguments: InstructionSet.available, [(2, 3, 1000), (3, 64, 49), (1, 17, 33), (1, 1, 5), (2, 130, 4)])
+  func transposes(isa: InstructionSet, size: (batch: Int, rows: Int, columns: Int)) {
     let (batch, rows, columns) = size
     let x = GuardedBuffer(random(batch * rows * columns))
     let y = GuardedBuffer(count: x.count)
@@ -121,7 +121,7 @@ import Testing
     #expect(y.isIntact)
   }
 
-  @Test(arguments: ck_isa.available) func fillsAccumulatesAndPads(isa: ck_isa) {
+  @Test(arguments: InstructionSet.available) func fillsAccumulatesAndPads(isa: InstructionSet) {
     for count in sizes {
       let y = GuardedBuffer(count: count)
       CopyKernel.fill(y.pointer, count: count, value: 2.5, pool: serialPool, isa: isa)

@@ -5,9 +5,9 @@ import Testing
 
 @Suite struct SoftmaxTests {
   @Test(
-    arguments: ck_isa.available,
+    arguments: InstructionSet.available,
     [(1, 1, 1), (3, 7, 1), (100, 10, 1), (5, 1000, 1), (2, 100_003, 1), (3, 5, 7), (2, 21, 300), (4, 16, 17)])
-  func agreesWithDouble(isa: ck_isa, shape: (outer: Int, n: Int, inner: Int)) {
+  func agreesWithDouble(isa: InstructionSet, shape: (outer: Int, n: Int, inner: Int)) {
     let (outer, n, inner) = shape
     let x = GuardedBuffer(random(outer * n * inner, -30..<30))
     let dy = GuardedBuffer(random(x.count, seed: 2))
@@ -43,8 +43,8 @@ import Testing
 @Suite struct CrossEntropyTests {
   static let labels: [Int32] = [3, 0, 9, 9, 1, 5, 2]
 
-  @Test(arguments: ck_isa.available, [(0.0, false), (0.0, true), (0.1, false), (0.1, true)])
-  func agreesWithPyTorch(isa: ck_isa, options: (smoothing: Double, weighted: Bool)) throws {
+  @Test(arguments: InstructionSet.available, [(0.0, false), (0.0, true), (0.1, false), (0.1, true)])
+  func agreesWithPyTorch(isa: InstructionSet, options: (smoothing: Double, weighted: Bool)) throws {
     let name = "crossEntropy \(options.smoothing) \(options.weighted ? "weighted" : "plain")"
     let kernel = CrossEntropyKernel(rows: 7, classes: 10, smoothing: options.smoothing)
     let logits = GuardedBuffer(wave(70))
