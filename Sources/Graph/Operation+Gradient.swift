@@ -10,7 +10,9 @@ extension OperationBuilder {
   func shape(of value: Value) -> Shape { type(of: value).shape }
 
   /// Applies an operation that has one output.
-  public mutating func callAsFunction(_ operation: Operation, _ inputs: Value...) -> Value { apply(operation, inputs)[0] }
+  public mutating func callAsFunction(_ operation: Operation, _ inputs: Value...) -> Value {
+    apply(operation, inputs)[0]
+  }
 
   mutating func fill(_ value: Double, like other: Value) -> Value {
     apply(.fill(value, shape: shape(of: other), dtype: type(of: other).dtype), [])[0]

@@ -43,7 +43,8 @@ extension Operation {
       return [inputs[1], inputs[2], inputs[2]]
     case .unary: return [inputs[0]]
     case .unaryGradient:
-      try require(inputs[0].shape == inputs[1].shape, "the gradient is \(inputs[0].shape), the input \(inputs[1].shape)")
+      try require(
+        inputs[0].shape == inputs[1].shape, "the gradient is \(inputs[0].shape), the input \(inputs[1].shape)")
       return [inputs[1]]
     case .binary:
       try require(inputs[0].dtype == inputs[1].dtype, "element types differ: \(inputs[0].dtype) and \(inputs[1].dtype)")
@@ -162,7 +163,8 @@ extension Operation {
       "\(weight[0]) output channels do not divide into \(attributes.groups) groups")
     try require(
       input[1] == weight[1] * attributes.groups,
-      "the weight \(weight) takes \(weight[1] * attributes.groups) input channels, but the input \(input) has \(input[1])")
+      "the weight \(weight) takes \(weight[1] * attributes.groups) input channels, but the input \(input) has \(input[1])"
+    )
     var extents = [input[0], weight[0]]
     for axis in 0..<rank {
       let extent = attributes.outputExtent(input[axis + 2], kernel: weight[axis + 2], axis: axis)
@@ -274,7 +276,8 @@ extension Operation {
       "labels for logits \(logits.shape) must be \(expected), but they are \(labels.shape)")
     try require(labels.dtype == .int32, "labels must be int32, but they are \(labels.dtype)")
     if let weights {
-      try require(weights.shape == [logits.shape[1]], "\(logits.shape[1]) classes need as many weights: \(weights.shape)")
+      try require(
+        weights.shape == [logits.shape[1]], "\(logits.shape[1]) classes need as many weights: \(weights.shape)")
     }
   }
 
@@ -316,7 +319,9 @@ extension Operation {
   }
 
   private func broadcastShape(_ a: Shape, _ b: Shape) throws(ShapeError) -> Shape {
-    guard let shape = Shape.broadcast(a, b) else { throw ShapeError(message: "\(name): \(a) and \(b) do not broadcast") }
+    guard let shape = Shape.broadcast(a, b) else {
+      throw ShapeError(message: "\(name): \(a) and \(b) do not broadcast")
+    }
     return shape
   }
 }
