@@ -60,11 +60,11 @@ extension Operation {
       }
     case .convInputGradient(let attributes, _):
       // Linear in both arguments: <dx', transposed(dy, w)> = <conv(dx', w), dy>.
-      if needed[0] { result[0] = b(.conv(attributes), dy, inputs[1]) }
+      if needed[0] { result[0] = b(.conv(attributes.withoutExtras), dy, inputs[1]) }
       if needed[1] { result[1] = b(.convWeightGradient(attributes, weight: b.shape(of: inputs[1])), dy, inputs[0]) }
     case .convWeightGradient(let attributes, _):
       if needed[0] { result[0] = b(.convInputGradient(attributes, input: b.shape(of: inputs[0])), inputs[1], dy) }
-      if needed[1] { result[1] = b(.conv(attributes), inputs[0], dy) }
+      if needed[1] { result[1] = b(.conv(attributes.withoutExtras), inputs[0], dy) }
     case .linear(let hasBias, let epilogue):
       if epilogue != .none { fail("differentiate before fusing: \(name) has an epilogue") }
       let (input, weight) = (b.shape(of: inputs[0]), b.shape(of: inputs[1]))
