@@ -191,6 +191,9 @@ extension Operation {
     try require(
       shape.rank == rank + 2, "the input must be [batch, channels, \(rank) spatial axes], but it is \(shape)")
     try requireWindow(attributes.stride, attributes.dilation, attributes.paddingBefore, attributes.paddingAfter)
+    try require(
+      attributes.stride.count == rank && attributes.kernel.allSatisfy { $0 < 1 << 30 },
+      "stride \(attributes.stride) does not fit a kernel of \(attributes.kernel)")
     var extents = [shape[0], shape[1]]
     for axis in 0..<rank {
       let (kernel, dilation) = (attributes.kernel[axis], attributes.dilation[axis])
@@ -217,6 +220,10 @@ extension Operation {
     try require(stride.allSatisfy { $0 > 0 }, "the stride must be at least 1, but it is \(stride)")
     try require(dilation.allSatisfy { $0 > 0 }, "the dilation must be at least 1, but it is \(dilation)")
     try require((before + after).allSatisfy { $0 >= 0 }, "the padding must not be negative: \(before), \(after)")
+    // Sums and products of these stay far from overflow.
+    try require(
+      (stride + dilation + before + after).allSatisfy { $0 < 1 << 30 },
+      "stride \(stride), dilation \(dilation) or padding \(before), \(after) is beyond all sizes")
   }
 
   private func unfit(_ input: Shape, axis: Int, kernel: Int, dilation: Int, padding: Int) -> String {
