@@ -122,6 +122,24 @@ import Testing
     #expect(errorText(.sgd(SGDAttributes()), [3], [2], [], [2]).contains("its gradient 2"))
   }
 
+  /// Attributes as a broken file may have them: an error, not a trap.
+  @Test func attributesOutOfAllBounds() {
+    let huge = 1 << 62
+    for attributes in [
+      ConvAttributes(stride: [huge], dilation: [1], paddingBefore: [0], paddingAfter: [0]),
+      ConvAttributes(stride: [1], dilation: [huge], paddingBefore: [0], paddingAfter: [0]),
+      ConvAttributes(stride: [1], dilation: [1], paddingBefore: [huge], paddingAfter: [huge]),
+    ] {
+      #expect(errorText(.conv(attributes), [1, 1, 5], [1, 1, 3]).contains("is beyond all sizes"))
+    }
+    let short = ConvAttributes(stride: [1, 1], dilation: [1], paddingBefore: [0, 0], paddingAfter: [0, 0])
+    #expect(errorText(.conv(short), [1, 1, 5, 5], [1, 1, 3, 3]).contains("must have one entry an axis"))
+    let mixed = PoolAttributes(
+      kind: .max, kernel: [2, 2], stride: [1], dilation: [1], paddingBefore: [0], paddingAfter: [0])
+    #expect(errorText(.pool(mixed), [1, 1, 5, 5]).contains("does not fit a kernel of [2, 2]"))
+    #expect(errorText(conv2d(), [1, 1, 5, 5], [1, 1, 0, 3]).contains("the kernel must be at least 1"))
+  }
+
   @Test func errorsNameTheNode() throws {
     var chain = Chain([1, 1, 8, 8])
     try chain.append(conv2d(), parameters: [4, 1, 3, 3], name: "features.0")

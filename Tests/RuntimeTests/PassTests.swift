@@ -65,6 +65,45 @@ import Testing
       })
   }
 
+  /// Where fusing must choose, or must not happen at all.
+  @Test func fusingAmongNeighbours() throws {
+    var net = Network([2, 3, 5, 4])
+    let input = net.value
+    // Both operands could take the other: the later one does.
+    try net.conv(4, name: "left")
+    try net.batchNorm(name: "left_bn")
+    let left = net.value
+    net.value = input
+    try net.conv(4, name: "right")
+    try net.batchNorm(name: "right_bn")
+    net.value = try net.graph.append(.binary(.add), [net.value, left])[0]
+    try net.unary(.relu)
+    // A convolution added to itself, one that is an output, and one in front of an activation without a kernel.
+    try net.conv(4, name: "twice")
+    net.value = try net.graph.append(.binary(.add), [net.value, net.value])[0]
+    try net.conv(4, name: "seen")
+    net.graph.outputs.append(.init(name: "seen", value: net.value))
+    try net.unary(.relu)
+    try net.conv(4, name: "smooth")
+    try net.unary(.gelu)
+    // Broadcast: no residual of the output's shape.
+    let offset = net.parameter("offset", [4, 1, 1])
+    try net.conv(4, name: "shifted")
+    net.value = try net.graph.append(.binary(.add), [net.value, offset])[0]
+    net.graph.outputs.append(.init(name: "y", value: net.value))
+
+    let fused = net.graph.foldingBatchNorm().fusingEpilogues()
+    try expectEqual(net, fused)
+    let epilogues = fused.nodes.reduce(into: [String: Epilogue]()) { found, node in
+      if case .conv(let attributes) = node.operation { found[node.name] = attributes.epilogue }
+    }
+    #expect(
+      epilogues == [
+        "left": .none, "right": Epilogue(addsResidual: true, activation: .relu), "twice": .none, "seen": .none,
+        "smooth": .none, "shifted": .none,
+      ])
+  }
+
   // MARK: What the tests are made of
 
   /// conv -> batch norm -> ReLU -> conv -> batch norm -> + input -> ReLU -> conv -> ReLU6 -> mean -> linear -> ReLU.
