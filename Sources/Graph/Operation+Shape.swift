@@ -43,7 +43,8 @@ extension Operation {
       return [inputs[1], inputs[2], inputs[2]]
     case .unary: return [inputs[0]]
     case .unaryGradient:
-      try require(inputs[0].shape == inputs[1].shape, "the gradient is \(inputs[0].shape), the input \(inputs[1].shape)")
+      try require(
+        inputs[0].shape == inputs[1].shape, "the gradient is \(inputs[0].shape), the input \(inputs[1].shape)")
       return [inputs[1]]
     case .binary:
       try require(inputs[0].dtype == inputs[1].dtype, "element types differ: \(inputs[0].dtype) and \(inputs[1].dtype)")
@@ -162,7 +163,8 @@ extension Operation {
       "\(weight[0]) output channels do not divide into \(attributes.groups) groups")
     try require(
       input[1] == weight[1] * attributes.groups,
-      "the weight \(weight) takes \(weight[1] * attributes.groups) input channels, but the input \(input) has \(input[1])")
+      "the weight \(weight) takes \(weight[1] * attributes.groups) input channels, but the input \(input) has \(input[1])"
+    )
     var extents = [input[0], weight[0]]
     for axis in 0..<rank {
       let extent = attributes.outputExtent(input[axis + 2], kernel: weight[axis + 2], axis: axis)
@@ -189,6 +191,9 @@ extension Operation {
     try require(
       shape.rank == rank + 2, "the input must be [batch, channels, \(rank) spatial axes], but it is \(shape)")
     try requireWindow(attributes.stride, attributes.dilation, attributes.paddingBefore, attributes.paddingAfter)
+    try require(
+      attributes.stride.count == rank && attributes.kernel.allSatisfy { $0 < 1 << 30 },
+      "stride \(attributes.stride) does not fit a kernel of \(attributes.kernel)")
     var extents = [shape[0], shape[1]]
     for axis in 0..<rank {
       let (kernel, dilation) = (attributes.kernel[axis], attributes.dilation[axis])
@@ -215,6 +220,10 @@ extension Operation {
     try require(stride.allSatisfy { $0 > 0 }, "the stride must be at least 1, but it is \(stride)")
     try require(dilation.allSatisfy { $0 > 0 }, "the dilation must be at least 1, but it is \(dilation)")
     try require((before + after).allSatisfy { $0 >= 0 }, "the padding must not be negative: \(before), \(after)")
+    // Sums and products of these stay far from overflow.
+    try require(
+      (stride + dilation + before + after).allSatisfy { $0 < 1 << 30 },
+      "stride \(stride), dilation \(dilation) or padding \(before), \(after) is beyond all sizes")
   }
 
   private func unfit(_ input: Shape, axis: Int, kernel: Int, dilation: Int, padding: Int) -> String {
@@ -274,7 +283,8 @@ extension Operation {
       "labels for logits \(logits.shape) must be \(expected), but they are \(labels.shape)")
     try require(labels.dtype == .int32, "labels must be int32, but they are \(labels.dtype)")
     if let weights {
-      try require(weights.shape == [logits.shape[1]], "\(logits.shape[1]) classes need as many weights: \(weights.shape)")
+      try require(
+        weights.shape == [logits.shape[1]], "\(logits.shape[1]) classes need as many weights: \(weights.shape)")
     }
   }
 
@@ -316,7 +326,9 @@ extension Operation {
   }
 
   private func broadcastShape(_ a: Shape, _ b: Shape) throws(ShapeError) -> Shape {
-    guard let shape = Shape.broadcast(a, b) else { throw ShapeError(message: "\(name): \(a) and \(b) do not broadcast") }
+    guard let shape = Shape.broadcast(a, b) else {
+      throw ShapeError(message: "\(name): \(a) and \(b) do not broadcast")
+    }
     return shape
   }
 }

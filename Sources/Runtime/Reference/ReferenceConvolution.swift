@@ -112,7 +112,9 @@ extension ReferenceBackend {
       let batch = Shape(Array(shape.dimensions.dropLast(2)))
       let target = Shape(Array(output.dimensions.dropLast(2)))
       let width = shape[shape.rank - 1]
-      return (batch.strides(broadcastTo: target).map { $0 * matrix }, isTransposed ? 1 : width, isTransposed ? width : 1)
+      return (
+        batch.strides(broadcastTo: target).map { $0 * matrix }, isTransposed ? 1 : width, isTransposed ? width : 1
+      )
     }
     let (aStrides, bStrides) = (strides(a.shape, transposesA), strides(b.shape, transposesB))
     var values: [Double] = []

@@ -16,7 +16,8 @@ private struct ConvSample {
     self.input = input
     self.weight = weight
     attributes = ConvAttributes(
-      stride: stride, dilation: dilation ?? ones, paddingBefore: before ?? zeros, paddingAfter: after ?? before ?? zeros,
+      stride: stride, dilation: dilation ?? ones, paddingBefore: before ?? zeros,
+      paddingAfter: after ?? before ?? zeros,
       groups: groups)
   }
 
@@ -40,7 +41,8 @@ private struct ConvSample {
     ConvSample([2, 3, 4, 3], [6, 1, 3, 3], stride: [2, 1], before: [1, 1], groups: 3),
     ConvSample([1, 1, 5, 5], [1, 1, 2, 2], stride: [3, 3]),
     ConvSample([1, 2, 3, 4, 3], [2, 2, 2, 3, 2], stride: [1, 2, 1], before: [1, 1, 0]),
-    ConvSample([1, 2, 3, 3, 4], [2, 1, 3, 1, 2], stride: [1, 1, 2], dilation: [1, 1, 2], before: [1, 0, 1], groups: 2),
+    ConvSample(
+      [1, 2, 3, 3, 4], [2, 1, 3, 1, 2], stride: [1, 1, 2], dilation: [1, 1, 2], before: [1, 0, 1], groups: 2),
   ]
 }
 

@@ -113,7 +113,9 @@ enum OperationKind: CaseIterable {
         })
     case .unary: return .samples(unaryFunctions(&random))
     case .binary:
-      let shapes: [(Shape, Shape)] = [([2, 3], [2, 3]), ([2, 3, 2], [3, 1]), ([3, 1], [2, 1, 4]), ([4], []), ([], [2, 2])]
+      let shapes: [(Shape, Shape)] = [
+        ([2, 3], [2, 3]), ([2, 3, 2], [3, 1]), ([3, 1], [2, 1, 4]), ([4], []), ([], [2, 2]),
+      ]
       return .samples(
         BinaryFunction.allCases.flatMap { function in
           shapes.map { a, b in
@@ -146,7 +148,9 @@ enum OperationKind: CaseIterable {
         })
     case .crossEntropy: return .samples(crossEntropies(&random))
     case .reshape:
-      return .samples([GradientSample(.reshape([3, 4]), [random(2, 3, 2)]), GradientSample(.reshape([]), [random(1, 1)])])
+      return .samples([
+        GradientSample(.reshape([3, 4]), [random(2, 3, 2)]), GradientSample(.reshape([]), [random(1, 1)]),
+      ])
     case .transpose:
       return .samples(
         [[1, 0, 2, 3], [0, 2, 3, 1], [3, 1, 0, 2]].map { GradientSample(.transpose($0), [random(2, 3, 1, 2)]) })

@@ -1,7 +1,8 @@
-import struct Foundation.Data
-import class Foundation.JSONDecoder
 import Graph
 import Runtime
+
+import struct Foundation.Data
+import class Foundation.JSONDecoder
 
 /// One case of `Fixtures/operations.json`: an operation, inputs, and what PyTorch made of them.
 struct OperationFixture {
