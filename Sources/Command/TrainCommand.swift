@@ -67,7 +67,7 @@ struct TrainCommand: ParsableCommand {
   func run() throws {
     threads.apply()
     let interruption = Interruption()
-    let display = TrainingDisplay(isQuiet: json)
+    let display = TrainingDisplay()
     let training: ClassifierTraining
     let folder: RunFolder
     if let resume {

@@ -5,14 +5,7 @@ import Synchronization
 /// What a person sees of a training: what it will do, how far it is, and how it ended. Everything but the result goes
 /// to standard error.
 final class TrainingDisplay {
-  private let isQuiet: Bool
   private var bar: ProgressBar?
-  private var barEpoch = 0
-  private var stepsPerEpoch = 1
-  private var lastWaiting = 0.0
-
-  /// - Parameter isQuiet: leaves standard output to JSON.
-  init(isQuiet: Bool) { self.isQuiet = isQuiet }
 
   /// Shows how many files were opened; called from several threads.
   var opening: @Sendable (Int, Int) -> Void {
@@ -45,23 +38,20 @@ final class TrainingDisplay {
       the run's folder is \(folder.path)
 
       """)
-    stepsPerEpoch = max(1, record.trainingImages / record.job.training.batchSize)
   }
 
   /// Shows an event.
   func show(_ event: TrainingEvent) {
     switch event {
     case .step(let report):
-      if bar == nil || barEpoch != report.epoch {
-        barEpoch = report.epoch
-        bar = ProgressBar("training", total: report.totalSteps, unit: "steps")
+      if bar == nil {
+        bar = ProgressBar("training", total: report.totalSteps, unit: "steps", initial: report.step - 1)
       }
       bar?.update(
         to: report.step,
         note: String(
           format: "epoch %d  %.0f images/s  loss %.4f%@", report.epoch, report.examplesPerSecond, report.meanLoss,
           report.waitingShare > 0.1 ? String(format: "  waiting for data %.0f %%", report.waitingShare * 100) : ""))
-      lastWaiting = report.waitingShare
     case .validating: break
     case .epoch(let metrics, let isBest):
       var line = String(format: "epoch %3d  loss %.4f", metrics.epoch, metrics.trainLoss)
