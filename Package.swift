@@ -54,7 +54,7 @@ let package = Package(
     .testTarget(name: "TrainingTests", dependencies: ["Training", "Models"], exclude: ["Fixtures"]),
     .testTarget(name: "ModelsTests", dependencies: ["Models", "Inspect"]),
     .testTarget(name: "TasksTests", dependencies: ["Tasks"]),
-    .testTarget(name: "CommandTests", dependencies: ["ConvNet"]),
+    .testTarget(name: "CommandTests", dependencies: ["ConvNet", "ConvNetCommand"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17
