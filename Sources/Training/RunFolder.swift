@@ -21,7 +21,15 @@ public struct RunFolder: Sendable {
   public var metricsPath: String { path + "/metrics.jsonl" }
   public var recordPath: String { path + "/run.json" }
 
-  public func create() throws { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
+  /// Makes the folder unless it is there, and removes what a killed run left half-written in it.
+  public func create() throws {
+    let files = FileManager.default
+    try files.createDirectory(atPath: path, withIntermediateDirectories: true)
+    let own = [modelPath, lastModelPath, checkpointPath, metricsPath, recordPath].map { "." + $0.dropFirst(path.count + 1) }
+    for name in try files.contentsOfDirectory(atPath: path) where name.hasSuffix(".partial") {
+      if own.contains(where: { name.hasPrefix($0 + ".") }) { try? files.removeItem(atPath: "\(path)/\(name)") }
+    }
+  }
 }
 
 /// One line of `metrics.jsonl` after an epoch.
@@ -53,6 +61,8 @@ public struct StepMetrics: Codable, Hashable, Sendable {
 
 /// Appends to `metrics.jsonl`, a whole line at a time.
 final class MetricsLog {
+  /// The epochs that a run before wrote.
+  let epochs: [EpochMetrics]
   private let handle: FileHandle
   private let encoder = JSONEncoder()
 
@@ -68,6 +78,7 @@ final class MetricsLog {
       guard let line = try? JSONDecoder().decode(Line.self, from: Data(text.utf8)) else { return false }
       return line.epoch.map { $0 <= epoch } ?? (line.step <= step)
     }
+    epochs = kept.compactMap { try? JSONDecoder().decode(EpochMetrics.self, from: Data($0.utf8)) }
     try AtomicFile.write(kept.map { $0 + "\n" }.joined(), to: path)
     handle = try FileHandle(forUpdating: URL(fileURLWithPath: path))
     try handle.seekToEnd()

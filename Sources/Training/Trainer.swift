@@ -29,6 +29,7 @@ public struct TrainingOutcome<Model: Layer> {
   /// The model of the best epoch on the validation set; the last one if there is no validation set.
   public var model: Model
   public var bestEpoch: Int?
+  /// Of all epochs; of a resumed run, those before it was stopped too.
   public var metrics: [EpochMetrics]
   public var steps: Int
   /// Whether it was stopped from outside before its end; it can be resumed.
@@ -40,7 +41,7 @@ public struct TrainingOutcome<Model: Layer> {
 ///
 /// ```swift
 /// let trainer = Trainer(LeNet(), optimizer: .adamW(), options: .init(epochs: 5))
-/// let outcome = try trainer.fit(train, validation: test) { print($0) }
+/// let outcome = try trainer.fit(train, validation: test, onEvent: { print($0) })
 /// ```
 public final class Trainer<Model: Layer> {
   public typealias Loss = @Sendable (_ output: Tensor, _ target: Tensor) throws -> Tensor
@@ -95,7 +96,6 @@ public final class Trainer<Model: Layer> {
     let totalSteps = min(options.maximumSteps ?? .max, options.epochs * loader.batchCount)
     var position = Checkpoint.Position()
     var best = tensors(of: initialModel)
-    var metrics: [EpochMetrics] = []
     if resumes, let run {
       let checkpoint = try Checkpoint(contentsOf: run.checkpointPath)
       try check(checkpoint, run.checkpointPath, against: stepPlan)
@@ -107,6 +107,7 @@ public final class Trainer<Model: Layer> {
     let log = try run.map { run in
       try MetricsLog(run.metricsPath, continuingAfterStep: position.step, epoch: position.epoch)
     }
+    var metrics = log?.epochs ?? []
 
     func save() throws {
       guard let run else { return }
@@ -128,7 +129,9 @@ public final class Trainer<Model: Layer> {
     var lastSave = clock.now
     while !position.isFinished {
       let epochStart = clock.now - position.seconds
-      var rate = options.schedule.rate(atStep: position.step, of: totalSteps, base: optimizer.settings.learningRate)
+      // Of the last step; a run may resume behind it with only the epoch's end left to do.
+      var rate = options.schedule.rate(
+        atStep: max(0, position.step - 1), of: totalSteps, base: optimizer.settings.learningRate)
       let batches = loader.batches(epoch: position.epoch, from: position.batch)
       while position.step < totalSteps, let batch = try batches.next() {
         rate = options.schedule.rate(atStep: position.step, of: totalSteps, base: optimizer.settings.learningRate)
@@ -167,6 +170,9 @@ public final class Trainer<Model: Layer> {
         try evaluator.evaluate(
           model, on: dataset, batchSize: max(options.batchSize, 64), loaderThreads: options.loaderThreads
         ) { try onEvent(.validating(done: $0, of: dataset.count)) }
+      }
+      if let evaluation, !evaluation.loss.isFinite {
+        throw TrainingError.notFinite(step: position.step, place: "the validation loss", learningRate: rate)
       }
       let score = evaluation.map { $0.labels.isEmpty ? -$0.loss : $0.accuracy }
       let isBest = score.map { score in

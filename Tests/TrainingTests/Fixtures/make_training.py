@@ -1,0 +1,194 @@
+"""Writes training.json: the losses of PyTorch, step by step, that TrainingTests compare with.
+
+    python make_training.py
+
+Initial weights and images are not stored: both languages draw them from the Philox generator of `RandomStream`.
+All is computed in float64; `float32_errors` says how far PyTorch's own float32 runs (on one thread and on two, which
+differ) have strayed from that, relatively and at worst, up to each step: training amplifies rounding, a ResNet at a
+high rate tenfold a step.
+"""
+
+import json
+import pathlib
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+# -- The numbers that both languages draw --
+
+
+def uniform(seed, stream, count, low, high):
+    """`count` draws of RandomStream(seed:stream:).uniform(low ..< high): Philox 4x32-10, Salmon et al., 2011."""
+    blocks = np.arange((count + 1) // 2, dtype=np.uint64)
+    mask, bits = np.uint64(0xFFFFFFFF), np.uint64(32)
+    c = [blocks & mask, blocks >> bits, np.full_like(blocks, stream & 0xFFFFFFFF), np.full_like(blocks, stream >> 32)]
+    k = [np.uint64(seed & 0xFFFFFFFF), np.uint64(seed >> 32)]
+    for _ in range(10):
+        p0, p1 = c[0] * np.uint64(0xD2511F53), c[2] * np.uint64(0xCD9E8D57)
+        c = [(p1 >> bits) ^ c[1] ^ k[0], p1 & mask, (p0 >> bits) ^ c[3] ^ k[1], p0 & mask]
+        k = [(k[0] + np.uint64(0x9E3779B9)) & mask, (k[1] + np.uint64(0xBB67AE85)) & mask]
+    words = np.stack([c[1], c[3]], axis=1).reshape(-1)[:count]
+    share = (words >> np.uint64(8)).astype(np.float32) * np.float32(2**-24)
+    low, high = np.float32(low), np.float32(high)
+    return low + (high - low) * share
+
+
+def fill(model):
+    """Weights uniform in ±1/sqrt(fan in) from seed 7, one stream for each tensor; scales 1, biases 0."""
+    tensors = [(n, t) for n, t in model.state_dict().items() if not n.endswith("num_batches_tracked")]
+    for index, (name, tensor) in enumerate(tensors):
+        if tensor.dim() > 1:
+            bound = np.float32(1) / np.sqrt(np.float32(tensor[0].numel()))
+            numbers = uniform(7, index, tensor.numel(), -bound, bound).reshape(tensor.shape)
+            tensor.copy_(torch.from_numpy(numbers))
+        else:
+            tensor.fill_(1 if name.endswith(("weight", "running_var")) else 0)
+
+
+IMAGES = 160
+
+
+def images(channels):
+    """Image i is the 8x8 block pattern of class i % 10 with noise, `[160, channels, 32, 32]`."""
+    result = []
+    for i in range(IMAGES):
+        pattern = uniform(11, i % 10, channels * 64, -0.5, 0.5).reshape(channels, 8, 8)
+        noise = uniform(12, i, channels * 1024, -1, 1).reshape(channels, 32, 32)
+        result.append(pattern.repeat(4, axis=1).repeat(4, axis=2) + noise)
+    return torch.from_numpy(np.stack(result))
+
+
+# -- The models --
+
+
+class LeNet(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 6, 5), nn.Conv2d(6, 16, 5)
+        self.fc1, self.fc2, self.fc3 = nn.Linear(400, 120), nn.Linear(120, 84), nn.Linear(84, 10)
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+        return self.fc3(F.relu(self.fc2(F.relu(self.fc1(x.flatten(1))))))
+
+
+class Block(nn.Module):
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs)
+        self.conv2, self.bn2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False), nn.BatchNorm2d(outputs)
+        self.stride, self.added = stride, outputs - inputs
+
+    def forward(self, x):
+        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        shortcut = x[:, :, :: self.stride, :: self.stride]
+        half = self.added // 2
+        return F.relu(y + F.pad(shortcut, (0, 0, 0, 0, half, self.added - half)))
+
+
+class ResNet20(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16)
+        self.layer1 = nn.Sequential(*(Block(16, 16, 1) for _ in range(3)))
+        self.layer2 = nn.Sequential(Block(16, 32, 2), *(Block(32, 32, 1) for _ in range(2)))
+        self.layer3 = nn.Sequential(Block(32, 64, 2), *(Block(64, 64, 1) for _ in range(2)))
+        self.linear = nn.Linear(64, 10)
+
+    def forward(self, x):
+        x = self.layer3(self.layer2(self.layer1(F.relu(self.bn1(self.conv1(x))))))
+        return self.linear(x.mean((2, 3)))
+
+
+# -- The runs --
+
+sgd = lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.9, weight_decay=5e-4)
+CLASS_WEIGHTS = [0.5 + 0.25 * c for c in range(10)]
+
+
+def vectors_exempt(model):
+    groups = [[p for p in model.parameters() if p.dim() > 1], [p for p in model.parameters() if p.dim() == 1]]
+    return torch.optim.AdamW(
+        [{"params": groups[0], "weight_decay": 0.5}, {"params": groups[1], "weight_decay": 0}], lr=1e-3
+    )
+
+
+CASES = {
+    "lenet_sgd": dict(model=LeNet, steps=50, optimizer=lambda m: sgd(m.parameters())),
+    "lenet_adamw": dict(
+        model=LeNet, steps=50, optimizer=lambda m: torch.optim.AdamW(m.parameters(), lr=1e-3, weight_decay=0.01)
+    ),
+    "resnet20_sgd": dict(model=ResNet20, steps=50, optimizer=lambda m: sgd(m.parameters())),
+    "resnet20_adamw": dict(
+        model=ResNet20, steps=50, optimizer=lambda m: torch.optim.AdamW(m.parameters(), lr=1e-3, weight_decay=0.01)
+    ),
+    "resnet20_slow": dict(
+        model=ResNet20, steps=50,
+        optimizer=lambda m: torch.optim.SGD(m.parameters(), lr=2e-4, momentum=0.9, weight_decay=5e-4),
+    ),
+    "lenet_clipped": dict(model=LeNet, steps=20, optimizer=lambda m: sgd(m.parameters()), clip=0.1),
+    "resnet20_clipped": dict(model=ResNet20, steps=6, optimizer=lambda m: sgd(m.parameters()), clip=1.0),
+    "lenet_nesterov": dict(
+        model=LeNet, steps=20,
+        optimizer=lambda m: torch.optim.SGD(m.parameters(), lr=0.05, momentum=0.9, nesterov=True, weight_decay=5e-4),
+    ),
+    "lenet_plain_sgd": dict(
+        model=LeNet, steps=20, optimizer=lambda m: torch.optim.SGD(m.parameters(), lr=0.1, weight_decay=0.05)
+    ),
+    "lenet_adam": dict(
+        model=LeNet, steps=20, optimizer=lambda m: torch.optim.Adam(m.parameters(), lr=1e-3, weight_decay=0.1)
+    ),
+    "lenet_vectors_exempt": dict(model=LeNet, steps=20, optimizer=vectors_exempt),
+    "lenet_weighted_smoothed": dict(model=LeNet, steps=20, optimizer=lambda m: sgd(m.parameters()), weighted=True),
+}
+
+
+def run(case, dtype):
+    model = case["model"]().to(dtype)
+    with torch.no_grad():
+        fill(model)
+    optimizer = case["optimizer"](model)
+    x = images(1 if case["model"] is LeNet else 3).to(dtype)
+    labels = torch.arange(IMAGES) % 10
+    weight = torch.tensor(CLASS_WEIGHTS, dtype=dtype) if case.get("weighted") else None
+    smoothing = 0.1 if case.get("weighted") else 0
+    losses, norms = [], []
+    for step in range(case["steps"]):
+        rows = torch.arange(32 * step, 32 * step + 32) % IMAGES
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x[rows]), labels[rows], weight=weight, label_smoothing=smoothing)
+        loss.backward()
+        norms.append(nn.utils.clip_grad_norm_(model.parameters(), case.get("clip", float("inf"))).item())
+        optimizer.step()
+        losses.append(loss.item())
+    return losses, norms, model.state_dict()
+
+
+def rounded(numbers):
+    return [float(f"{number:.7g}") for number in numbers]
+
+
+result = {}
+for name, case in CASES.items():
+    losses, norms, state = run(case, torch.float64)
+    errors = np.zeros(case["steps"])
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        single, _, _ = run(case, torch.float32)
+        errors = np.maximum(errors, [abs(a - b) / b for a, b in zip(single, losses)])
+    errors = np.maximum.accumulate(errors)
+    result[name] = {
+        "losses": rounded(losses),
+        "float32_errors": [float(f"{error:.2g}") for error in errors],
+        "gradient_norms": rounded(norms),
+    }
+    if name == "resnet20_slow":
+        result[name]["statistics"] = {n: rounded(t.tolist()) for n, t in state.items() if "running" in n}
+    print(f"{name}: {losses[0]:.3f} to {losses[-1]:.3f}, float32 error {errors[-1]:.0e}")
+
+path = pathlib.Path(__file__).parent / "training.json"
+path.write_text(json.dumps(result, separators=(",", ":")).replace('},"', '},\n"') + "\n")

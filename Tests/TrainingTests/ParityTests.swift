@@ -1,0 +1,153 @@
+import Foundation
+import Models
+import Testing
+import Training
+
+/// Trainings that PyTorch has done too (`Fixtures/make_training.py`), compared step by step.
+@Suite struct ParityTests {
+  struct Case: CustomTestStringConvertible, Sendable {
+    var name: String
+    var optimizer: Optimizer
+    var isResNet: Bool { name.hasPrefix("resnet") }
+    var testDescription: String { name }
+    /// The largest relative difference of losses...
+    static let tolerance = 1e-4
+    /// ...for as long as PyTorch's own float32 runs stay this close to its float64 run.
+    static let steadyError = 3e-5
+  }
+
+  struct Reference: Decodable {
+    var losses: [Double]
+    var float32_errors: [Double]
+    var gradient_norms: [Double]
+    var statistics: [String: [Float]]?
+  }
+
+  static let references = Result {
+    let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/Fixtures/training.json"
+    return try JSONDecoder().decode([String: Reference].self, from: Data(contentsOf: URL(fileURLWithPath: path)))
+  }
+
+  static let sgd = Optimizer.sgd(learningRate: 0.05, momentum: 0.9, weightDecay: 5e-4)
+  static func clipped(_ norm: Double) -> Optimizer {
+    var optimizer = sgd
+    optimizer.settings.maximumGradientNorm = norm
+    return optimizer
+  }
+
+  static let cases = [
+    Case(name: "lenet_sgd", optimizer: sgd),
+    Case(name: "lenet_adamw", optimizer: .adamW(learningRate: 1e-3, weightDecay: 0.01)),
+    Case(name: "resnet20_sgd", optimizer: sgd),
+    Case(name: "resnet20_adamw", optimizer: .adamW(learningRate: 1e-3, weightDecay: 0.01)),
+    Case(name: "resnet20_slow", optimizer: .sgd(learningRate: 2e-4, momentum: 0.9, weightDecay: 5e-4)),
+    Case(name: "lenet_clipped", optimizer: clipped(0.1)),
+    Case(name: "resnet20_clipped", optimizer: clipped(1)),
+    Case(
+      name: "lenet_nesterov",
+      optimizer: .sgd(learningRate: 0.05, momentum: 0.9, isNesterov: true, weightDecay: 5e-4)),
+    Case(name: "lenet_plain_sgd", optimizer: .sgd(learningRate: 0.1, weightDecay: 0.05)),
+    Case(name: "lenet_adam", optimizer: .adam(learningRate: 1e-3, weightDecay: 0.1)),
+    Case(
+      name: "lenet_vectors_exempt",
+      optimizer: Optimizer(
+        .adam(beta1: 0.9, beta2: 0.999, epsilon: 1e-8), learningRate: 1e-3, weightDecay: 0.5, isDecoupled: true,
+        decaysVectors: false)),
+    Case(name: "lenet_weighted_smoothed", optimizer: sgd),
+  ]
+
+  @Test(arguments: cases) func lossesAreThoseOfPyTorch(_ run: Case) throws {
+    let reference = try #require(try Self.references.get()[run.name])
+    let model = try Self.model(run)
+    let step = TrainingStep(model, optimizer: run.optimizer) { try Self.loss(run, $0($1), $2) }
+    let batches = Self.batches(channels: run.isResNet ? 3 : 1)
+    var losses: [Double] = []
+    var steadySteps = 0
+    for index in reference.losses.indices {
+      let result = try step.run(
+        batches[index % batches.count], step: index + 1, learningRate: run.optimizer.settings.learningRate)
+      losses.append(Double(result.loss))
+      guard reference.float32_errors[index] <= Case.steadyError else { continue }
+      steadySteps += 1
+      #expect(
+        abs(losses[index] / reference.losses[index] - 1) <= Case.tolerance, "step \(index + 1): loss \(losses[index])")
+      let norm = Double(result.gradientNorm)
+      let normTolerance = run.isResNet && index > 0 ? 1e-2 : 1e-5
+      #expect(
+        abs(norm / reference.gradient_norms[index] - 1) <= normTolerance, "step \(index + 1): norm \(norm)")
+    }
+    // A ResNet at these rates amplifies rounding about tenfold a step; after that only where it arrives can be compared.
+    let isSlow = run.name == "resnet20_slow"
+    #expect(steadySteps >= (isSlow ? 30 : run.isResNet ? 2 : reference.losses.count))
+    if reference.losses.count == 50, let last = reference.losses.last, last < 0.1 {
+      #expect(losses.suffix(10).min()! < 0.3)
+    }
+
+    let tensors = Dictionary(uniqueKeysWithValues: try step.model.parameters.map { ($0.path, $0.tensor) })
+    for (name, expected) in reference.statistics ?? [:] {
+      let found = try #require(tensors[name]).scalars(as: Float.self)
+      #expect(found.count == expected.count)
+      let scale = expected.map(abs).max()!
+      #expect(zip(found, expected).allSatisfy { abs($0 - $1) <= 1e-3 * scale }, "\(name)")
+    }
+    if isSlow { #expect(reference.statistics?.count == 38) }
+  }
+
+  @Test(arguments: cases) func eagerStepsTooAreThoseOfPyTorch(_ run: Case) throws {
+    let reference = try #require(try Self.references.get()[run.name])
+    var model = try Self.model(run)
+    var optimizer = run.optimizer
+    let batches = Self.batches(channels: run.isResNet ? 3 : 1)
+    for index in 0..<3 where reference.float32_errors[index] <= Case.steadyError {
+      let batch = batches[index]
+      let gradients = try gradient(at: model) { try Self.loss(run, $0(batch.input), batch.target) }
+      try optimizer.update(&model, along: gradients)
+      let loss = Double(gradients.loss.item(as: Float.self))
+      #expect(abs(loss / reference.losses[index] - 1) <= Case.tolerance, "step \(index + 1): loss \(loss)")
+    }
+    #expect(optimizer.step >= 2)
+  }
+
+  // MARK: What both languages draw
+
+  private static func loss(_ run: Case, _ logits: Tensor, _ labels: Tensor) throws -> Tensor {
+    guard run.name == "lenet_weighted_smoothed" else { return crossEntropy(logits, labels) }
+    let weights = Tensor((0..<10).map { 0.5 + 0.25 * Float($0) })
+    return crossEntropy(logits, labels, classWeights: weights, labelSmoothing: 0.1)
+  }
+
+  private static func model(_ run: Case) throws -> AnyLayer {
+    let model: any Layer = run.isResNet ? CIFARResNet(depth: 20) : LeNet()
+    var index: UInt64 = 0
+    return try AnyLayer(model).mapParameters { path, _, tensor in
+      defer { index += 1 }
+      if tensor.rank == 1 {
+        return path.hasSuffix("weight") || path.hasSuffix("running_var") ? .ones(tensor.shape) : .zeros(tensor.shape)
+      }
+      let bound = 1 / Float(tensor.elementCount / tensor.shape[0]).squareRoot()
+      return Tensor(draw(seed: 7, index, tensor.elementCount, -bound..<bound), shape: tensor.shape)
+    }
+  }
+
+  /// Five batches of 32 pictures: a pattern of 8x8 blocks for each class, and noise.
+  private static func batches(channels: Int) -> [Batch] {
+    let patterns = (0..<10).map { draw(seed: 11, UInt64($0), channels * 64, -0.5..<0.5) }
+    return (0..<5).map { batch in
+      let indices = Array(32 * batch..<32 * batch + 32)
+      let pixels = indices.flatMap { index in
+        draw(seed: 12, UInt64(index), channels * 1024, -1..<1).enumerated().map { position, noise in
+          let (channel, row, column) = (position / 1024, position / 32 % 32, position % 32)
+          return patterns[index % 10][channel * 64 + row / 4 * 8 + column / 4] + noise
+        }
+      }
+      return Batch(
+        input: Tensor(pixels, shape: [32, channels, 32, 32]), target: Tensor(indices.map { Int32($0 % 10) }),
+        indices: indices)
+    }
+  }
+
+  private static func draw(seed: UInt64, _ stream: UInt64, _ count: Int, _ range: Range<Float>) -> [Float] {
+    var random = RandomStream(seed: seed, stream: stream)
+    return (0..<count).map { _ in random.uniform(range) }
+  }
+}
