@@ -40,6 +40,17 @@ public enum ModelRegistry {
 
   /// Builds a model with parameters drawn from a seed.
   public static func make(_ configuration: ModelConfiguration, seed: UInt64 = 0) throws(ModelError) -> any Layer {
+    let architecture = try checkedArchitecture(configuration)
+    return withSeed(seed) { architecture.make(configuration) }
+  }
+
+  /// Builds a model whose weights have shapes but no numbers: what a summary needs, in no time and memory.
+  public static func makeStructure(_ configuration: ModelConfiguration) throws(ModelError) -> any Layer {
+    let architecture = try checkedArchitecture(configuration)
+    return withoutNumbers { architecture.make(configuration) }
+  }
+
+  private static func checkedArchitecture(_ configuration: ModelConfiguration) throws(ModelError) -> Architecture {
     let architecture = try architecture(named: configuration.name)
     let minimum = architecture.minimumImageSize
     guard configuration.classes > 0, configuration.channels > 0 else {
@@ -51,8 +62,8 @@ public enum ModelRegistry {
       let size = configuration.imageSize.map(String.init).joined(separator: "x")
       throw ModelError(
         description: "\(configuration.name) needs images of at least \(minimum)x\(minimum), but they are \(size);"
-          + " give a larger --image-size or choose a shallower model")
+          + " use larger images or choose a shallower model")
     }
-    return withSeed(seed) { architecture.make(configuration) }
+    return architecture
   }
 }
