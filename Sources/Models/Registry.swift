@@ -62,7 +62,7 @@ public enum ModelRegistry {
       let size = configuration.imageSize.map(String.init).joined(separator: "x")
       throw ModelError(
         description: "\(configuration.name) needs images of at least \(minimum)x\(minimum), but they are \(size);"
-          + " give a larger --image-size or choose a shallower model")
+          + " use larger images or choose a shallower model")
     }
     return architecture
   }
