@@ -92,7 +92,7 @@ public struct ClassifierTraining: Sendable {
   ///
   /// - Parameter shouldStop: asked after each step; ends the run so that it can be resumed.
   public func run(
-    in folder: RunFolder, shouldStop: () -> Bool = { false }, onEvent: (TrainingEvent) throws -> Void = { _ in }
+    in folder: RunFolder, onEvent: (TrainingEvent) throws -> Void = { _ in }, shouldStop: () -> Bool = { false }
   ) throws -> TrainingOutcome<AnyLayer> {
     try folder.create()
     if !isResumed { try record.write(to: folder) }
@@ -103,7 +103,7 @@ public struct ClassifierTraining: Sendable {
     ) { crossEntropy($0, $1, labelSmoothing: smoothing) }
     return try trainer.fit(
       training, validation: validation, run: folder, modelMetadata: record.model.metadata(), resumes: isResumed,
-      shouldStop: shouldStop, onEvent: onEvent)
+      onEvent: onEvent, shouldStop: shouldStop)
   }
 
   // MARK: Defaults

@@ -21,7 +21,7 @@ import Training
       epochs: 5, batchSize: 16, schedule: .init(.oneCycle), seed: 9, logEvery: 3, checkpointInterval: 0.004)
     return try Trainer(AnyLayer(net), optimizer: .adamW(learningRate: 5e-3), options: options).fit(
       Pictures.training(200, augmentation: .light), validation: Pictures.test(100), run: run,
-      modelMetadata: ["note": "of the test"], resumes: resumes, shouldStop: shouldStop, onEvent: onEvent)
+      modelMetadata: ["note": "of the test"], resumes: resumes, onEvent: onEvent, shouldStop: shouldStop)
   }
 
   private static let undisturbed = Result {
