@@ -42,6 +42,7 @@ public enum Initializer: Sendable {
   }
 
   private func random(_ shape: Shape, _ draw: (inout RandomStream) -> Float) -> Tensor {
+    if InitializationSeed.givesShapesOnly { return Tensor(shape: shape, dtype: .float32, storage: nil) }
     var stream = InitializationSeed.current.nextStream()
     return Tensor(shape: shape, of: Float.self) { buffer in
       for index in buffer.indices { buffer[index] = draw(&stream) }
@@ -54,8 +55,15 @@ public func withSeed<Result>(_ seed: UInt64, _ body: () throws -> Result) rethro
   try InitializationSeed.$current.withValue(InitializationSeed(seed), operation: body)
 }
 
+/// Runs `body` with random initializers that give shapes without numbers, for a model whose every tensor a file
+/// replaces: until the file is known to fit, it costs neither time nor memory.
+package func withShapesOnly<Result>(_ body: () throws -> Result) rethrows -> Result {
+  try InitializationSeed.$givesShapesOnly.withValue(true, operation: body)
+}
+
 private final class InitializationSeed: Sendable {
   @TaskLocal static var current = InitializationSeed(0)
+  @TaskLocal static var givesShapesOnly = false
   private let seed: UInt64
   private let count = Atomic<UInt64>(0)
 

@@ -38,20 +38,28 @@ public enum ModelRegistry {
     throw ModelError(description: "there is no model named \"\(name)\"; the models are: \(names)")
   }
 
+  /// Generous limits that keep numbers of elements from overflowing.
+  private static let largestCount = 1 << 20
+  private static let largestSide = 1 << 14
+
   /// Builds a model with parameters drawn from a seed.
   public static func make(_ configuration: ModelConfiguration, seed: UInt64 = 0) throws(ModelError) -> any Layer {
     let architecture = try architecture(named: configuration.name)
     let minimum = architecture.minimumImageSize
-    guard configuration.classes > 0, configuration.channels > 0 else {
+    guard (1...largestCount).contains(configuration.classes), (1...largestCount).contains(configuration.channels) else {
       throw ModelError(
         description: "\(configuration.name): \(configuration.classes) classes and \(configuration.channels) channels;"
-          + " both must be at least 1")
+          + " both must be at least 1 and at most \(largestCount)")
     }
     guard configuration.imageSize.count == 2, configuration.imageSize.allSatisfy({ $0 >= minimum }) else {
       let size = configuration.imageSize.map(String.init).joined(separator: "x")
       throw ModelError(
         description: "\(configuration.name) needs images of at least \(minimum)x\(minimum), but they are \(size);"
           + " give a larger --image-size or choose a shallower model")
+    }
+    guard configuration.imageSize.allSatisfy({ $0 <= largestSide }) else {
+      let size = configuration.imageSize.map(String.init).joined(separator: "x")
+      throw ModelError(description: "\(configuration.name): images of \(size); \(largestSide) a side is the most")
     }
     return withSeed(seed) { architecture.make(configuration) }
   }
