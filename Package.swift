@@ -56,7 +56,7 @@ let package = Package(
       exclude: ["Fixtures", "kill_and_resume.sh"]),
     .testTarget(name: "ModelsTests", dependencies: ["Models", "Inspect"]),
     .testTarget(name: "TasksTests", dependencies: ["Tasks"]),
-    .testTarget(name: "CommandTests", dependencies: ["ConvNet"]),
+    .testTarget(name: "CommandTests", dependencies: ["ConvNet", "ConvNetCommand"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17

@@ -64,6 +64,7 @@ public struct Graph: Sendable {
   public private(set) var constants: [ValueID] = []
   public var outputs: [Output] = []
 
+  /// The names in use, each with the number that its next double gets.
   private var nameCounts: [String: Int] = [:]
   /// The scope of the last node that had a parameter.
   private var scope = ""
@@ -97,7 +98,14 @@ public struct Graph: Sendable {
   public mutating func append(_ operation: Operation, _ inputs: [ValueID], name: String? = nil) throws(ShapeError)
     -> [ValueID]
   {
-    let name = uniqueName(name ?? derivedName(operation, inputs))
+    let unique = uniqueName(name ?? derivedName(operation, inputs))
+    return try append(operation, inputs, reservedName: unique)
+  }
+
+  /// Appends a node under a name that is known to be free or reserved for it.
+  mutating func append(_ operation: Operation, _ inputs: [ValueID], reservedName name: String) throws(ShapeError)
+    -> [ValueID]
+  {
     let types: [TensorType]
     do {
       types = try operation.outputTypes(of: inputs.map { values[$0.index].type })
@@ -129,10 +137,18 @@ public struct Graph: Sendable {
   }
 
   private mutating func uniqueName(_ name: String) -> String {
-    let count = nameCounts[name, default: 0]
-    nameCounts[name] = count + 1
-    return count == 0 ? name : "\(name)_\(count)"
+    var unique = name
+    while nameCounts[unique] != nil {
+      let count = nameCounts[name, default: 1]
+      unique = "\(name)_\(count)"
+      nameCounts[name] = count + 1
+    }
+    nameCounts[unique] = 1
+    return unique
   }
+
+  /// Keeps the names of another graph's nodes for copies of them.
+  mutating func reserveNames(of other: Graph) { for node in other.nodes { nameCounts[node.name] = 1 } }
 
   // MARK: Reading
 

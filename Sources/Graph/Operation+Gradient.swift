@@ -10,7 +10,9 @@ extension OperationBuilder {
   func shape(of value: Value) -> Shape { type(of: value).shape }
 
   /// Applies an operation that has one output.
-  public mutating func callAsFunction(_ operation: Operation, _ inputs: Value...) -> Value { apply(operation, inputs)[0] }
+  public mutating func callAsFunction(_ operation: Operation, _ inputs: Value...) -> Value {
+    apply(operation, inputs)[0]
+  }
 
   mutating func fill(_ value: Double, like other: Value) -> Value {
     apply(.fill(value, shape: shape(of: other), dtype: type(of: other).dtype), [])[0]
@@ -58,11 +60,11 @@ extension Operation {
       }
     case .convInputGradient(let attributes, _):
       // Linear in both arguments: <dx', transposed(dy, w)> = <conv(dx', w), dy>.
-      if needed[0] { result[0] = b(.conv(attributes), dy, inputs[1]) }
+      if needed[0] { result[0] = b(.conv(attributes.withoutExtras), dy, inputs[1]) }
       if needed[1] { result[1] = b(.convWeightGradient(attributes, weight: b.shape(of: inputs[1])), dy, inputs[0]) }
     case .convWeightGradient(let attributes, _):
       if needed[0] { result[0] = b(.convInputGradient(attributes, input: b.shape(of: inputs[0])), inputs[1], dy) }
-      if needed[1] { result[1] = b(.conv(attributes), inputs[0], dy) }
+      if needed[1] { result[1] = b(.conv(attributes.withoutExtras), inputs[0], dy) }
     case .linear(let hasBias, let epilogue):
       if epilogue != .none { fail("differentiate before fusing: \(name) has an epilogue") }
       let (input, weight) = (b.shape(of: inputs[0]), b.shape(of: inputs[1]))

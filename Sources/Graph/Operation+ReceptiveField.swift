@@ -77,8 +77,21 @@ extension Operation {
       // Flattening mixes positions unless there was only one.
       let spatial = inputTypes[0].shape.spatial
       return shape.rank == inputTypes[0].shape.rank || spatial.allSatisfy { $0 == 1 } ? joined : joined.global
+    case .pad(let before, _, _):
+      var field = joined
+      for axis in field.start.indices where axis + 2 < before.count {
+        field.start[axis] -= before[axis + 2] * joined.stride[axis]
+      }
+      return field
+    case .slice(let slice):
+      var field = joined
+      for axis in field.start.indices where axis + 2 < slice.starts.count {
+        field.start[axis] += slice.starts[axis + 2] * joined.stride[axis]
+        field.stride[axis] *= slice.steps[axis + 2]
+      }
+      return field
     case .linear, .matmul, .batchNorm, .batchNormTraining, .unary, .binary, .dropout, .cast, .softmax, .logSoftmax,
-      .transpose, .broadcast, .concatenate, .slice, .pad, .crossEntropy:
+      .transpose, .broadcast, .concatenate, .crossEntropy:
       return joined
     case .convWeightGradient, .poolGradient, .batchNormGradient, .unaryGradient, .softmaxGradient,
       .crossEntropyGradient, .sliceGradient, .fill, .clipFactor, .sgd, .adam:

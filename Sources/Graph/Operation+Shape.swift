@@ -21,6 +21,9 @@ extension Operation {
       let forward = TensorType(input, inputs[0].dtype)
       let expected = try poolType(attributes, forward).shape
       try require(expected == inputs[0].shape, "the output's gradient is \(inputs[0].shape), expected \(expected)")
+      if attributes.kind == .max {
+        try require(inputs[1].shape == input, "the input is \(inputs[1].shape), expected \(input)")
+      }
       return [forward]
     case .batchNorm:
       try requireChannels(inputs[0], inputs[1...])
@@ -33,35 +36,44 @@ extension Operation {
         "batch norm cannot train on one value a channel (input \(inputs[0].shape)); use a batch of at least 2")
       let channel = inputs[1]
       return [inputs[0], channel, channel, channel, channel]
-    case .batchNormGradient:
+    case .batchNormGradient(let fusesReLU):
       try require(inputs[0] == inputs[1], "the gradient is \(inputs[0]), the input \(inputs[1])")
+      try requireChannels(inputs[1], inputs[2...4])
+      if fusesReLU { try require(inputs[5] == inputs[1], "the output is \(inputs[5]), the input \(inputs[1])") }
       return [inputs[1], inputs[2], inputs[2]]
     case .unary: return [inputs[0]]
     case .unaryGradient:
-      try require(inputs[0].shape == inputs[1].shape, "the gradient is \(inputs[0].shape), the input \(inputs[1].shape)")
+      try require(
+        inputs[0].shape == inputs[1].shape, "the gradient is \(inputs[0].shape), the input \(inputs[1].shape)")
       return [inputs[1]]
     case .binary:
       try require(inputs[0].dtype == inputs[1].dtype, "element types differ: \(inputs[0].dtype) and \(inputs[1].dtype)")
       return [TensorType(try broadcastShape(inputs[0].shape, inputs[1].shape), inputs[0].dtype)]
     case .dropout(let rate, _):
       try require(rate >= 0 && rate < 1, "the rate is \(rate), expected 0 ..< 1")
+      try require(inputs[1] == TensorType([2], .int64), "the key is \(inputs[1]), expected [seed, step] of int64")
       return [inputs[0]]
     case .cast(let dtype): return [TensorType(inputs[0].shape, dtype)]
     case .reduce(_, let axes, let keepsDimensions):
       return [TensorType(try reducedShape(inputs[0].shape, axes, keepsDimensions), inputs[0].dtype)]
     case .softmax(let axis), .logSoftmax(let axis), .softmaxGradient(let axis, _):
       try require(inputs[0].shape.dimensions.indices.contains(axis), "there is no axis \(axis) in \(inputs[0].shape)")
+      if inputs.count == 2 {
+        try require(inputs[0] == inputs[1], "the gradient is \(inputs[0]), the output \(inputs[1])")
+      }
       return [inputs[0]]
     case .crossEntropy(_, let isWeighted):
       try requireLabels(inputs[0], inputs[1], weights: isWeighted ? inputs[2] : nil)
       return [TensorType(.scalar, inputs[0].dtype)]
     case .crossEntropyGradient(_, let isWeighted):
+      try require(inputs[0].shape.elementCount == 1, "the loss's gradient is \(inputs[0].shape), expected one number")
       try requireLabels(inputs[1], inputs[2], weights: isWeighted ? inputs[3] : nil)
       return [inputs[1]]
     case .reshape(let shape):
       try require(
         shape.elementCount == inputs[0].shape.elementCount,
         "\(inputs[0].shape) has \(inputs[0].shape.elementCount) elements, \(shape) has \(shape.elementCount)")
+      try require(shape.dimensions.allSatisfy { $0 >= 0 }, "the shape \(shape) has a negative extent")
       return [TensorType(shape, inputs[0].dtype)]
     case .transpose(let permutation):
       let shape = inputs[0].shape
@@ -86,13 +98,17 @@ extension Operation {
         before.count == shape.rank && after.count == shape.rank && (before + after).allSatisfy { $0 >= 0 },
         "padding \(before) and \(after) does not fit the axes of \(shape)")
       return [TensorType(Shape((0..<shape.rank).map { before[$0] + shape[$0] + after[$0] }), inputs[0].dtype)]
-    case .fill(_, let shape, let dtype): return [TensorType(shape, dtype)]
+    case .fill(_, let shape, let dtype):
+      try require(shape.dimensions.allSatisfy { $0 >= 0 }, "the shape \(shape) has a negative extent")
+      return [TensorType(shape, dtype)]
     case .clipFactor: return [TensorType(.scalar), TensorType(.scalar)]
     case .sgd, .adam:
       let parameter = inputs[0]
       for state in [inputs[1]] + inputs[4...] {
         try require(state.shape == parameter.shape, "the parameter is \(parameter.shape), its gradient \(state.shape)")
       }
+      try require(inputs[2].shape.elementCount == 1, "the factor is \(inputs[2].shape), expected one number")
+      try require(inputs[3].shape == [2], "the rate is \(inputs[3].shape), expected [learning rate, step]")
       return [parameter] + inputs[4...]
     }
   }
@@ -141,12 +157,14 @@ extension Operation {
       "the input must be [batch, channels, \(rank) spatial \(rank == 1 ? "axis" : "axes")], but it is \(input)")
     try require(weight.rank == rank + 2, "the weight \(weight) must have \(rank + 2) axes")
     try requireWindow(attributes.stride, attributes.dilation, attributes.paddingBefore, attributes.paddingAfter)
+    try require(weight.spatial.allSatisfy { $0 > 0 }, "the kernel must be at least 1, but the weight is \(weight)")
     try require(
       attributes.groups > 0 && weight[0] % max(1, attributes.groups) == 0,
       "\(weight[0]) output channels do not divide into \(attributes.groups) groups")
     try require(
       input[1] == weight[1] * attributes.groups,
-      "the weight \(weight) takes \(weight[1] * attributes.groups) input channels, but the input \(input) has \(input[1])")
+      "the weight \(weight) takes \(weight[1] * attributes.groups) input channels, but the input \(input) has \(input[1])"
+    )
     var extents = [input[0], weight[0]]
     for axis in 0..<rank {
       let extent = attributes.outputExtent(input[axis + 2], kernel: weight[axis + 2], axis: axis)
@@ -173,6 +191,9 @@ extension Operation {
     try require(
       shape.rank == rank + 2, "the input must be [batch, channels, \(rank) spatial axes], but it is \(shape)")
     try requireWindow(attributes.stride, attributes.dilation, attributes.paddingBefore, attributes.paddingAfter)
+    try require(
+      attributes.stride.count == rank && attributes.kernel.allSatisfy { $0 < 1 << 30 },
+      "stride \(attributes.stride) does not fit a kernel of \(attributes.kernel)")
     var extents = [shape[0], shape[1]]
     for axis in 0..<rank {
       let (kernel, dilation) = (attributes.kernel[axis], attributes.dilation[axis])
@@ -193,9 +214,16 @@ extension Operation {
   }
 
   private func requireWindow(_ stride: [Int], _ dilation: [Int], _ before: [Int], _ after: [Int]) throws(ShapeError) {
+    try require(
+      [dilation, before, after].allSatisfy { $0.count == stride.count },
+      "stride \(stride), dilation \(dilation) and padding \(before), \(after) must have one entry an axis")
     try require(stride.allSatisfy { $0 > 0 }, "the stride must be at least 1, but it is \(stride)")
     try require(dilation.allSatisfy { $0 > 0 }, "the dilation must be at least 1, but it is \(dilation)")
     try require((before + after).allSatisfy { $0 >= 0 }, "the padding must not be negative: \(before), \(after)")
+    // Sums and products of these stay far from overflow.
+    try require(
+      (stride + dilation + before + after).allSatisfy { $0 < 1 << 30 },
+      "stride \(stride), dilation \(dilation) or padding \(before), \(after) is beyond all sizes")
   }
 
   private func unfit(_ input: Shape, axis: Int, kernel: Int, dilation: Int, padding: Int) -> String {
@@ -255,7 +283,8 @@ extension Operation {
       "labels for logits \(logits.shape) must be \(expected), but they are \(labels.shape)")
     try require(labels.dtype == .int32, "labels must be int32, but they are \(labels.dtype)")
     if let weights {
-      try require(weights.shape == [logits.shape[1]], "\(logits.shape[1]) classes need as many weights: \(weights.shape)")
+      try require(
+        weights.shape == [logits.shape[1]], "\(logits.shape[1]) classes need as many weights: \(weights.shape)")
     }
   }
 
@@ -297,7 +326,9 @@ extension Operation {
   }
 
   private func broadcastShape(_ a: Shape, _ b: Shape) throws(ShapeError) -> Shape {
-    guard let shape = Shape.broadcast(a, b) else { throw ShapeError(message: "\(name): \(a) and \(b) do not broadcast") }
+    guard let shape = Shape.broadcast(a, b) else {
+      throw ShapeError(message: "\(name): \(a) and \(b) do not broadcast")
+    }
     return shape
   }
 }

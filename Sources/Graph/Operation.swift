@@ -119,7 +119,7 @@ public enum Operation: Hashable, Sendable {
     case .softmaxGradient: "softmax_gradient"
     case .crossEntropy: "cross_entropy"
     case .crossEntropyGradient: "cross_entropy_gradient"
-    case .reshape: "reshape"
+    case .reshape(let shape): shape.rank == 2 ? "flatten" : "reshape"
     case .transpose: "transpose"
     case .broadcast: "broadcast"
     case .concatenate: "concatenate"

@@ -43,9 +43,9 @@ package enum ActivationKernel: Hashable, Sendable {
   /// y = f(x); y may be x.
   package func forward(
     _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, count: Int, pool: ThreadPool,
-    isa: ck_isa = ck_best_isa()
+    isa: InstructionSet = .best
   ) {
-    let kernels = isa.kernels
+    let kernels = isa.pointwise
     pool.chunks(count) { map(x + $0.lowerBound, y + $0.lowerBound, count: $0.count, kernels: kernels) }
   }
 
@@ -58,10 +58,10 @@ package enum ActivationKernel: Hashable, Sendable {
   /// dx = dy f'(x); dx may be dy or x.
   package func backward(
     _ dy: UnsafePointer<Float>, _ x: UnsafePointer<Float>, _ dx: UnsafeMutablePointer<Float>, count: Int,
-    pool: ThreadPool, isa: ck_isa = ck_best_isa()
+    pool: ThreadPool, isa: InstructionSet = .best
   ) {
     let (op, a, b) = kernel
-    let map = isa.kernels.map_backward!
+    let map = isa.pointwise.map_backward!
     pool.chunks(count) { r in
       let i = r.lowerBound
       map(op, dy + i, x + i, dx + i, r.count, a, b)

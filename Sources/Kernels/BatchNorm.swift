@@ -2,8 +2,8 @@ import CKernels
 
 /// Batch normalisation (Ioffe and Szegedy 2015) of channels-last rows [rows, channels].
 ///
-/// Statistics are taken in two passes over blocks that stay in cache and merged in Double (Chan, Golub and LeVeque
-/// 1979), in an order fixed by the shape.
+/// Statistics are taken over short blocks, each shifted near its own mean, and merged in Double (Chan, Golub and
+/// LeVeque 1979), in an order fixed by the shape.
 package enum BatchNormKernel {
   private static let taskElements = 65_536
 
@@ -35,9 +35,9 @@ package enum BatchNormKernel {
     beta: UnsafePointer<Float>, epsilon: Double, momentum: Double,
     running: (mean: UnsafeMutablePointer<Float>, variance: UnsafeMutablePointer<Float>)?,
     savedMean: UnsafeMutablePointer<Float>, savedInverseDeviation: UnsafeMutablePointer<Float>, relu: Bool = false,
-    workspace: UnsafeMutableRawPointer, pool: ThreadPool, isa: ck_isa = ck_best_isa()
+    workspace: UnsafeMutableRawPointer, pool: ThreadPool, isa: InstructionSet = .best
   ) {
-    let kernels = isa.kernels
+    let kernels = isa.pointwise
     let step = rowsPerTask(channels: channels)
     let tasks = max(1, (rows + step - 1) / step)
     let partials = workspace.assumingMemoryBound(to: Double.self)
@@ -84,9 +84,9 @@ package enum BatchNormKernel {
     _ dy: UnsafePointer<Float>, x: UnsafePointer<Float>, y: UnsafePointer<Float>?, rows: Int, channels: Int,
     gamma: UnsafePointer<Float>, savedMean: UnsafePointer<Float>, savedInverseDeviation: UnsafePointer<Float>,
     dx: UnsafeMutablePointer<Float>, dgamma: UnsafeMutablePointer<Float>, dbeta: UnsafeMutablePointer<Float>,
-    workspace: UnsafeMutableRawPointer, pool: ThreadPool, isa: ck_isa = ck_best_isa()
+    workspace: UnsafeMutableRawPointer, pool: ThreadPool, isa: InstructionSet = .best
   ) {
-    let kernels = isa.kernels
+    let kernels = isa.pointwise
     let step = rowsPerTask(channels: channels)
     let tasks = max(1, (rows + step - 1) / step)
     let partials = workspace.assumingMemoryBound(to: Double.self)
@@ -130,9 +130,9 @@ package enum BatchNormKernel {
   package static func inference(
     _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, rows: Int, channels: Int, mean: UnsafePointer<Float>,
     scale: UnsafePointer<Float>, shift: UnsafePointer<Float>, activation: ActivationKernel? = nil, pool: ThreadPool,
-    isa: ck_isa = ck_best_isa()
+    isa: InstructionSet = .best
   ) {
-    let kernels = isa.kernels
+    let kernels = isa.pointwise
     let p = ck_normalize(mean: mean, scale: scale, shift: shift, relu: activation == .relu ? 1 : 0)
     pool.rowChunks(rows, width: channels) { range in
       let at = range.lowerBound * channels

@@ -1,6 +1,7 @@
 import CKernels
 
-/// Element-wise functions of two variables. `maximum` and `minimum` give NaN if either side is; comparisons give 0 or 1.
+/// Element-wise functions of two variables. `maximum` and `minimum` give NaN if either side is; comparisons give 0 or
+/// 1.
 package enum BinaryKernel: CaseIterable, Sendable {
   case add, subtract, multiply, divide, maximum, minimum, power, greater, less, equal
 
@@ -22,7 +23,7 @@ package enum BinaryKernel: CaseIterable, Sendable {
   /// y[i] = f(a[i], b[i]); y may be a or b.
   package func apply(
     _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, count: Int,
-    pool: ThreadPool, isa: ck_isa = ck_best_isa()
+    pool: ThreadPool, isa: InstructionSet = .best
   ) {
     apply(a, [1], b, [1], y, extents: [count], pool: pool, isa: isa)
   }
@@ -31,11 +32,11 @@ package enum BinaryKernel: CaseIterable, Sendable {
   /// elements; 0 where a side is broadcast). y may be a side that has y's own strides.
   package func apply(
     _ a: UnsafePointer<Float>, _ aStrides: [Int], _ b: UnsafePointer<Float>, _ bStrides: [Int],
-    _ y: UnsafeMutablePointer<Float>, extents: [Int], pool: ThreadPool, isa: ck_isa = ck_best_isa()
+    _ y: UnsafeMutablePointer<Float>, extents: [Int], pool: ThreadPool, isa: InstructionSet = .best
   ) {
     guard !extents.contains(0) else { return }
     let loop = StridedLoop(extents: extents, strides: [aStrides, bStrides, StridedLoop.dense(extents)])
-    let kernels = isa.kernels
+    let kernels = isa.pointwise
     let last = loop.extents.count - 1
     let width = loop.extents[last]
     let (aStep, bStep) = (loop.strides[0][last], loop.strides[1][last])

@@ -26,10 +26,3 @@ extension ThreadPool {
 func rowsPerChunk(width: Int, elements: Int, multiple: Int) -> Int {
   max(1, elements / max(1, width * multiple)) * multiple
 }
-
-extension ck_isa {
-  /// The instruction sets that this processor runs, plainest first.
-  package static var available: [ck_isa] { (0...ck_best_isa().rawValue).map(ck_isa.init(rawValue:)) }
-
-  var kernels: ck_pointwise_kernels { ck_pointwise(self).pointee }
-}

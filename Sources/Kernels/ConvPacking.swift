@@ -20,13 +20,13 @@ extension Convolution {
       return
     }
     let panels = Panels(g.groupOutChannels, kernels)
-    pool.parallel(g.groups * panels.count, cost: g.weightCount) { task in
-      let (group, panel) = task.quotientAndRemainder(dividingBy: panels.count)
-      let first = panels.first(panel)
+    let blocks = divideUp(g.groupInChannels, Panels.rowBlock)
+    pool.parallel(g.groups * blocks, cost: g.weightCount) { task in
+      let (group, block) = task.quotientAndRemainder(dividingBy: blocks)
       panels.pack(
-        weights + (group * g.groupOutChannels + first) * g.patchDepth, rowStep: taps, columnStep: g.patchDepth,
-        rows: g.groupInChannels, taps: taps, tapOffset: { $0 }, panel: panel,
-        into: packed + group * g.patchDepth * panels.paddedCount + first * g.patchDepth)
+        block, of: weights + group * g.groupOutChannels * g.patchDepth, rowStep: taps, columnStep: g.patchDepth,
+        rows: g.groupInChannels, taps: taps, tapOffset: { $0 },
+        into: packed + group * g.patchDepth * panels.paddedCount)
     }
   }
 
@@ -44,27 +44,28 @@ extension Convolution {
     let taps = g.kernel.count
     let panels = Panels(g.groupInChannels, kernels)
     let phases = ConvPhase.count(g)
-    pool.parallel(phases * g.groups * panels.count, cost: g.weightCount) { task in
-      let panel = task % panels.count
-      let group = task / panels.count % g.groups
-      let index = task / panels.count / g.groups
-      let phase = ConvPhase(index, of: g)
-      let packed = packed + inputGradientWeightsOffset(index, g, kernels)
-      if g.isDepthwise {
-        // One group's turn does all channels, which here are the columns.
-        guard group == 0 else { return }
-        let width = roundUp(g.inChannels, kernels.vector_width)
+    if g.isDepthwise {
+      let width = roundUp(g.inChannels, kernels.vector_width)
+      for index in 0..<phases {
+        let phase = ConvPhase(index, of: g)
+        let packed = packed + inputGradientWeightsOffset(index, g, kernels)
         for tap in 0..<phase.taps.count {
           kernels.pack(weights + phase.tap(tap, g), 0, taps, 1, g.inChannels, packed + tap * width, width)
         }
-        return
       }
-      let depth = phase.taps.count * g.groupOutChannels
-      let first = panels.first(panel)
+      return
+    }
+    let blocks = divideUp(g.groupOutChannels, Panels.rowBlock)
+    pool.parallel(phases * g.groups * blocks, cost: g.weightCount) { task in
+      let block = task % blocks
+      let group = task / blocks % g.groups
+      let index = task / blocks / g.groups
+      let phase = ConvPhase(index, of: g)
+      let groupSize = phase.taps.count * g.groupOutChannels * panels.paddedCount
       panels.pack(
-        weights + group * g.groupOutChannels * g.patchDepth + first * taps, rowStep: g.patchDepth, columnStep: taps,
-        rows: g.groupOutChannels, taps: phase.taps.count, tapOffset: { phase.tap($0, g) }, panel: panel,
-        into: packed + group * depth * panels.paddedCount + first * depth)
+        block, of: weights + group * g.groupOutChannels * g.patchDepth, rowStep: g.patchDepth, columnStep: taps,
+        rows: g.groupOutChannels, taps: phase.taps.count, tapOffset: { phase.tap($0, g) },
+        into: packed + inputGradientWeightsOffset(index, g, kernels) + group * groupSize)
     }
   }
 
@@ -95,36 +96,41 @@ struct Panels {
   /// Columns that are stored.
   func width(_ panel: Int) -> Int { roundUp(valid(panel), kernels.vector_width) }
 
-  /// Matrix rows handled together, so that the lines that taps and rows share are still in cache for the next tap.
+  /// Rows of each tap that one task handles: few enough that the lines that taps and rows share are still in cache for
+  /// the next tap.
   static let rowBlock = 16
 
-  /// Packs one panel of a matrix whose row (tap, r) and column c is source[tapOffset(tap) + r * rowStep + c * columnStep].
+  /// Packs one block of rows of the matrix whose row (tap, r) and column c is
+  /// source[tapOffset(tap) + r * rowStep + c * columnStep].
   func pack(
-    _ source: UnsafePointer<Float>, rowStep: Int, columnStep: Int, rows: Int, taps: Int, tapOffset: (Int) -> Int,
-    panel: Int, into packed: UnsafeMutablePointer<Float>
+    _ block: Int, of source: UnsafePointer<Float>, rowStep: Int, columnStep: Int, rows: Int, taps: Int,
+    tapOffset: (Int) -> Int, into packed: UnsafeMutablePointer<Float>
   ) {
-    let width = width(panel)
-    for row in stride(from: 0, to: rows, by: Self.rowBlock) {
+    let row = block * Self.rowBlock
+    for panel in 0..<count {
+      let width = width(panel)
       for tap in 0..<taps {
         kernels.pack(
-          source + tapOffset(tap) + row * rowStep, rowStep, columnStep, min(Self.rowBlock, rows - row), valid(panel),
-          packed + (tap * rows + row) * width, width)
+          source + tapOffset(tap) + row * rowStep + first(panel) * columnStep, rowStep, columnStep,
+          min(Self.rowBlock, rows - row), valid(panel),
+          packed + first(panel) * taps * rows + (tap * rows + row) * width, width)
       }
     }
   }
 
-  /// The inverse of ``pack``, of the sum of several packed matrices `chunkStep` floats apart.
+  /// The inverse of ``pack``, of the sum of several packed matrices `chunkStep` floats apart, of `paddedDepth` rows
+  /// each. The sums are left in `packed`.
   func unpack(
-    _ packed: UnsafePointer<Float>, chunks: Int, chunkStep: Int, rowStep: Int, columnStep: Int, rows: Int, taps: Int,
-    panel: Int, into matrix: UnsafeMutablePointer<Float>
+    _ block: Int, of packed: UnsafeMutablePointer<Float>, paddedDepth: Int, chunks: Int, chunkStep: Int, rowStep: Int,
+    columnStep: Int, rows: Int, taps: Int, into matrix: UnsafeMutablePointer<Float>
   ) {
-    let width = width(panel)
-    for row in stride(from: 0, to: rows, by: Self.rowBlock) {
-      for tap in 0..<taps {
-        kernels.unpack(
-          packed + (tap * rows + row) * width, width, chunks, chunkStep, min(Self.rowBlock, rows - row), valid(panel),
-          matrix + tap + row * rowStep, rowStep, columnStep)
-      }
+    let row = block * Self.rowBlock
+    for panel in 0..<count {
+      let width = width(panel)
+      kernels.unpack(
+        packed + first(panel) * paddedDepth + row * width, width, rows * width, taps, chunks, chunkStep,
+        min(Self.rowBlock, rows - row), valid(panel), matrix + row * rowStep + first(panel) * columnStep, rowStep,
+        columnStep)
     }
   }
 }

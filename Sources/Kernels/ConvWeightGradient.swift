@@ -39,14 +39,13 @@ extension Convolution {
       grid.run(block, of: &product, rows: grid.chunks[chunk])
     }
     let taps = g.kernel.count
-    pool.parallel(g.groups * panels.count, cost: g.weightCount * grid.chunks.count) { task in
-      let (group, panel) = task.quotientAndRemainder(dividingBy: panels.count)
-      let first = panels.first(panel)
+    let blocks = divideUp(g.groupInChannels, Panels.rowBlock)
+    pool.parallel(g.groups * blocks, cost: g.weightCount * grid.chunks.count) { task in
+      let (group, block) = task.quotientAndRemainder(dividingBy: blocks)
       panels.unpack(
-        workspace + group * grid.partialSize + first * grid.paddedDepth, chunks: grid.chunks.count,
+        block, of: workspace + group * grid.partialSize, paddedDepth: grid.paddedDepth, chunks: grid.chunks.count,
         chunkStep: chunkStep, rowStep: isDense ? g.outChannels : taps, columnStep: isDense ? 1 : g.patchDepth,
-        rows: g.groupInChannels, taps: taps, panel: panel,
-        into: dw + (isDense ? first : (group * g.groupOutChannels + first) * g.patchDepth))
+        rows: g.groupInChannels, taps: taps, into: dw + group * g.groupOutChannels * g.patchDepth)
     }
   }
 
@@ -100,7 +99,7 @@ extension Convolution {
           $0, x, dy, workspace + chunk * taps * width, lines.lowerBound, lines.upperBound, 0, g.inChannels)
       }
     }
-    kernels.unpack(workspace, width, chunks.count, taps * width, taps, g.inChannels, dw, 1, taps)
+    kernels.unpack(workspace, width, width, taps, chunks.count, taps * width, 1, g.inChannels, dw, taps, taps)
   }
 }
 

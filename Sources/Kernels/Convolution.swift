@@ -68,8 +68,8 @@ package enum Convolution {
     }
   }
 
-  /// The gradient of x from that of y, with weights from ``packInputGradient(_:into:_:pool:isa:)``. Writes every element
-  /// of dx, zeros where no output depends on it.
+  /// The gradient of x from that of y, with weights from ``packInputGradient(_:into:_:pool:isa:)``. Writes every
+  /// element of dx, zeros where no output depends on it.
   package static func inputGradient(
     _ dy: Input, weights: Input, into dx: Output, _ g: ConvGeometry, pool: ThreadPool, isa: InstructionSet = .best
   ) {

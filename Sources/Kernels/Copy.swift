@@ -7,14 +7,14 @@ package enum CopyKernel {
   /// the buffers must not overlap.
   package static func strided(
     from source: UnsafePointer<Float>, _ sourceStrides: [Int], to destination: UnsafeMutablePointer<Float>,
-    _ destinationStrides: [Int], extents: [Int], pool: ThreadPool, isa: ck_isa = ck_best_isa()
+    _ destinationStrides: [Int], extents: [Int], pool: ThreadPool, isa: InstructionSet = .best
   ) {
     guard !extents.contains(0) else { return }
     let order = extents.indices.sorted { abs(destinationStrides[$0]) > abs(destinationStrides[$1]) }
     let loop = StridedLoop(
       extents: order.map { extents[$0] },
       strides: [order.map { sourceStrides[$0] }, order.map { destinationStrides[$0] }])
-    let kernels = isa.kernels
+    let kernels = isa.pointwise
     let last = loop.extents.count - 1
     let (from, to) = (loop.strides[0][last], loop.strides[1][last])
     let across = to == 1 && from != 1 ? loop.strides[0].firstIndex(of: 1) : nil
@@ -50,7 +50,7 @@ package enum CopyKernel {
   /// [batch, rows, columns] to [batch, columns, rows]: NCHW to NHWC with rows = C and columns = the pixels, and back.
   package static func transpose(
     _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, batch: Int, rows: Int, columns: Int, pool: ThreadPool,
-    isa: ck_isa = ck_best_isa()
+    isa: InstructionSet = .best
   ) {
     strided(
       from: x, [rows * columns, 1, columns], to: y, [rows * columns, rows, 1], extents: [batch, columns, rows],
@@ -58,18 +58,18 @@ package enum CopyKernel {
   }
 
   package static func fill(
-    _ y: UnsafeMutablePointer<Float>, count: Int, value: Float, pool: ThreadPool, isa: ck_isa = ck_best_isa()
+    _ y: UnsafeMutablePointer<Float>, count: Int, value: Float, pool: ThreadPool, isa: InstructionSet = .best
   ) {
-    let fill = isa.kernels.fill!
+    let fill = isa.pointwise.fill!
     pool.chunks(count) { fill(y + $0.lowerBound, $0.count, value) }
   }
 
   /// y += x, the sum of gradients that reach one value along several paths.
   package static func accumulate(
     _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, count: Int, pool: ThreadPool,
-    isa: ck_isa = ck_best_isa()
+    isa: InstructionSet = .best
   ) {
-    let accumulate = isa.kernels.accumulate!
+    let accumulate = isa.pointwise.accumulate!
     pool.chunks(count) { accumulate(x + $0.lowerBound, y + $0.lowerBound, $0.count) }
   }
 
@@ -77,7 +77,7 @@ package enum CopyKernel {
   /// elements on each axis, filled with `value`.
   package static func pad(
     _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, extents: [Int], before: [Int], after: [Int],
-    value: Float, pool: ThreadPool, isa: ck_isa = ck_best_isa()
+    value: Float, pool: ThreadPool, isa: InstructionSet = .best
   ) {
     let padded = extents.indices.map { before[$0] + extents[$0] + after[$0] }
     let strides = StridedLoop.dense(padded)

@@ -31,38 +31,37 @@ package struct CrossEntropyKernel: Sendable {
   ///
   /// - Parameters:
   ///   - weights: [classes], or nil for all 1.
-  ///   - logSumExp: [rows], written for ``backward``.
   /// - Throws: the first label outside 0 ..< classes; nothing is computed then.
   package func forward(
     _ logits: UnsafePointer<Float>, labels: UnsafePointer<Int32>, weights: UnsafePointer<Float>? = nil,
-    logSumExp: UnsafeMutablePointer<Float>, workspace: UnsafeMutableRawPointer, pool: ThreadPool,
-    isa: ck_isa = ck_best_isa()
+    workspace: UnsafeMutableRawPointer, pool: ThreadPool,
+    isa: InstructionSet = .best
   ) throws(LabelOutOfRange) -> Float {
     try check(labels)
-    let kernel = isa.kernels.cross_entropy!
+    let kernel = isa.pointwise.cross_entropy!
     let p = parameters(weights)
     let losses = workspace.assumingMemoryBound(to: Double.self)
     pool.rowChunks(rows, width: classes) { range in
-      for row in range { losses[row] = kernel(p, logits + row * classes, labels[row], logSumExp + row) }
+      for row in range { losses[row] = kernel(p, logits + row * classes, labels[row]) }
     }
     return Float((0..<rows).reduce(0) { $0 + losses[$1] } / labelWeight(labels, weights))
   }
 
-  /// dlogits = dloss * the gradient of the mean loss; dlogits may be logits.
+  /// dlogits = dloss * the gradient of the mean loss; dlogits must be memory of its own.
   ///
   /// - Throws: the first label outside 0 ..< classes; nothing is computed then.
   package func backward(
     _ logits: UnsafePointer<Float>, labels: UnsafePointer<Int32>, weights: UnsafePointer<Float>? = nil,
-    logSumExp: UnsafePointer<Float>, dloss: Float, dlogits: UnsafeMutablePointer<Float>, pool: ThreadPool,
-    isa: ck_isa = ck_best_isa()
+    dloss: Float, dlogits: UnsafeMutablePointer<Float>, pool: ThreadPool,
+    isa: InstructionSet = .best
   ) throws(LabelOutOfRange) {
     try check(labels)
-    let kernel = isa.kernels.cross_entropy_backward!
+    let kernel = isa.pointwise.cross_entropy_backward!
     let p = parameters(weights)
     let scale = Float(Double(dloss) / labelWeight(labels, weights))
     pool.rowChunks(rows, width: classes) { range in
       for row in range {
-        kernel(p, logits + row * classes, labels[row], logSumExp[row], scale, dlogits + row * classes)
+        kernel(p, logits + row * classes, labels[row], scale, dlogits + row * classes)
       }
     }
   }

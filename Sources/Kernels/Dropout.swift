@@ -8,9 +8,9 @@ package enum DropoutKernel {
   /// number in [0, 1), are at least `probability`, which is below 1.
   package static func apply(
     _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, count: Int, probability: Float, seed: UInt64,
-    stream: UInt64, pool: ThreadPool, isa: ck_isa = ck_best_isa()
+    stream: UInt64, pool: ThreadPool, isa: InstructionSet = .best
   ) {
-    let dropout = isa.kernels.dropout!
+    let dropout = isa.pointwise.dropout!
     let p = ck_dropout(seed: seed, stream: stream, probability: probability, scale: 1 / (1 - probability))
     pool.chunks(count) { range in
       let i = range.lowerBound

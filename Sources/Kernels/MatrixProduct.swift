@@ -28,11 +28,10 @@ extension Convolution {
     }
     let packed = workspace + transposedSize(m: m, k: k, transposeA)
     let panels = Panels(n, kernels)
-    pool.parallel(panels.count, cost: k * n) { panel in
-      let first = panels.first(panel)
+    pool.parallel(divideUp(k, Panels.rowBlock), cost: k * n) { block in
       panels.pack(
-        b + first * (transposeB ? k : 1), rowStep: transposeB ? 1 : n, columnStep: transposeB ? k : 1, rows: k, taps: 1,
-        tapOffset: { _ in 0 }, panel: panel, into: packed + first * k)
+        block, of: b, rowStep: transposeB ? 1 : n, columnStep: transposeB ? k : 1, rows: k, taps: 1,
+        tapOffset: { _ in 0 }, into: packed)
     }
     forward(
       a, weights: packed, into: c, .linear(rows: m, inputs: k, outputs: n), epilogue: epilogue, pool: pool, isa: isa)

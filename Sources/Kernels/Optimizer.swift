@@ -42,9 +42,9 @@ package struct SGDKernel: Sendable {
   /// - Parameter velocity: starts as zeros; nil stands for no momentum.
   package func update(
     _ parameter: UnsafeMutablePointer<Float>, gradient: UnsafePointer<Float>, velocity: UnsafeMutablePointer<Float>?,
-    count: Int, pool: ThreadPool, isa: ck_isa = ck_best_isa()
+    count: Int, pool: ThreadPool, isa: InstructionSet = .best
   ) {
-    let sgd = isa.kernels.sgd!
+    let sgd = isa.pointwise.sgd!
     let p = ck_sgd(
       rate: rate, momentum: momentum, gradient_scale: gradientScale, coupled_decay: decay.coupledRate,
       keep: decay.keep(rate: rate), nesterov: nesterov ? 1 : 0)
@@ -82,9 +82,9 @@ package struct AdamKernel: Sendable {
   ///   - step: 1 for the first update.
   package func update(
     _ parameter: UnsafeMutablePointer<Float>, gradient: UnsafePointer<Float>, mean: UnsafeMutablePointer<Float>,
-    variance: UnsafeMutablePointer<Float>, step: Int, count: Int, pool: ThreadPool, isa: ck_isa = ck_best_isa()
+    variance: UnsafeMutablePointer<Float>, step: Int, count: Int, pool: ThreadPool, isa: InstructionSet = .best
   ) {
-    let adam = isa.kernels.adam!
+    let adam = isa.pointwise.adam!
     let p = ck_adam(
       step: Float(Double(rate) / (1 - pow(beta1, Double(step)))),
       root_correction: Float((1 - pow(beta2, Double(step))).squareRoot()), one_minus_beta1: Float(1 - beta1),

@@ -56,9 +56,9 @@ package struct PoolGeometry: Hashable, Sendable {
   /// input map (the first of equals), which ``maxBackward`` needs. A window that misses the input gives -inf, index -1.
   package func maxForward(
     _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, indices: UnsafeMutablePointer<Int32>?,
-    pool: ThreadPool, isa: ck_isa = ck_best_isa()
+    pool: ThreadPool, isa: InstructionSet = .best
   ) {
-    let kernel = isa.kernels.max_pool!
+    let kernel = isa.pointwise.max_pool!
     var geometry = cGeometry(countsPadding: false)
     withUnsafePointer(to: &geometry) { g in
       eachRow(of: output, pool: pool) { kernel(g, $0, x, y, indices) }
@@ -68,9 +68,9 @@ package struct PoolGeometry: Hashable, Sendable {
   /// dx = the sum of dy over the windows that each element won. Writes every element of dx.
   package func maxBackward(
     _ dy: UnsafePointer<Float>, indices: UnsafePointer<Int32>, _ dx: UnsafeMutablePointer<Float>, pool: ThreadPool,
-    isa: ck_isa = ck_best_isa()
+    isa: InstructionSet = .best
   ) {
-    let kernel = isa.kernels.max_pool_backward!
+    let kernel = isa.pointwise.max_pool_backward!
     var geometry = cGeometry(countsPadding: false)
     withUnsafePointer(to: &geometry) { g in
       eachRow(of: input, pool: pool) { kernel(g, $0, dy, indices, dx) }
@@ -82,10 +82,10 @@ package struct PoolGeometry: Hashable, Sendable {
   /// - Parameter countsPadding: whether the divisor counts taps on the padding. A window of no taps gives 0.
   package func averageForward(
     _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, countsPadding: Bool, pool: ThreadPool,
-    isa: ck_isa = ck_best_isa()
+    isa: InstructionSet = .best
   ) {
     if isGlobal { return globalAverage(x, y, pool: pool, isa: isa) }
-    let kernel = isa.kernels.average_pool!
+    let kernel = isa.pointwise.average_pool!
     var geometry = cGeometry(countsPadding: countsPadding)
     withUnsafePointer(to: &geometry) { g in
       eachRow(of: output, pool: pool) { kernel(g, $0, x, y) }
@@ -95,9 +95,9 @@ package struct PoolGeometry: Hashable, Sendable {
   /// dx = the sum of dy / divisor over the windows that cover each element. Writes every element of dx.
   package func averageBackward(
     _ dy: UnsafePointer<Float>, _ dx: UnsafeMutablePointer<Float>, countsPadding: Bool, pool: ThreadPool,
-    isa: ck_isa = ck_best_isa()
+    isa: InstructionSet = .best
   ) {
-    let kernel = isa.kernels.average_pool_backward!
+    let kernel = isa.pointwise.average_pool_backward!
     var geometry = cGeometry(countsPadding: countsPadding)
     withUnsafePointer(to: &geometry) { g in
       eachRow(of: input, pool: pool) { kernel(g, $0, dy, dx) }
@@ -105,9 +105,9 @@ package struct PoolGeometry: Hashable, Sendable {
   }
 
   private func globalAverage(
-    _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, pool: ThreadPool, isa: ck_isa
+    _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, pool: ThreadPool, isa: InstructionSet
   ) {
-    let reduce = isa.kernels.reduce_columns!
+    let reduce = isa.pointwise.reduce_columns!
     let positions = input.x * input.y * input.z
     pool.rowChunks(batch, width: positions * channels) { samples in
       withUnsafeTemporaryAllocation(of: Double.self, capacity: channels) { sums in

@@ -41,10 +41,10 @@ package enum ReductionKernel: CaseIterable, Sendable {
   /// y (dense, the kept axes in order) = the reduction of x over `axes`. The mean of no elements is NaN.
   package func apply(
     _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, extents: [Int], axes: Set<Int>,
-    workspace: UnsafeMutableRawPointer, pool: ThreadPool, isa: ck_isa = ck_best_isa()
+    workspace: UnsafeMutableRawPointer, pool: ThreadPool, isa: InstructionSet = .best
   ) {
     let plan = ReductionPlan(extents: extents, axes: axes)
-    let kernels = isa.kernels
+    let kernels = isa.pointwise
     let partials = workspace.assumingMemoryBound(to: Double.self)
     partials.initialize(repeating: identity, count: plan.partials)
 
@@ -82,24 +82,24 @@ package enum ReductionKernel: CaseIterable, Sendable {
   /// The column sums of [rows, columns]: a bias's gradient.
   package static func columnSums(
     _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, rows: Int, columns: Int,
-    workspace: UnsafeMutableRawPointer, pool: ThreadPool, isa: ck_isa = ck_best_isa()
+    workspace: UnsafeMutableRawPointer, pool: ThreadPool, isa: InstructionSet = .best
   ) {
     sum.apply(x, y, extents: [rows, columns], axes: [0], workspace: workspace, pool: pool, isa: isa)
   }
 
   /// The sum of squares over several buffers in order, for clipping by global norm.
   package static func sumOfSquares(
-    _ buffers: [UnsafeBufferPointer<Float>], pool: ThreadPool, isa: ck_isa = ck_best_isa()
+    _ buffers: [UnsafeBufferPointer<Float>], pool: ThreadPool, isa: InstructionSet = .best
   ) -> Double {
-    let reduce = isa.kernels.reduce!
+    let reduce = isa.pointwise.reduce!
     return forEachChunk(buffers, pool: pool) { reduce(CK_SUM_OF_SQUARES, $0, $1) }.reduce(0, +)
   }
 
   /// Whether no element is infinite or NaN.
   package static func allFinite(
-    _ x: UnsafePointer<Float>, count: Int, pool: ThreadPool, isa: ck_isa = ck_best_isa()
+    _ x: UnsafePointer<Float>, count: Int, pool: ThreadPool, isa: InstructionSet = .best
   ) -> Bool {
-    let check = isa.kernels.all_finite!
+    let check = isa.pointwise.all_finite!
     let buffer = UnsafeBufferPointer(start: x, count: count)
     return forEachChunk([buffer], pool: pool) { Double(check($0, $1)) }.allSatisfy { $0 == 1 }
   }

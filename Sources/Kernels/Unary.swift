@@ -26,10 +26,10 @@ package enum UnaryKernel: Hashable, Sendable {
   /// y = f(x); y may be x.
   package func apply(
     _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, count: Int, pool: ThreadPool,
-    isa: ck_isa = ck_best_isa()
+    isa: InstructionSet = .best
   ) {
     let (op, a, b) = kernel
-    let map = isa.kernels.map!
+    let map = isa.pointwise.map!
     pool.chunks(count) { map(op, x + $0.lowerBound, y + $0.lowerBound, $0.count, a, b) }
   }
 }

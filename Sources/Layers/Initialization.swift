@@ -42,7 +42,7 @@ public enum Initializer: Sendable {
   }
 
   private func random(_ shape: Shape, _ draw: (inout RandomStream) -> Float) -> Tensor {
-    if InitializationSeed.givesShapesOnly { return Tensor(shape: shape, dtype: .float32, storage: nil) }
+    guard InitializationSeed.current.drawsNumbers else { return Tensor(shape: shape, dtype: .float32, storage: nil) }
     var stream = InitializationSeed.current.nextStream()
     return Tensor(shape: shape, of: Float.self) { buffer in
       for index in buffer.indices { buffer[index] = draw(&stream) }
@@ -55,19 +55,22 @@ public func withSeed<Result>(_ seed: UInt64, _ body: () throws -> Result) rethro
   try InitializationSeed.$current.withValue(InitializationSeed(seed), operation: body)
 }
 
-/// Runs `body` with random initializers that give shapes without numbers, for a model whose every tensor a file
-/// replaces: until the file is known to fit, it costs neither time nor memory.
-package func withShapesOnly<Result>(_ body: () throws -> Result) rethrows -> Result {
-  try InitializationSeed.$givesShapesOnly.withValue(true, operation: body)
+/// Runs `body` with layers whose random parameters have a shape but no numbers and take no memory: enough to trace,
+/// summarise and plan a model of any size at once. Such a model cannot compute.
+public func withoutNumbers<Result>(_ body: () throws -> Result) rethrows -> Result {
+  try InitializationSeed.$current.withValue(InitializationSeed(0, drawsNumbers: false), operation: body)
 }
 
 private final class InitializationSeed: Sendable {
   @TaskLocal static var current = InitializationSeed(0)
-  @TaskLocal static var givesShapesOnly = false
+  let drawsNumbers: Bool
   private let seed: UInt64
   private let count = Atomic<UInt64>(0)
 
-  init(_ seed: UInt64) { self.seed = seed }
+  init(_ seed: UInt64, drawsNumbers: Bool = true) {
+    self.seed = seed
+    self.drawsNumbers = drawsNumbers
+  }
 
   /// A stream for the next tensor.
   func nextStream() -> RandomStream {

@@ -38,12 +38,23 @@ public enum ModelRegistry {
     throw ModelError(description: "there is no model named \"\(name)\"; the models are: \(names)")
   }
 
-  /// Generous limits that keep numbers of elements from overflowing.
+  /// Builds a model with parameters drawn from a seed.
+  public static func make(_ configuration: ModelConfiguration, seed: UInt64 = 0) throws(ModelError) -> any Layer {
+    let architecture = try checkedArchitecture(configuration)
+    return withSeed(seed) { architecture.make(configuration) }
+  }
+
+  /// Builds a model whose weights have shapes but no numbers: what a summary needs, in no time and memory.
+  public static func makeStructure(_ configuration: ModelConfiguration) throws(ModelError) -> any Layer {
+    let architecture = try checkedArchitecture(configuration)
+    return withoutNumbers { architecture.make(configuration) }
+  }
+
+  /// Generous limits, so that numbers of elements cannot overflow whatever a file says.
   private static let largestCount = 1 << 20
   private static let largestSide = 1 << 14
 
-  /// Builds a model with parameters drawn from a seed.
-  public static func make(_ configuration: ModelConfiguration, seed: UInt64 = 0) throws(ModelError) -> any Layer {
+  private static func checkedArchitecture(_ configuration: ModelConfiguration) throws(ModelError) -> Architecture {
     let architecture = try architecture(named: configuration.name)
     let minimum = architecture.minimumImageSize
     guard (1...largestCount).contains(configuration.classes), (1...largestCount).contains(configuration.channels) else {
@@ -55,12 +66,12 @@ public enum ModelRegistry {
       let size = configuration.imageSize.map(String.init).joined(separator: "x")
       throw ModelError(
         description: "\(configuration.name) needs images of at least \(minimum)x\(minimum), but they are \(size);"
-          + " give a larger --image-size or choose a shallower model")
+          + " use larger images or choose a shallower model")
     }
     guard configuration.imageSize.allSatisfy({ $0 <= largestSide }) else {
       let size = configuration.imageSize.map(String.init).joined(separator: "x")
-      throw ModelError(description: "\(configuration.name): images of \(size); \(largestSide) a side is the most")
+      throw ModelError(description: "\(configuration.name): images of \(size); the most is \(largestSide) a side")
     }
-    return withSeed(seed) { architecture.make(configuration) }
+    return architecture
   }
 }

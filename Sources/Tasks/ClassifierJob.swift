@@ -48,11 +48,13 @@ public struct ClassifierJob: Codable, Hashable, Sendable {
     ] {
       if let value { try require(value >= 1, option, value, "at least 1") }
     }
+    let warmUp = training.schedule.warmUpSteps
+    try require(warmUp >= 0, "warm-up", warmUp, "at least 0")
     let rate = optimizer.learningRate
     try require(rate > 0 && rate.isFinite, "learning-rate", rate, "positive")
     let decay = optimizer.weightDecay
     try require(decay >= 0 && decay.isFinite, "weight-decay", decay, "at least 0")
-    if let norm = optimizer.maximumGradientNorm { try require(norm > 0, "clip", norm, "positive") }
+    if let norm = optimizer.maximumGradientNorm { try require(norm > 0, "clip-norm", norm, "positive") }
     try require((0..<1).contains(labelSmoothing), "label-smoothing", labelSmoothing, "at least 0 and below 1")
     if case .fraction(let share) = validation {
       try require(share > 0 && share < 1, "validation", share, "above 0 and below 1, or a folder")

@@ -94,9 +94,9 @@ public final class ImageClassifier: Sendable {
         "\(path): the model has \(description.architecture.classes) outputs, but \(description.classNames.count) names")
     }
     let architecture = description.architecture
-    let shapes: any Layer
+    let structure: any Layer
     do {
-      shapes = try withShapesOnly { try ModelRegistry.make(architecture) }
+      structure = try ModelRegistry.makeStructure(architecture)
     } catch {
       throw TaskError("\(path): \(error)")
     }
@@ -105,7 +105,7 @@ public final class ImageClassifier: Sendable {
       throw TaskError(
         "\(path): the model takes inputs of \(architecture.inputShape()), but its pictures become \(rule.shape)")
     }
-    let model = try AnyLayer(shapes).loading(tensors, from: path)
+    let model = try AnyLayer(structure).loading(tensors, from: path)
     self.init(model, description)
   }
 

@@ -22,6 +22,18 @@ public struct Optimizer: Sendable {
     public var decaysVectors: Bool
     /// Gradients are scaled down to this norm, taken over all of them together, if theirs is larger.
     public var maximumGradientNorm: Double?
+
+    public init(
+      rule: Rule, learningRate: Double, weightDecay: Double = 0, isDecoupled: Bool = false, decaysVectors: Bool = true,
+      maximumGradientNorm: Double? = nil
+    ) {
+      self.rule = rule
+      self.learningRate = learningRate
+      self.weightDecay = weightDecay
+      self.isDecoupled = isDecoupled
+      self.decaysVectors = decaysVectors
+      self.maximumGradientNorm = maximumGradientNorm
+    }
   }
 
   public var settings: Settings

@@ -95,12 +95,17 @@ public final class TrainingStep<Model: Module> {
     let before = statistics.map { store[$0] }
     defer { restoreStatistics(before) }
     var culprit: String?
-    _ = try plan(for: batch).run(inputs(batch, step: step, learningRate: learningRate)) { name, operation, outputs in
+    try run(batch, step: step, learningRate: learningRate) { name, operation, outputs in
       guard outputs[0].contains(where: { !$0.isFinite }) else { return true }
       culprit = "\(name) (\(operation.name))"
       return false
     }
     return culprit ?? "the loss"
+  }
+
+  /// Takes a step and shows each kernel's outputs to an observer.
+  package func run(_ batch: Batch, step: Int, learningRate: Double, observer: @escaping StepObserver) throws {
+    _ = try plan(for: batch).run(inputs(batch, step: step, learningRate: learningRate), observer: observer)
   }
 
   private func inputs(_ batch: Batch, step: Int, learningRate: Double) throws -> [Tensor] {

@@ -23,11 +23,12 @@ import Testing
   static let cases: [(extents: [Int], a: Set<Int>, b: Set<Int>)] = [
     ([100_003], [], []), ([17], [], []), ([1000], [], [0]), ([1000], [0], []), ([1], [], []),
     ([999, 3], [], [0]), ([300, 64], [], [0]), ([300, 65], [0], []), ([50, 7], [1], []), ([50, 7], [], [1]),
-    ([2, 3, 4, 5, 6, 7], [1, 3], [0, 5]), ([2, 3, 4, 5, 6, 7], [0, 2, 4], [1, 3, 5]), ([5, 70], [0], [1]), ([0, 3], [], []),
+    ([2, 3, 4, 5, 6, 7], [1, 3], [0, 5]), ([2, 3, 4, 5, 6, 7], [0, 2, 4], [1, 3, 5]), ([5, 70], [0], [1]),
+    ([0, 3], [], []),
   ]
 
-  @Test(arguments: ck_isa.available, cases.indices)
-  func broadcasts(isa: ck_isa, index: Int) {
+  @Test(arguments: InstructionSet.available, cases.indices)
+  func broadcasts(isa: InstructionSet, index: Int) {
     let (extents, aBroadcast, bBroadcast) = Self.cases[index]
     let (aStrides, aCount) = Self.strides(extents, broadcast: aBroadcast)
     let (bStrides, bCount) = Self.strides(extents, broadcast: bBroadcast)
@@ -44,12 +45,12 @@ import Testing
         Self.reference(
           function, a.pointer[Self.offset(i, extents, aStrides)], b.pointer[Self.offset(i, extents, bStrides)])
       }
-      expectClose(y.values, expected, 1e-7, "\(function) \(extents)")
+      expectClose(y.values, expected, 2e-7, "\(function) \(extents)")
       #expect(y.isIntact)
     }
   }
 
-  @Test(arguments: ck_isa.available) func readsTransposedSides(isa: ck_isa) {
+  @Test(arguments: InstructionSet.available) func readsTransposedSides(isa: InstructionSet) {
     let (rows, columns) = (37, 41)
     let a = GuardedBuffer(random(rows * columns))
     let b = GuardedBuffer(random(rows * columns, seed: 2))
@@ -84,28 +85,31 @@ import Testing
 @Suite struct CopyTests {
   static let cases: [(extents: [Int], source: [Int], destination: [Int])] = [
     ([100_003], [1], [1]), ([1000], [0], [1]), ([1000], [3], [1]), ([1000], [1], [2]), ([30, 40], [1, 30], [40, 1]),
-    ([2, 3, 5, 7], [105, 35, 7, 1], [105, 1, 21, 3]), ([2, 64, 33, 31], [65_472, 1023, 31, 1], [65_472, 1, 1984, 64]),
+    ([2, 3, 5, 7], [105, 35, 7, 1], [105, 1, 21, 3]),
+    ([2, 64, 33, 31], [65_472, 1023, 31, 1], [65_472, 1, 1984, 64]),
     ([2, 3, 4, 5, 6, 7], [1, 2, 6, 24, 120, 720], [2520, 840, 210, 42, 7, 1]),
-    ([4, 5], [0, 1], [5, 1]), ([4, 5], [1, 0], [5, 1]), ([3, 20_000], [20_001, 1], [20_002, 1]), ([3, 0], [1, 1], [1, 1]),
+    ([4, 5], [0, 1], [5, 1]), ([4, 5], [1, 0], [5, 1]), ([3, 20_000], [20_001, 1], [20_002, 1]),
+    ([3, 0], [1, 1], [1, 1]),
   ]
 
-  @Test(arguments: ck_isa.available, cases.indices)
-  func copiesStrided(isa: ck_isa, index: Int) {
+  @Test(arguments: InstructionSet.available, cases.indices)
+  func copiesStrided(isa: InstructionSet, index: Int) {
     let (extents, from, to) = Self.cases[index]
     func length(_ strides: [Int]) -> Int { zip(extents, strides).reduce(1) { $0 + max(0, $1.0 - 1) * $1.1 } }
     let x = GuardedBuffer(random(length(from)))
     let y = GuardedBuffer(count: length(to))
     var expected = y.bits
+    let bits = x.bits
     for i in 0..<extents.reduce(1, *) {
-      expected[BinaryTests.offset(i, extents, to)] = x.bits[BinaryTests.offset(i, extents, from)]
+      expected[BinaryTests.offset(i, extents, to)] = bits[BinaryTests.offset(i, extents, from)]
     }
     CopyKernel.strided(from: x.pointer, from, to: y.pointer, to, extents: extents, pool: serialPool, isa: isa)
     #expect(y.bits == expected)
     #expect(y.isIntact)
   }
 
-  @Test(arguments: ck_isa.available, [(2, 3, 1000), (3, 64, 49), (1, 17, 33), (1, 1, 5), (2, 130, 4)])
-  func transposes(isa: ck_isa, size: (batch: Int, rows: Int, columns: Int)) {
+  @Test(arguments: InstructionSet.available, [(2, 3, 1000), (3, 64, 49), (1, 17, 33), (1, 1, 5), (2, 130, 4)])
+  func transposes(isa: InstructionSet, size: (batch: Int, rows: Int, columns: Int)) {
     let (batch, rows, columns) = size
     let x = GuardedBuffer(random(batch * rows * columns))
     let y = GuardedBuffer(count: x.count)
@@ -117,7 +121,7 @@ import Testing
     #expect(y.isIntact)
   }
 
-  @Test(arguments: ck_isa.available) func fillsAccumulatesAndPads(isa: ck_isa) {
+  @Test(arguments: InstructionSet.available) func fillsAccumulatesAndPads(isa: InstructionSet) {
     for count in sizes {
       let y = GuardedBuffer(count: count)
       CopyKernel.fill(y.pointer, count: count, value: 2.5, pool: serialPool, isa: isa)

@@ -3,8 +3,8 @@ import Kernels
 import Testing
 
 @Suite struct DropoutTests {
-  @Test(arguments: ck_isa.available, sizes)
-  func drawsFromRandomStream(isa: ck_isa, count: Int) {
+  @Test(arguments: InstructionSet.available, sizes)
+  func drawsFromRandomStream(isa: InstructionSet, count: Int) {
     let (seed, stream): (UInt64, UInt64) = (0x1234_5678_9abc_def0, 0xfedc_ba98_7654_3210)
     let x = GuardedBuffer(random(count))
     let y = GuardedBuffer(count: count)

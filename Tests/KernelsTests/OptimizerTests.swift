@@ -14,8 +14,8 @@ import Testing
   ]
 
   /// Gradients come at half their size, for the gradient scale to undo.
-  @Test(arguments: ck_isa.available, sgd.indices)
-  func sgdAgreesWithPyTorch(isa: ck_isa, index: Int) throws {
+  @Test(arguments: InstructionSet.available, sgd.indices)
+  func sgdAgreesWithPyTorch(isa: InstructionSet, index: Int) throws {
     var (name, kernel) = Self.sgd[index]
     kernel.gradientScale = 2
     let parameter = GuardedBuffer(wave(33))
@@ -30,8 +30,8 @@ import Testing
     #expect(parameter.isIntact && velocity.isIntact)
   }
 
-  @Test(arguments: ck_isa.available, adam.indices)
-  func adamAgreesWithPyTorch(isa: ck_isa, index: Int) throws {
+  @Test(arguments: InstructionSet.available, adam.indices)
+  func adamAgreesWithPyTorch(isa: InstructionSet, index: Int) throws {
     var (name, kernel) = Self.adam[index]
     kernel.gradientScale = 2
     let parameter = GuardedBuffer(wave(33))
@@ -47,8 +47,8 @@ import Testing
     #expect(parameter.isIntact && mean.isIntact && variance.isIntact)
   }
 
-  @Test(arguments: ck_isa.available, sizes)
-  func decoupledDecayAndOddSizes(isa: ck_isa, count: Int) {
+  @Test(arguments: InstructionSet.available, sizes)
+  func decoupledDecayAndOddSizes(isa: InstructionSet, count: Int) {
     let kernel = SGDKernel(rate: 0.5, momentum: 0.5, decay: .decoupled(0.1))
     let start = random(count)
     let parameter = GuardedBuffer(start)

@@ -64,15 +64,16 @@ let pytorch: [String: [Float]] = {
 
 /// Whether two tensors agree to |a - b| <= tolerance * max(1, |b|), NaN equal to NaN.
 func expectClose(
-  _ actual: [Float], _ expected: [some BinaryFloatingPoint], _ tolerance: Double, _ comment: String = "",
+  _ actual: some Collection<Float>, _ expected: some Collection<some BinaryFloatingPoint>, _ tolerance: Double,
+  _ comment: String = "",
   sourceLocation: SourceLocation = #_sourceLocation
 ) {
   guard actual.count == expected.count else {
     Issue.record("\(actual.count) elements, expected \(expected.count) \(comment)", sourceLocation: sourceLocation)
     return
   }
-  for i in actual.indices {
-    let (a, b) = (Double(actual[i]), Double(expected[i]))
+  for (i, pair) in zip(actual, expected).enumerated() {
+    let (a, b) = (Double(pair.0), Double(pair.1))
     if a == b || a.isNaN && b.isNaN || abs(a - b) <= tolerance * max(1, abs(b)) { continue }
     Issue.record("element \(i) is \(a), expected \(b) \(comment)", sourceLocation: sourceLocation)
     return

@@ -35,8 +35,8 @@ import Testing
     g.batch * g.channels * extents.x * extents.y * extents.z
   }
 
-  @Test(arguments: ck_isa.available, ["max 1", "max 2", "max 3"])
-  func maxAgreesWithPyTorch(isa: ck_isa, name: String) throws {
+  @Test(arguments: InstructionSet.available, ["max 1", "max 2", "max 3"])
+  func maxAgreesWithPyTorch(isa: InstructionSet, name: String) throws {
     let g = Self.geometry(name)
     let x = GuardedBuffer(wave(Self.count(g, g.input)))
     let y = GuardedBuffer(count: Self.count(g, g.output))
@@ -55,8 +55,8 @@ import Testing
     #expect(y.isIntact && plain.isIntact && indices.isIntact && dx.isIntact)
   }
 
-  @Test(arguments: ck_isa.available, ["average 1", "average 2", "average 2 padding", "average 3"])
-  func averageAgreesWithPyTorch(isa: ck_isa, name: String) throws {
+  @Test(arguments: InstructionSet.available, ["average 1", "average 2", "average 2 padding", "average 3"])
+  func averageAgreesWithPyTorch(isa: InstructionSet, name: String) throws {
     let g = Self.geometry(name)
     let countsPadding = name != "average 2"
     let x = GuardedBuffer(wave(Self.count(g, g.input)))
@@ -71,8 +71,8 @@ import Testing
   }
 
   /// Windows of many sizes and wide channels, against a plain loop.
-  @Test(arguments: ck_isa.available, [1, 7, 15, 16, 17, 64, 67, 150])
-  func agreesWithPlainLoops(isa: ck_isa, channels: Int) {
+  @Test(arguments: InstructionSet.available, [1, 7, 15, 16, 17, 64, 67, 150])
+  func agreesWithPlainLoops(isa: InstructionSet, channels: Int) {
     let g = PoolGeometry(
       batch: 2, channels: channels, input: [3, 10, 11], kernel: [2, 3, 3], stride: [1, 2, 3], dilation: [1, 1, 2],
       paddingBefore: [0, 1, 2], paddingAfter: [1, 1, 0], output: [3, 5, 3])
@@ -132,8 +132,8 @@ import Testing
     #expect(y.isIntact && indices.isIntact && average.isIntact && dx.isIntact && averageDx.isIntact)
   }
 
-  @Test(arguments: ck_isa.available, [1, 17, 100])
-  func globalAverage(isa: ck_isa, channels: Int) {
+  @Test(arguments: InstructionSet.available, [1, 17, 100])
+  func globalAverage(isa: InstructionSet, channels: Int) {
     let g = PoolGeometry(
       batch: 3, channels: channels, input: [1, 7, 9], kernel: [1, 7, 9], stride: .one, output: .one)
     let x = GuardedBuffer(random(Self.count(g, g.input)))

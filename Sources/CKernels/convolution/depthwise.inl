@@ -81,6 +81,14 @@ CK_DEPTHWISE(depthwise_3, CK_DEPTHWISE_POSITIONS, 3)
 CK_DEPTHWISE(depthwise_5, CK_DEPTHWISE_POSITIONS, 5)
 CK_DEPTHWISE(depthwise_7, CK_DEPTHWISE_POSITIONS, 7)
 
+/// Fetches what the next output line reads anew beneath the positions at hand: the processor does not foresee it, and
+/// memory, not arithmetic, bounds a depthwise convolution.
+CK_INLINE void prefetch_lines(const ck_patches *g, const float *x) {
+  const long count = CK_DEPTHWISE_POSITIONS * g->stride.width * g->pixel;
+  for (long h = 0; h < g->stride.height; h++, x += g->input.width * g->pixel)
+    for (long i = 0; i < count; i += 16) __builtin_prefetch(x + i, 0, 2);
+}
+
 static void depthwise(const ck_depthwise *p, long line, long line_end) {
   const ck_patches *g = &p->patches;
   const int is_unit = g->stride.width == 1 && g->dilation.width == 1;
@@ -103,6 +111,7 @@ static void depthwise(const ck_depthwise *p, long line, long line_end) {
       const float *x = p->x + (x_line + start) * g->pixel;
       if (w + CK_DEPTHWISE_POSITIONS <= g->output.width && start >= 0 && start + reach < g->input.width) {
         const tap_range width = {0, g->kernel.width};
+        prefetch_lines(g, x + g->kernel.height * g->dilation.height * g->input.width * g->pixel);
         several(p, x, depth, height, width, place + w * p->strides.width);
         w += CK_DEPTHWISE_POSITIONS;
       } else {

@@ -2,7 +2,7 @@
 
 /// Patch columns copied at a time, and rows of them; with the panel of dy they stay in the second-level cache.
 #define CK_OUTER_DEPTH (CK_TILE_ROWS * (CK_TILE_ROWS == 14 ? 8 : 16))
-#define CK_OUTER_ROWS 192
+#define CK_OUTER_ROWS 256
 
 CK_TILES(outer_tile, 1, CK_OUTER_DEPTH)
 
@@ -14,8 +14,11 @@ static void outer_product(const ck_outer_product *p, long row, long row_end, lon
   const long depth = patches->kernel.depth * patches->kernel.height * patches->kernel.width * patches->channels;
   const long padded_depth = (depth + CK_TILE_ROWS - 1) / CK_TILE_ROWS * CK_TILE_ROWS;
 
-  for (long first = row; first < row_end; first += CK_OUTER_ROWS) {
-    const long rows = row_end - first < CK_OUTER_ROWS ? row_end - first : CK_OUTER_ROWS;
+  const long blocks = (row_end - row + CK_OUTER_ROWS - 1) / CK_OUTER_ROWS;
+  const long block_rows = blocks ? (row_end - row + blocks - 1) / blocks : 0;
+
+  for (long first = row; first < row_end; first += block_rows) {
+    const long rows = row_end - first < block_rows ? row_end - first : block_rows;
     copy_patches(patches, p->x, position_of(patches, first), rows, k, k_end, a, CK_OUTER_DEPTH);
     for (long j = panel; j < panel_end; j++) {
       const long vectors = panel_vectors(p->columns, j);

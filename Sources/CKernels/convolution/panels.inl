@@ -18,23 +18,27 @@ static void pack_block(const float *source, long row_step, long column_step, lon
     for (long c = columns; c < packed_step; c++) packed[r * packed_step + c] = 0;
 }
 
-/// The inverse of pack_block, of the sum of several packed matrices, `chunk_step` floats apart.
-static void unpack_block(const float *packed, long packed_step, long chunks, long chunk_step, long rows, long columns,
-                         float *matrix, long row_step, long column_step) {
-  for (long r = 0; r < rows; r++)
-    for (long c = 0; c < columns; c += CK_VW) {
-      const float *from = packed + r * packed_step + c;
-      vf sum = vload(from);
-      for (long chunk = 1; chunk < chunks; chunk++) sum += vload(from + chunk * chunk_step);
-      if (column_step == 1) {
-        store_part(matrix + r * row_step + c, sum, columns - c);
-        continue;
+/// The inverse of pack_block for all taps of some rows, of the sum of several packed matrices, added in place.
+/// Elements are written in the order in which they lie: scattered writes, at distances near powers of two, would evict
+/// one another.
+static void unpack_block(float *packed, long packed_step, long tap_step, long taps, long chunks, long chunk_step,
+                         long rows, long columns, float *matrix, long row_step, long column_step) {
+  for (long t = 0; t < taps && chunks > 1; t++)
+    for (long r = 0; r < rows; r++)
+      for (long c = 0; c < columns; c += CK_VW) {
+        float *to = packed + t * tap_step + r * packed_step + c;
+        vf sum = vload(to);
+        for (long chunk = 1; chunk < chunks; chunk++) sum += vload(to + chunk * chunk_step);
+        vstore(to, sum);
       }
-      float lanes[CK_VW];
-      vstore(lanes, sum);
-      const long count = columns - c < CK_VW ? columns - c : CK_VW;
-      for (long lane = 0; lane < count; lane++) matrix[r * row_step + (c + lane) * column_step] = lanes[lane];
-    }
+  if (column_step == 1) {
+    for (long r = 0; r < rows; r++) memcpy(matrix + r * row_step, packed + r * packed_step, columns * sizeof(float));
+    return;
+  }
+  for (long c = 0; c < columns; c++)
+    for (long r = 0; r < rows; r++)
+      for (long t = 0; t < taps; t++)
+        matrix[t + r * row_step + c * column_step] = packed[t * tap_step + r * packed_step + c];
 }
 
 static void column_sums(const float *matrix, long rows, long row_step, long columns, float *sums) {

@@ -1,8 +1,8 @@
 // Copies a few rows of the patch matrix to a dense buffer; everything particular to convolution (stride, dilation,
 // padding, groups) happens here, once per element, and the products see plain matrices.
 //
-// Copies run a vector or two at a time and may write up to CK_SPARE floats too far: what comes later overwrites them, and
-// buffers end with as many spare floats.
+// Copies run a vector or two at a time and may write up to CK_SPARE floats too far: what comes later overwrites them,
+// and buffers end with as many spare floats.
 
 #define CK_SPARE (2 * CK_VW)
 
@@ -116,7 +116,8 @@ static void copy_patches(const ck_patches *p, const float *x, position at, long 
       if ((unsigned long)d >= (unsigned long)p->input.depth || (unsigned long)h >= (unsigned long)p->input.height)
         next = zero_floats(next, last - first);
       else if (is_line_inside)
-        next = copy_floats(next, image + (d * p->input.height + h) * x_line + start * p->channels + first, last - first);
+        next = copy_floats(next, image + (d * p->input.height + h) * x_line + start * p->channels + first,
+                           last - first);
       else
         next = copy_line(p, image + (d * p->input.height + h) * x_line, start, first, last, next);
       if (++tap_height == kernel.height) tap_height = 0, tap_depth++;

@@ -3,6 +3,7 @@
 /// Patch columns copied at a time: with a tile's rows they stay in the first-level cache.
 #define CK_PRODUCT_DEPTH 384
 #define CK_PRODUCT_STEP (CK_PRODUCT_DEPTH + 16)
+/// Most panels of one call.
 #define CK_PRODUCT_PANELS 16
 /// Tiles whose sums are kept while a block of the weights, in the second-level cache, is multiplied with their rows.
 #define CK_PRODUCT_TILES 64

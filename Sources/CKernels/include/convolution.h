@@ -95,9 +95,11 @@ typedef struct {
   /// packed_step.
   void (*pack)(const float *source, long row_step, long column_step, long rows, long columns, float *packed,
                long packed_step);
-  /// matrix[r * row_step + c * column_step] = sum over chunks of packed[chunk * chunk_step + r * packed_step + c].
-  void (*unpack)(const float *packed, long packed_step, long chunks, long chunk_step, long rows, long columns,
-                 float *matrix, long row_step, long column_step);
+  /// matrix[tap + r * row_step + c * column_step] = sum over chunks of
+  /// packed[chunk * chunk_step + tap * tap_step + r * packed_step + c]; one tap only if column_step is 1. The sums are
+  /// left in `packed`.
+  void (*unpack)(float *packed, long packed_step, long tap_step, long taps, long chunks, long chunk_step, long rows,
+                 long columns, float *matrix, long row_step, long column_step);
   /// sums[c] = sum over rows of matrix[row * row_step + c], for c in [0, columns).
   void (*column_sums)(const float *matrix, long rows, long row_step, long columns, float *sums);
 } ck_convolution_kernels;

@@ -119,7 +119,8 @@ typedef struct {
   void (*max_pool)(const ck_pool *g, const long position[3], const float *x, float *y, int32_t *indices);
   void (*average_pool)(const ck_pool *g, const long position[3], const float *x, float *y);
   /// One row of input gradients at (batch, depth, height) = position.
-  void (*max_pool_backward)(const ck_pool *g, const long position[3], const float *dy, const int32_t *indices, float *dx);
+  void (*max_pool_backward)(const ck_pool *g, const long position[3], const float *dy, const int32_t *indices,
+                            float *dx);
   void (*average_pool_backward)(const ck_pool *g, const long position[3], const float *dy, float *dx);
 
   /// Adds rows to the running mean and M2 (sum of squared deviations) of the `seen` rows before, per channel.
@@ -135,9 +136,9 @@ typedef struct {
   void (*softmax)(const float *x, float *y, long n, long inner, int logarithm);
   void (*softmax_backward)(const float *dy, const float *y, float *dx, long n, long inner, int logarithm);
   /// The row's loss before division by the sum of weights; writes log(sum(exp(logits))).
-  double (*cross_entropy)(ck_cross_entropy p, const float *logits, int32_t label, float *log_sum_exp);
+  double (*cross_entropy)(ck_cross_entropy p, const float *logits, int32_t label);
   /// scale: the loss's gradient divided by the sum of weights.
-  void (*cross_entropy_backward)(ck_cross_entropy p, const float *logits, int32_t label, float log_sum_exp, float scale,
+  void (*cross_entropy_backward)(ck_cross_entropy p, const float *logits, int32_t label, float scale,
                                  float *dlogits);
 
   /// Elements first ..< first + n of a stream (first is a multiple of 4): y = x * scale where kept, else 0.

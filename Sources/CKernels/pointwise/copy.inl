@@ -23,19 +23,35 @@ CK_INLINE void transpose_block(const float *x, long x_stride, float *y, long y_s
   *(vf4_unaligned *)(y + 3 * y_stride) = __builtin_shufflevector(ab2, cd2, 2, 3, 6, 7);
 }
 
+/// Three dense rows to pixels of three: 4-wide stores overlap the next pixel, which is stored after; the last is exact.
+static void interleave3(const float *x, long x_stride, float *y, long columns) {
+  long c = 0;
+  for (; c + 5 <= columns; c += 4) {
+    const float *at = x + c;
+    vf4 a = *(const vf4_unaligned *)at, b = *(const vf4_unaligned *)(at + x_stride);
+    vf4 d = *(const vf4_unaligned *)(at + 2 * x_stride);
+    vf4 ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab2 = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    *(vf4_unaligned *)(y + 3 * c) = __builtin_shufflevector(ab, d, 0, 1, 4, 4);
+    *(vf4_unaligned *)(y + 3 * c + 3) = __builtin_shufflevector(ab, d, 2, 3, 5, 5);
+    *(vf4_unaligned *)(y + 3 * c + 6) = __builtin_shufflevector(ab2, d, 0, 1, 6, 6);
+    *(vf4_unaligned *)(y + 3 * c + 9) = __builtin_shufflevector(ab2, d, 2, 3, 7, 7);
+  }
+  for (; c < columns; c++)
+    for (long r = 0; r < 3; r++) y[3 * c + r] = x[r * x_stride + c];
+}
+
+/// In tiles, of whole cache lines on both sides, that are long along the rows of y (measured: the safest of nine).
 static void transpose(const float *x, long x_stride, float *y, long y_stride, long rows, long columns) {
-  const long tile = 32;  // a tile of both sides fits the first-level cache
-  for (long r0 = 0; r0 < rows; r0 += tile)
-    for (long c0 = 0; c0 < columns; c0 += tile) {
-      long r1 = r0 + tile < rows ? r0 + tile : rows, c1 = c0 + tile < columns ? c0 + tile : columns;
-      long r = r0;
-      for (; r + 4 <= r1; r += 4) {
-        long c = c0;
-        for (; c + 4 <= c1; c += 4) transpose_block(x + r * x_stride + c, x_stride, y + c * y_stride + r, y_stride);
-        for (; c < c1; c++)
-          for (long k = r; k < r + 4; k++) y[c * y_stride + k] = x[k * x_stride + c];
-      }
+  if (rows == 3 && y_stride == 3) return interleave3(x, x_stride, y, columns);
+  const long height = 64, width = 16;
+  for (long r0 = 0; r0 < rows; r0 += height)
+    for (long c0 = 0; c0 < columns; c0 += width) {
+      const long r1 = r0 + height < rows ? r0 + height : rows, c1 = c0 + width < columns ? c0 + width : columns;
+      const long whole_rows = r0 + (r1 - r0) / 4 * 4, whole_columns = c0 + (c1 - c0) / 4 * 4;
+      for (long c = c0; c < whole_columns; c += 4)
+        for (long r = r0; r < whole_rows; r += 4)
+          transpose_block(x + r * x_stride + c, x_stride, y + c * y_stride + r, y_stride);
       for (long c = c0; c < c1; c++)
-        for (long k = r; k < r1; k++) y[c * y_stride + k] = x[k * x_stride + c];
+        for (long r = c < whole_columns ? whole_rows : r0; r < r1; r++) y[c * y_stride + r] = x[r * x_stride + c];
     }
 }

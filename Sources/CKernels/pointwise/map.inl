@@ -77,7 +77,7 @@ CK_MAP(hard_swish, x * vclip(x + 3.0f, 0, 6) / 6.0f)
 CK_MAP_BACKWARD(hard_swish,
                 vselect(x <= vset(-3), vset(0), vselect(x >= vset(3), dy, dy * (x / 3.0f + 0.5f))))
 CK_MAP(hard_sigmoid, vclip(x + 3.0f, 0, 6) / 6.0f)
-CK_MAP_BACKWARD(hard_sigmoid, vselect((vi)(x <= vset(-3)) | (vi)(x >= vset(3)), vset(0), dy / 6.0f))
+CK_MAP_BACKWARD(hard_sigmoid, vselect((vi)(x > vset(-3)) & (vi)(x < vset(3)), dy / 6.0f, vset(0)))
 CK_MAP(elu, elu(x, a))
 CK_MAP_BACKWARD(elu, vselect(x <= vset(0), dy * a * vexp(x), dy))
 CK_MAP(selu, CK_SELU_SCALE * elu(x, CK_SELU_ALPHA))

@@ -1,40 +1,52 @@
 // Batch normalisation over rows of channels: a slab of up to four vectors of channels at a time, walked down the rows,
 // so that per-channel values stay in registers.
 
-/// Rows whose statistics are taken together: they stay in the first-level cache between the two passes.
-enum { moments_block = 128 };
+/// How many rows of a block give the shift of its statistics.
+enum { moments_shift_rows = 8 };
 
-/// Mean and M2 of one block, two passes, merged into the running ones (Chan, Golub, LeVeque 1979).
+/// Rows that all slabs walk before the next rows: few where rows are long, so that their pages stay mapped.
+CK_INLINE long block_rows(long channels) { return channels < 512 ? 128 : 32; }
+
+/// Mean and M2 of one block, merged into the running ones (Chan, Golub, LeVeque 1979). Deviations are taken from the
+/// mean of the block's first rows, which is within sqrt(128 / 8) = 4 standard deviations of the block's mean
+/// whatever the data, so that M2 = sum(d^2) - sum(d)^2 / n loses next to nothing by cancellation.
 CK_INLINE void moments_slab(const int vectors, const float *x, long rows, long columns, long stride, long seen,
                             double *mean, double *m2) {
-  vf s[4], q[4];
+  const long shift_rows = rows < moments_shift_rows ? rows : moments_shift_rows;
+  vf shift[4], s[4], q[4];
 #pragma clang loop unroll(full)
-  for (int v = 0; v < vectors; v++) s[v] = vset(0), q[v] = vset(0);
-  for (long r = 0; r < rows; r++)
+  for (int v = 0; v < vectors; v++) shift[v] = s[v] = q[v] = vset(0);
+  for (long r = 0; r < shift_rows; r++)
 #pragma clang loop unroll(full)
-    for (int v = 0; v < vectors; v++) s[v] += vload(x + r * stride + v * CK_VW);
+    for (int v = 0; v < vectors; v++) shift[v] += vload(x + r * stride + v * CK_VW);
 #pragma clang loop unroll(full)
-  for (int v = 0; v < vectors; v++) s[v] = s[v] / (float)rows;
+  for (int v = 0; v < vectors; v++) shift[v] = shift[v] / (float)shift_rows;
   for (long r = 0; r < rows; r++)
 #pragma clang loop unroll(full)
     for (int v = 0; v < vectors; v++) {
-      vf d = vload(x + r * stride + v * CK_VW) - s[v];
+      vf d = vload(x + r * stride + v * CK_VW) - shift[v];
+      s[v] += d;
       q[v] = d * d + q[v];
     }
-  float means[4 * CK_VW], squares[4 * CK_VW];
+  float shifts[4 * CK_VW], sums[4 * CK_VW], squares[4 * CK_VW];
 #pragma clang loop unroll(full)
-  for (int v = 0; v < vectors; v++) vstore(means + v * CK_VW, s[v]), vstore(squares + v * CK_VW, q[v]);
-  const double weight = (double)rows / (double)(seen + rows), cross = weight * (double)seen;
+  for (int v = 0; v < vectors; v++) {
+    vstore(shifts + v * CK_VW, shift[v]);
+    vstore(sums + v * CK_VW, s[v]);
+    vstore(squares + v * CK_VW, q[v]);
+  }
+  const double weight = (double)rows / (double)(seen + rows), cross = weight * (double)seen, inverse = 1 / (double)rows;
   for (long c = 0; c < columns; c++) {
-    double delta = (double)means[c] - mean[c];
+    const double offset = (double)sums[c] * inverse, delta = (double)shifts[c] + offset - mean[c];
     mean[c] += delta * weight;
-    m2[c] += (double)squares[c] + delta * delta * cross;
+    m2[c] += (double)squares[c] - (double)sums[c] * offset + delta * delta * cross;
   }
 }
 
 static void moments(const float *x, long rows, long channels, long seen, double *mean, double *m2) {
-  for (long r = 0; r < rows; r += moments_block, seen += moments_block) {
-    const long block = rows - r < moments_block ? rows - r : moments_block;
+  const long step = block_rows(channels);
+  for (long r = 0; r < rows; r += step, seen += step) {
+    const long block = rows - r < step ? rows - r : step;
     const float *at = x + r * channels;
     long c = 0;
     for (; c + 4 * CK_VW <= channels; c += 4 * CK_VW)
@@ -78,8 +90,9 @@ CK_INLINE void normalize_rows(const int relu, ck_normalize p, const float *x, fl
 }
 
 static void normalize(ck_normalize p, const float *x, float *y, long rows, long channels) {
-  for (long r = 0; r < rows; r += moments_block) {
-    const long block = rows - r < moments_block ? rows - r : moments_block;
+  const long step = block_rows(channels);
+  for (long r = 0; r < rows; r += step) {
+    const long block = rows - r < step ? rows - r : step;
     if (p.relu)
       normalize_rows(1, p, x + r * channels, y + r * channels, block, channels);
     else
@@ -119,8 +132,9 @@ CK_INLINE void sums_rows(const int masked, const float *dy, const float *x, cons
 
 static void normalize_sums(const float *dy, const float *x, const float *y, const float *mean, long rows, long channels,
                            double *sum, double *product_sum) {
-  for (long r = 0; r < rows; r += moments_block) {
-    const long block = rows - r < moments_block ? rows - r : moments_block, at = r * channels;
+  const long step = block_rows(channels);
+  for (long r = 0; r < rows; r += step) {
+    const long block = rows - r < step ? rows - r : step, at = r * channels;
     if (y)
       sums_rows(1, dy + at, x + at, y + at, mean, block, channels, sum, product_sum);
     else
@@ -161,8 +175,9 @@ CK_INLINE void normalize_backward_rows(const int masked, ck_normalize_backward p
 
 static void normalize_backward(ck_normalize_backward p, const float *dy, const float *x, const float *y, float *dx,
                                long rows, long channels) {
-  for (long r = 0; r < rows; r += moments_block) {
-    const long block = rows - r < moments_block ? rows - r : moments_block, at = r * channels;
+  const long step = block_rows(channels);
+  for (long r = 0; r < rows; r += step) {
+    const long block = rows - r < step ? rows - r : step, at = r * channels;
     if (y)
       normalize_backward_rows(1, p, dy + at, x + at, y + at, dx + at, block, channels);
     else

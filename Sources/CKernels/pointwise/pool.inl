@@ -36,20 +36,33 @@ CK_INLINE int touches(const ck_pool *g, int axis, long i, long o) {
   return g->dilation[axis] == 1 || (i + g->padding_before[axis] - o * g->stride[axis]) % g->dilation[axis] == 0;
 }
 
-CK_INLINE void max_pool_slab(const int vectors, const int indexed, const ck_pool *g, ck_window wd, ck_window wh,
-                             ck_window ww, const float *x, float *y, int32_t *indices, long columns) {
+/// Vectors of channels that a forward kernel takes together (measured: 128 bytes beat 256).
+enum { pool_slab = CK_VW == 16 ? 2 : 4 };
+
+// `width` is the number of taps along the width where it is a common one, so that their loop unrolls; else 0.
+
+/// The input position of the first tap inside the input, in tap row (d, h).
+CK_INLINE long first_tap(const ck_pool *g, ck_window wd, ck_window wh, ck_window ww, long d, long h) {
+  const long row = (wd.start + d * g->dilation[0]) * g->input[1] + wh.start + h * g->dilation[1];
+  return row * g->input[2] + ww.start + ww.t0 * g->dilation[2];
+}
+
+CK_INLINE void max_pool_slab(const int vectors, const int indexed, const int width, const ck_pool *g,
+                             ck_window wd, ck_window wh, ck_window ww, const float *x, float *y, int32_t *indices,
+                             long columns) {
+  const long step = g->dilation[2] * g->channels;
   vf best[4];
   vi where[4];
 #pragma clang loop unroll(full)
   for (int v = 0; v < vectors; v++) best[v] = vset(-INFINITY), where[v] = (vi){0} - 1;
   for (long d = wd.t0; d < wd.t1; d++)
     for (long h = wh.t0; h < wh.t1; h++) {
-      const long row = ((wd.start + d * g->dilation[0]) * g->input[1] + wh.start + h * g->dilation[1]) * g->input[2];
-      for (long w = ww.t0; w < ww.t1; w++) {
-        const long position = row + ww.start + w * g->dilation[2];
+      long position = first_tap(g, wd, wh, ww, d, h);
+      const float *at = x + position * g->channels;
+      for (long taps = width ? width : ww.t1 - ww.t0; taps > 0; taps--, at += step, position += g->dilation[2]) {
 #pragma clang loop unroll(full)
         for (int v = 0; v < vectors; v++) {
-          vf a = vload(x + position * g->channels + v * CK_VW);
+          vf a = vload(at + v * CK_VW);
           vi wins = (vi)(a > best[v]) | (vi)(a != a);
           if (indexed) {
             wins |= where[v] < 0;  // a window of -inf still has a winner: its first tap
@@ -61,9 +74,18 @@ CK_INLINE void max_pool_slab(const int vectors, const int indexed, const ck_pool
     }
 #pragma clang loop unroll(full)
   for (int v = 0; v < vectors; v++) {
-    store_slab(y, best[v], v * CK_VW, vectors > 1 ? 4 * CK_VW : columns);
-    if (indexed) store_slab((float *)indices, (vf)where[v], v * CK_VW, vectors > 1 ? 4 * CK_VW : columns);
+    store_slab(y, best[v], v * CK_VW, vectors > 1 ? vectors * CK_VW : columns);
+    if (indexed) store_slab((float *)indices, (vf)where[v], v * CK_VW, vectors > 1 ? vectors * CK_VW : columns);
   }
+}
+
+CK_INLINE void max_pool_pixel(const int indexed, const int width, const ck_pool *g, ck_window wd, ck_window wh,
+                              ck_window ww, const float *x, float *y, int32_t *indices) {
+  long c = 0;
+  for (; c + pool_slab * CK_VW <= g->channels; c += pool_slab * CK_VW)
+    max_pool_slab(pool_slab, indexed, width, g, wd, wh, ww, x + c, y + c, indices + c, pool_slab * CK_VW);
+  for (; c < g->channels; c += CK_VW)
+    max_pool_slab(1, indexed, width, g, wd, wh, ww, x + c, y + c, indices + c, g->channels - c);
 }
 
 CK_INLINE void max_pool_row(const int indexed, const ck_pool *g, const long position[3], const float *x, float *y,
@@ -75,11 +97,12 @@ CK_INLINE void max_pool_row(const int indexed, const ck_pool *g, const long posi
   for (long o = 0; o < g->output[2]; o++) {
     const ck_window ww = window(g, 2, o);
     const long at = row + o * channels;
-    long c = 0;
-    for (; c + 4 * CK_VW <= channels; c += 4 * CK_VW)
-      max_pool_slab(4, indexed, g, wd, wh, ww, x + c, y + at + c, indices + at + c, 4 * CK_VW);
-    for (; c < channels; c += CK_VW)
-      max_pool_slab(1, indexed, g, wd, wh, ww, x + c, y + at + c, indices + at + c, channels - c);
+    if (ww.t1 - ww.t0 == 3)
+      max_pool_pixel(indexed, 3, g, wd, wh, ww, x, y + at, indices + at);
+    else if (ww.t1 - ww.t0 == 2)
+      max_pool_pixel(indexed, 2, g, wd, wh, ww, x, y + at, indices + at);
+    else
+      max_pool_pixel(indexed, 0, g, wd, wh, ww, x, y + at, indices + at);
   }
 }
 
@@ -88,6 +111,33 @@ static void max_pool(const ck_pool *g, const long position[3], const float *x, f
     max_pool_row(1, g, position, x, y, indices);
   else
     max_pool_row(0, g, position, x, y, (int32_t *)y);
+}
+
+CK_INLINE void average_pool_slab(const int vectors, const int width, const ck_pool *g, ck_window wd,
+                                 ck_window wh, ck_window ww, float divisor, const float *x, float *y, long columns) {
+  const long step = g->dilation[2] * g->channels;
+  vf sum[4];
+#pragma clang loop unroll(full)
+  for (int v = 0; v < vectors; v++) sum[v] = vset(0);
+  for (long d = wd.t0; d < wd.t1; d++)
+    for (long h = wh.t0; h < wh.t1; h++) {
+      const float *at = x + first_tap(g, wd, wh, ww, d, h) * g->channels;
+      for (long taps = width ? width : ww.t1 - ww.t0; taps > 0; taps--, at += step) {
+#pragma clang loop unroll(full)
+        for (int v = 0; v < vectors; v++) sum[v] += vload(at + v * CK_VW);
+      }
+    }
+#pragma clang loop unroll(full)
+  for (int v = 0; v < vectors; v++) store_slab(y, sum[v] / divisor, v * CK_VW, vectors > 1 ? vectors * CK_VW : columns);
+}
+
+CK_INLINE void average_pool_pixel(const int width, const ck_pool *g, ck_window wd, ck_window wh, ck_window ww,
+                                  float divisor, const float *x, float *y) {
+  long c = 0;
+  for (; c + pool_slab * CK_VW <= g->channels; c += pool_slab * CK_VW)
+    average_pool_slab(pool_slab, width, g, wd, wh, ww, divisor, x + c, y + c, pool_slab * CK_VW);
+  for (; c < g->channels; c += CK_VW)
+    average_pool_slab(1, width, g, wd, wh, ww, divisor, x + c, y + c, g->channels - c);
 }
 
 static void average_pool(const ck_pool *g, const long position[3], const float *x, float *y) {
@@ -100,52 +150,69 @@ static void average_pool(const ck_pool *g, const long position[3], const float *
     const ck_window ww = window(g, 2, o);
     const long taps = plane_taps * counted_taps(g, 2, o);
     const float divisor = taps > 0 ? (float)taps : 1.0f;
-    for (long c = 0; c < channels; c += CK_VW) {
-      vf sum = vset(0);
-      for (long d = wd.t0; d < wd.t1; d++)
-        for (long h = wh.t0; h < wh.t1; h++) {
-          const long row = ((wd.start + d * g->dilation[0]) * g->input[1] + wh.start + h * g->dilation[1]) * g->input[2];
-          for (long w = ww.t0; w < ww.t1; w++)
-            sum += vload(x + (row + ww.start + w * g->dilation[2]) * channels + c);
+    if (ww.t1 - ww.t0 == 3)
+      average_pool_pixel(3, g, wd, wh, ww, divisor, x, y);
+    else if (ww.t1 - ww.t0 == 2)
+      average_pool_pixel(2, g, wd, wh, ww, divisor, x, y);
+    else
+      average_pool_pixel(0, g, wd, wh, ww, divisor, x, y);
+  }
+}
+
+/// Outputs whose windows may touch one input position.
+typedef struct {
+  long d0, d1, h0, h1, w0, w1;
+} ck_cover;
+
+CK_INLINE void pool_backward_slab(const int vectors, const int is_max, const ck_pool *g, const long at_input[3],
+                                  ck_cover o, const float *dy, const int32_t *indices, float *dx, long columns) {
+  const vi here = (vi){0} + (int)((at_input[0] * g->input[1] + at_input[1]) * g->input[2] + at_input[2]);
+  vf sum[4];
+#pragma clang loop unroll(full)
+  for (int v = 0; v < vectors; v++) sum[v] = vset(0);
+  for (long d = o.d0; d < o.d1; d++) {
+    if (!touches(g, 0, at_input[0], d)) continue;
+    for (long h = o.h0; h < o.h1; h++) {
+      if (!touches(g, 1, at_input[1], h)) continue;
+      const long plane_taps = is_max ? 1 : counted_taps(g, 0, d) * counted_taps(g, 1, h);
+      for (long w = o.w0; w < o.w1; w++) {
+        if (!touches(g, 2, at_input[2], w)) continue;
+        const long at = ((d * g->output[1] + h) * g->output[2] + w) * g->channels;
+        const float share = is_max ? 1 : 1 / (float)(plane_taps * counted_taps(g, 2, w));
+#pragma clang loop unroll(full)
+        for (int v = 0; v < vectors; v++) {
+          vf gradient = vload(dy + at + v * CK_VW);
+          if (is_max)
+            sum[v] += vselect((vi)vload((const float *)indices + at + v * CK_VW) == here, gradient, vset(0));
+          else
+            sum[v] = gradient * share + sum[v];
         }
-      vstore_upto(y, c, channels, sum / divisor);
+      }
     }
   }
+#pragma clang loop unroll(full)
+  for (int v = 0; v < vectors; v++) store_slab(dx, sum[v], v * CK_VW, vectors > 1 ? 4 * CK_VW : columns);
 }
 
 /// One row of input gradients: each gathers from the outputs whose windows touch it, in ascending order of output.
 CK_INLINE void pool_backward_row(const int is_max, const ck_pool *g, const long position[3], const float *dy,
                                  const int32_t *indices, float *dx) {
-  const long channels = g->channels, batch = position[0] * g->output[0] * g->output[1] * g->output[2];
-  long d0, d1, h0, h1;
-  covering(g, 0, position[1], &d0, &d1);
-  covering(g, 1, position[2], &h0, &h1);
-  const long row = (position[1] * g->input[1] + position[2]) * g->input[2];
-  dx += (position[0] * g->input[0] * g->input[1] * g->input[2] + row) * channels;
+  const long channels = g->channels;
+  const long batch = position[0] * g->output[0] * g->output[1] * g->output[2] * channels;
+  ck_cover o;
+  covering(g, 0, position[1], &o.d0, &o.d1);
+  covering(g, 1, position[2], &o.h0, &o.h1);
+  dx += ((position[0] * g->input[0] + position[1]) * g->input[1] + position[2]) * g->input[2] * channels;
+  dy += batch;
+  indices = is_max ? indices + batch : NULL;
   for (long i = 0; i < g->input[2]; i++, dx += channels) {
-    long w0, w1;
-    covering(g, 2, i, &w0, &w1);
-    const vi here = (vi){0} + (int)(row + i);
-    for (long c = 0; c < channels; c += CK_VW) {
-      vf sum = vset(0);
-      for (long d = d0; d < d1; d++) {
-        if (!touches(g, 0, position[1], d)) continue;
-        for (long h = h0; h < h1; h++) {
-          if (!touches(g, 1, position[2], h)) continue;
-          const long plane_taps = is_max ? 1 : counted_taps(g, 0, d) * counted_taps(g, 1, h);
-          for (long w = w0; w < w1; w++) {
-            if (!touches(g, 2, i, w)) continue;
-            const long at = (batch + (d * g->output[1] + h) * g->output[2] + w) * channels + c;
-            vf gradient = vload(dy + at);
-            if (is_max)
-              sum += vselect((vi)vload((const float *)indices + at) == here, gradient, vset(0));
-            else
-              sum += gradient / (float)(plane_taps * counted_taps(g, 2, w));
-          }
-        }
-      }
-      vstore_upto(dx, c, channels, sum);
-    }
+    covering(g, 2, i, &o.w0, &o.w1);
+    const long at[3] = {position[1], position[2], i};
+    long c = 0;
+    for (; c + 4 * CK_VW <= channels; c += 4 * CK_VW)
+      pool_backward_slab(4, is_max, g, at, o, dy + c, is_max ? indices + c : NULL, dx + c, 4 * CK_VW);
+    for (; c < channels; c += CK_VW)
+      pool_backward_slab(1, is_max, g, at, o, dy + c, is_max ? indices + c : NULL, dx + c, channels - c);
   }
 }
 

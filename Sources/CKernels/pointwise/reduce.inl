@@ -89,7 +89,10 @@ CK_INLINE void reduce_slab(ck_reduce_op op, const int vectors, const float *x, l
 #pragma clang loop unroll(full)
     for (int v = 0; v < vectors; v++) {
       vf a = vload(x + r * stride + v * CK_VW);
-      s[v] = op == CK_SUM ? s[v] + a : op == CK_MAX ? vmax_nan(s[v], a) : op == CK_MIN ? vmin_nan(s[v], a) : s[v] + a * a;
+      s[v] = op == CK_SUM   ? s[v] + a
+             : op == CK_MAX ? vmax_nan(s[v], a)
+             : op == CK_MIN ? vmin_nan(s[v], a)
+                            : s[v] + a * a;
     }
   float lanes[4 * CK_VW];
 #pragma clang loop unroll(full)

@@ -75,10 +75,9 @@ static void softmax_backward(const float *dys, const float *ys, float *dxs, long
 }
 
 /// (1 - s) w[label] (lse - x[label]) + s / K sum(w (lse - x)), where lse is the logarithm of the sum of exponentials.
-static double cross_entropy(ck_cross_entropy p, const float *logits, int32_t label, float *log_sum_exp) {
+static double cross_entropy(ck_cross_entropy p, const float *logits, int32_t label) {
   const float largest = reduce_max(logits, p.classes);
   const double lse = (double)largest + log(exp_sum(logits, NULL, p.classes, largest));
-  *log_sum_exp = (float)lse;
   double loss = (1 - p.smoothing) * (p.weights ? p.weights[label] : 1) * (lse - logits[label]);
   if (p.smoothing > 0) {
     double weighted = 0;
@@ -91,18 +90,16 @@ static double cross_entropy(ck_cross_entropy p, const float *logits, int32_t lab
   return loss;
 }
 
-static void cross_entropy_backward(ck_cross_entropy p, const float *logits, int32_t label, float log_sum_exp,
-                                   float scale, float *dlogits) {
+static void cross_entropy_backward(ck_cross_entropy p, const float *logits, int32_t label, float scale,
+                                   float *dlogits) {
   const double own = (1 - p.smoothing) * (p.weights ? p.weights[label] : 1);
   const double spread = p.smoothing / (double)p.classes;
-  const float probability_scale = (float)((own + spread * p.weight_sum) * scale);
-  const float smoothing_scale = (float)(spread * scale);
   const float *weights = p.weights ? p.weights : logits;
   const int weighted = p.weights != NULL;
-  const float at_label = (float)(own * scale);
-  const float probability = expf(logits[label] - log_sum_exp);
-  const float gradient = probability * probability_scale - smoothing_scale * (weighted ? weights[label] : 1) - at_label;
-  CK_EACH(p.classes, dlogits, vf x = vload(logits + i); vf w = weighted ? vload(weights + i) : vset(1),
-          y = vexp(x - log_sum_exp) * probability_scale - w * smoothing_scale)
-  dlogits[label] = gradient;
+  const double sum = exp_sum(logits, dlogits, p.classes, reduce_max(logits, p.classes));
+  const float probability_scale = (float)((own + spread * p.weight_sum) * scale / sum);
+  const float smoothing_scale = (float)(spread * scale);
+  CK_EACH(p.classes, dlogits, vf e = vload(dlogits + i); vf w = weighted ? vload(weights + i) : vset(1),
+          y = e * probability_scale - w * smoothing_scale)
+  dlogits[label] -= (float)(own * scale);
 }

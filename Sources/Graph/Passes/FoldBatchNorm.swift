@@ -2,13 +2,14 @@ extension Graph {
   /// Folds each inference batch norm that alone reads a convolution into the convolution's weights and bias. The
   /// folding itself becomes nodes that depend on parameters only, which a plan computes once.
   public func foldingBatchNorm() -> Graph {
-    let consumers = consumers()
-    let kept = Set(outputs.map(\.value))
+    let single = singleReaders()
+    // Such convolutions move to the place of their batch norm.
+    let absorbed = Set(nodes.compactMap { foldableConvolution(before: $0, single: single)?.outputs[0] })
     var rewriting = Rewriting(self)
-    for node in nodes {
+    for node in nodes where !absorbed.contains(node.outputs[0]) {
       guard case .batchNorm(let epsilon, let activation) = node.operation,
-        let producer = producer(of: node.inputs[0]), case .conv(var attributes) = producer.operation,
-        attributes.epilogue == .none, consumers[node.inputs[0].index].count == 1, !kept.contains(node.inputs[0])
+        let producer = foldableConvolution(before: node, single: single),
+        case .conv(var attributes) = producer.operation
       else {
         rewriting.copy(node)
         continue
@@ -28,12 +29,19 @@ extension Graph {
       rewriting.builder = builder
       attributes.hasBias = true
       attributes.epilogue.activation = activation
-      // The convolution takes the place of both; the one copied before is dead now.
       var merged = producer
       merged.outputs = node.outputs
       rewriting.copy(
         merged, as: .conv(attributes), inputs: [rewriting[producer.inputs[0]], foldedWeight, foldedBias])
     }
     return rewriting.finished().removingDeadCode()
+  }
+
+  private func foldableConvolution(before node: Node, single: [Bool]) -> Node? {
+    guard case .batchNorm = node.operation, single[node.inputs[0].index],
+      let producer = producer(of: node.inputs[0]), case .conv(let attributes) = producer.operation,
+      attributes.epilogue == .none
+    else { return nil }
+    return producer
   }
 }

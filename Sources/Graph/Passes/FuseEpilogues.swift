@@ -30,60 +30,65 @@ extension Graph {
   /// `add(conv(x), r)` becomes a convolution with a residual.
   private func fusingResiduals() -> Graph {
     let single = singleReaders()
-    var position = [Int](repeating: -1, count: values.count)
-    for (index, node) in nodes.enumerated() { for output in node.outputs { position[output.index] = index } }
+    let fusions = nodes.map { residualFusion(into: $0, single: single) }
+    let absorbed = Set(fusions.compactMap { $0?.value })
     var rewriting = Rewriting(self)
-    for node in nodes {
-      guard case .binary(.add) = node.operation, shape(of: node.inputs[0]) == shape(of: node.inputs[1]),
-        node.inputs[0] != node.inputs[1]
-      else {
+    for (node, fusion) in zip(nodes, fusions) where !absorbed.contains(node.outputs[0]) {
+      guard let fusion, var merged = producer(of: fusion.value) else {
         rewriting.copy(node)
         continue
       }
-      // Of two candidates the later one, so that the other operand exists when the kernel runs.
-      let candidates = [(node.inputs[0], node.inputs[1]), (node.inputs[1], node.inputs[0])]
-        .sorted { position[$0.0.index] > position[$1.0.index] }
-      let fused = candidates.lazy.compactMap { candidate in
-        self.addingResidual(to: candidate.0, single: single).map { (self.producer(of: candidate.0)!, $0, candidate.1) }
-      }.first
-      guard let (producer, operation, residual) = fused else {
-        rewriting.copy(node)
-        continue
-      }
-      var merged = producer
+      // At the place of the addition, where both operands exist.
       merged.outputs = node.outputs
-      rewriting.copy(merged, as: operation, inputs: (producer.inputs + [residual]).map { rewriting[$0] })
+      rewriting.copy(
+        merged, as: fusion.operation, inputs: (merged.inputs + [fusion.residual]).map { rewriting[$0] })
     }
-    return rewriting.finished().removingDeadCode()
+    return rewriting.finished()
   }
 
-  private func addingResidual(to value: ValueID, single: [Bool]) -> Operation? {
-    guard single[value.index], let producer = producer(of: value) else { return nil }
-    switch producer.operation {
-    case .conv(var attributes) where attributes.epilogue == .none:
-      attributes.epilogue.addsResidual = true
-      return .conv(attributes)
-    case .linear(let hasBias, .none): return .linear(hasBias: hasBias, epilogue: Epilogue(addsResidual: true))
-    default: return nil
+  /// For an addition: which operand's producer can add the other, and as which operation it does. Of two such operands
+  /// the later one, which leaves the kernels in their order.
+  private func residualFusion(into node: Node, single: [Bool])
+    -> (value: ValueID, operation: Operation, residual: ValueID)?
+  {
+    guard case .binary(.add) = node.operation, shape(of: node.inputs[0]) == shape(of: node.inputs[1]) else {
+      return nil
     }
+    let (a, b) = (node.inputs[0], node.inputs[1])
+    for (value, residual) in a.index > b.index ? [(a, b), (b, a)] : [(b, a), (a, b)] where single[value.index] {
+      switch producer(of: value)?.operation {
+      case .conv(var attributes) where attributes.epilogue == .none:
+        attributes.epilogue.addsResidual = true
+        return (value, .conv(attributes), residual)
+      case .linear(let hasBias, .none):
+        return (value, .linear(hasBias: hasBias, epilogue: Epilogue(addsResidual: true)), residual)
+      default: continue
+      }
+    }
+    return nil
   }
 
   private func fusingActivations() -> Graph {
     let single = singleReaders()
-    var rewriting = Rewriting(self)
+    /// By the value in front of the activation: what its producer becomes, and what that then gives.
+    var fusions: [ValueID: (operation: Operation, output: ValueID)] = [:]
     for node in nodes {
       guard case .unary(let function) = node.operation, isFusible(function), single[node.inputs[0].index],
-        let producer = producer(of: node.inputs[0]), producer.outputs[0] == node.inputs[0],
-        let operation = producer.operation.adding(function)
-      else {
-        rewriting.copy(node)
-        continue
-      }
-      var merged = producer
-      merged.outputs[0] = node.outputs[0]
-      rewriting.copy(merged, as: operation, inputs: producer.inputs.map { rewriting[$0] })
+        let producer = producer(of: node.inputs[0]), let operation = producer.operation.adding(function)
+      else { continue }
+      fusions[node.inputs[0]] = (operation, node.outputs[0])
     }
-    return rewriting.finished().removingDeadCode()
+    let absorbed = Set(fusions.values.map(\.output))
+    var rewriting = Rewriting(self)
+    for node in nodes where !absorbed.contains(node.outputs[0]) {
+      var merged = node
+      if let fusion = fusions[node.outputs[0]] {
+        merged.operation = fusion.operation
+        merged.outputs[0] = fusion.output
+      }
+      rewriting.copy(merged)
+    }
+    return rewriting.finished()
   }
 
   /// The mask of ReLU goes into the gradient of the batch norm before it.
@@ -105,7 +110,7 @@ extension Graph {
   }
 
   /// For each value, whether exactly one node reads it, once, and no output is it.
-  private func singleReaders() -> [Bool] {
+  func singleReaders() -> [Bool] {
     var counts = [Int](repeating: 0, count: values.count)
     for node in nodes { for input in node.inputs { counts[input.index] += 1 } }
     for output in outputs { counts[output.value.index] += 2 }

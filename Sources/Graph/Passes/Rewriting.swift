@@ -9,6 +9,7 @@ struct Rewriting {
   init(_ source: Graph) {
     self.source = source
     builder = GraphBuilder(Graph())
+    builder.graph.reserveNames(of: source)
     renamed = .init(repeating: nil, count: source.values.count)
     // Sources keep their order, so inputs, parameters and constants keep their places.
     for id in source.inputs {
@@ -34,7 +35,7 @@ struct Rewriting {
     let outputs: [Graph.ValueID]
     do {
       outputs = try builder.graph.append(
-        operation ?? node.operation, inputs ?? node.inputs.map { self[$0] }, name: node.name)
+        operation ?? node.operation, inputs ?? node.inputs.map { self[$0] }, reservedName: node.name)
     } catch {
       fail("a pass built an impossible node: \(error)")
     }

@@ -60,14 +60,14 @@ extension Lowering {
     let kernel = CrossEntropyKernel(
       rows: logits.elementCount / max(1, logits[1]), classes: logits[1], smoothing: smoothing)
     let inputs = [value(node.inputs[0], .channelsLast)] + node.inputs[1...].map { value($0, .rowMajor) }
-    let (sums, bytes) = crossEntropyWorkspace(kernel)
-    emit("cross_entropy", inputs: inputs, outputs: [output(node.outputs[0], .rowMajor)], workspaceBytes: bytes) {
-      call throws(ExecutionError) in
+    emit(
+      "cross_entropy", inputs: inputs, outputs: [output(node.outputs[0], .rowMajor)],
+      workspaceBytes: kernel.workspaceBytes
+    ) { call throws(ExecutionError) in
       do throws(LabelOutOfRange) {
         call.output()[0] = try kernel.forward(
           call.input(0), labels: call.input(1, as: Int32.self), weights: isWeighted ? call.input(2) : nil,
-          logSumExp: (call.workspace + sums).assumingMemoryBound(to: Float.self), workspace: call.workspace,
-          pool: call.pool)
+          workspace: call.workspace, pool: call.pool)
       } catch {
         throw ExecutionError(description: error.description)
       }
@@ -81,27 +81,16 @@ extension Lowering {
     let inputs =
       [value(node.inputs[0], .rowMajor), value(node.inputs[1], .channelsLast)]
       + node.inputs[2...].map { value($0, .rowMajor) }
-    let (sums, bytes) = crossEntropyWorkspace(kernel)
     let result = output(node.outputs[0], .channelsLast)
-    emit("cross_entropy_gradient", inputs: inputs, outputs: [result], workspaceBytes: bytes) {
-      call throws(ExecutionError) in
-      let logSumExp = (call.workspace + sums).assumingMemoryBound(to: Float.self)
+    emit("cross_entropy_gradient", inputs: inputs, outputs: [result]) { call throws(ExecutionError) in
       let (labels, weights) = (call.input(2, as: Int32.self), isWeighted ? call.input(3) : nil)
       do throws(LabelOutOfRange) {
-        _ = try kernel.forward(
-          call.input(1), labels: labels, weights: weights, logSumExp: logSumExp, workspace: call.workspace,
-          pool: call.pool)
         try kernel.backward(
-          call.input(1), labels: labels, weights: weights, logSumExp: logSumExp, dloss: call.input(0)[0],
-          dlogits: call.output(), pool: call.pool)
+          call.input(1), labels: labels, weights: weights, dloss: call.input(0)[0], dlogits: call.output(),
+          pool: call.pool)
       } catch {
         throw ExecutionError(description: error.description)
       }
     }
-  }
-
-  /// Where the rows' log-sum-exps start, in bytes, and the whole workspace.
-  private func crossEntropyWorkspace(_ kernel: CrossEntropyKernel) -> (offset: Int, byteCount: Int) {
-    (kernel.workspaceBytes, kernel.workspaceBytes + kernel.rows * 4 + 8)
   }
 }

@@ -1,4 +1,131 @@
-import Graph
+package import Graph
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+/// What the reference backend cannot compute: shapes that do not fit, a missing input, or a label that is no class.
+package struct ReferenceError: Error, Hashable, Sendable, CustomStringConvertible {
+  package let description: String
+  init(_ description: String) { self.description = description }
+}
+
+/// The plain backend that every kernel is compared with: each operation in as few lines as its definition takes.
+///
+/// All arithmetic is in `Double`; each output is rounded once, to the element type that the operation's shape rule
+/// gives. So a graph of `float32` values yields the correctly rounded result of each operation, and a graph of
+/// `float64` values is precise enough for a gradient check against finite differences. Results are those of PyTorch.
 package enum ReferenceBackend {
-  package static func apply(_ operation: Operation, _ inputs: [Tensor]) throws -> [Tensor] { fatalError() }
+  /// Computes one operation on concrete tensors.
+  ///
+  /// Movement and casts are exact for every element type; other operations compute in `Double`, which holds every
+  /// element type but the far end of `int64` exactly.
+  package static func apply(_ operation: Operation, _ inputs: [Tensor]) throws(ReferenceError) -> [Tensor] {
+    let types: [TensorType]
+    do {
+      types = try operation.outputTypes(of: inputs.map { TensorType($0.shape, $0.dtype) })
+    } catch {
+      throw ReferenceError(error.description)
+    }
+    let x = inputs.map(ReferenceArray.init)
+    let output = types[0].shape
+
+    let results: [ReferenceArray]
+    switch operation {
+    case .conv(let attributes):
+      let product = convolution(attributes, x[0], x[1], output: output)
+      results = [
+        finished(
+          product, bias: attributes.hasBias ? x[2] : nil, channelAxis: 1, epilogue: attributes.epilogue,
+          residual: x.last)
+      ]
+    case .convInputGradient(let attributes, let input):
+      results = [convolutionInputGradient(attributes, dy: x[0], weight: x[1], input: input)]
+    case .convWeightGradient(let attributes, let weight):
+      results = [convolutionWeightGradient(attributes, x: x[0], dy: x[1], weight: weight)]
+    case .linear(let hasBias, let epilogue):
+      let product = linear(x[0], weight: x[1], output: output)
+      results = [
+        finished(
+          product, bias: hasBias ? x[2] : nil, channelAxis: output.rank - 1, epilogue: epilogue, residual: x.last)
+      ]
+    case .matmul(let transposesA, let transposesB):
+      results = [matrixProduct(x[0], transposesA, x[1], transposesB, output: output)]
+
+    case .pool(let attributes): results = [pool(attributes, x[0], output: output)]
+    case .poolGradient(let attributes, let input):
+      results = [poolGradient(attributes, dy: x[0], x: x.count > 1 ? x[1] : nil, input: input)]
+
+    case .batchNorm(let epsilon, let activation):
+      let y = normalized(
+        x[0], mean: x[3].values, inverseDeviation: x[4].values.map { 1 / ($0 + epsilon).squareRoot() },
+        scale: x[1].values, shift: x[2].values)
+      results = [activated(y, activation)]
+    case .batchNormTraining(let epsilon, let momentum, let activation):
+      results = batchNormTraining(x, epsilon: epsilon, momentum: momentum, activation)
+    case .batchNormGradient(let fusesReLU): results = batchNormGradient(x, output: fusesReLU ? x[5] : nil)
+
+    case .unary(let function): results = [x[0].map(function.value)]
+    case .unaryGradient(let function):
+      results = [ReferenceArray(output, zip(x[0].values, x[1].values).map { $0 * function.derivative($1) })]
+    case .binary(let function): results = [binary(function, x[0], x[1], output: output)]
+    case .dropout(let rate, let stream):
+      results = [dropout(x[0], key: inputs[1].scalars(as: Int64.self), rate: rate, stream: stream)]
+    case .cast(let dtype): return [cast(inputs[0], to: dtype)]
+
+    case .reduce(let reduction, let axes, _): results = [reduce(reduction, x[0], axes: axes, output: output)]
+    case .softmax(let axis): results = [logSoftmax(x[0], axis: axis).map(exp)]
+    case .logSoftmax(let axis): results = [logSoftmax(x[0], axis: axis)]
+    case .softmaxGradient(let axis, let isLog):
+      results = [softmaxGradient(dy: x[0], y: x[1], axis: axis, isLog: isLog)]
+    case .crossEntropy(let smoothing, let isWeighted):
+      let loss = try CrossEntropy(
+        logits: x[0], labels: x[1], weights: isWeighted ? x[2] : nil, labelSmoothing: smoothing)
+      results = [ReferenceArray(.scalar, [loss.value])]
+    case .crossEntropyGradient(let smoothing, let isWeighted):
+      let loss = try CrossEntropy(
+        logits: x[1], labels: x[2], weights: isWeighted ? x[3] : nil, labelSmoothing: smoothing)
+      results = [loss.gradient.map { $0 * x[0].values[0] }]
+
+    case .reshape, .transpose, .broadcast, .concatenate, .slice, .sliceGradient, .pad, .fill:
+      return [move(inputs, origins(operation, inputs.map(\.shape), output: output), to: types[0])]
+
+    case .clipFactor(let maximumNorm): results = clipFactor(loss: x[0], gradients: x[1...], maximumNorm)
+    case .sgd(let attributes): results = sgd(attributes, x)
+    case .adam(let attributes): results = adam(attributes, x)
+    }
+    return zip(results, types).map { $0.tensor(of: $1.dtype) }
+  }
+
+  /// Computes a graph, node after node.
+  ///
+  /// - Parameter inputs: a tensor for each input, parameter and constant that some node reads.
+  /// - Returns: the tensor of every value; `nil` for a source that was not given.
+  package static func run(_ graph: Graph, inputs: [Graph.ValueID: Tensor]) throws(ReferenceError) -> [Tensor?] {
+    var tensors = [Tensor?](repeating: nil, count: graph.values.count)
+    for (id, tensor) in inputs {
+      let (given, expected) = (TensorType(tensor.shape, tensor.dtype), graph[id].type)
+      if given != expected { throw ReferenceError("value \(id.index) of the graph is \(expected), but got \(given)") }
+      tensors[id.index] = tensor
+    }
+    for node in graph.nodes {
+      var arguments: [Tensor] = []
+      for input in node.inputs {
+        guard let tensor = tensors[input.index] else {
+          throw ReferenceError("\(node.name): value \(input.index) of the graph was not given")
+        }
+        arguments.append(tensor)
+      }
+      let results: [Tensor]
+      do {
+        results = try apply(node.operation, arguments)
+      } catch {
+        throw ReferenceError("\(node.name): \(error)")
+      }
+      for (id, tensor) in zip(node.outputs, results) { tensors[id.index] = tensor }
+    }
+    return tensors
+  }
 }

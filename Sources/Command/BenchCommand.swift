@@ -1,0 +1,69 @@
+import ArgumentParser
+import ConvNet
+import Foundation
+
+struct BenchCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bench", abstract: "Time a model on made-up images.",
+    discussion: """
+      With --interactive, a count on each line of standard input runs that many iterations and is answered with one \
+      line of JSON, {"milliseconds": [...]}, so that contenders can take turns in one session.
+      """)
+
+  @Argument(help: "An architecture; `convnet models` lists them.") var model: String
+  @Option(help: "Images in a run.") var batch = 1
+  @Option(
+    help: ArgumentHelp("Channels, height and width of an image, such as 3x224x224.", valueName: "CxHxW"),
+    transform: InputExtents.init) var input: InputExtents?
+  @Flag(help: "Time training steps: forward, backward and update.") var train = false
+  @Option(help: "How many runs to time.") var iterations = 20
+  @Flag(help: "Show the time of each kernel.") var profile = false
+  @Flag(help: "Answer counts on standard input with times.") var interactive = false
+  @Flag(help: "Print the result as JSON.") var json = false
+  @OptionGroup var threads: ThreadOptions
+
+  func validate() throws {
+    if !(1...65536).contains(batch) { throw ValidationError("--batch must be from 1 to 65536, not \(batch)") }
+    if iterations < 1 { throw ValidationError("--iterations must be at least 1, not \(iterations)") }
+  }
+
+  func run() throws {
+    threads.apply()
+    var configuration = try ModelRegistry.architecture(named: model).standard
+    if let input { (configuration.channels, configuration.imageSize) = (input.channels, input.imageSize) }
+    let benchmark = try Benchmark(configuration, batch: batch, isTraining: train)
+    if interactive { return try answer(benchmark) }
+    if profile { return try show(benchmark.profile(iterations: iterations)) }
+    let report = try benchmark.report(iterations: iterations)
+    if json { return try printJSON(report) }
+    print(
+      String(
+        format: "%@ %@, batch %d: median %.3f ms, least %.3f ms, %.1f images/s, %.1f GFLOP/s, peak memory %@",
+        report.model, report.mode, report.batch, report.medianMilliseconds, report.minimumMilliseconds,
+        report.imagesPerSecond, report.gigaflopsPerSecond, report.peakBytes.formattedByteCount))
+  }
+
+  private func answer(_ benchmark: Benchmark) throws {
+    setvbuf(stdout, nil, _IOLBF, 0)
+    while let line = readLine() {
+      guard let count = Int(line.trimmingCharacters(in: .whitespaces)), (1...100_000).contains(count) else {
+        throw CommandError("--interactive: a line must be a count from 1 to 100000, not \"\(line.prefix(40))\"")
+      }
+      let times = try benchmark.run(iterations: count)
+      print("{\"milliseconds\": [\(times.map { String(format: "%.4f", $0) }.joined(separator: ", "))]}")
+    }
+  }
+
+  private func show(_ rows: [(node: String, operation: String, milliseconds: Double)]) {
+    let total = rows.reduce(0) { $0 + $1.milliseconds }
+    var table = TextTable([("node", .left), ("operation", .left), ("ms", .right), ("share", .right)])
+    for row in rows {
+      table.append([
+        row.node, row.operation, String(format: "%.3f", row.milliseconds),
+        String(format: "%.1f %%", row.milliseconds / total * 100),
+      ])
+    }
+    table.append(["total", "", String(format: "%.3f", total), ""])
+    print(table.text)
+  }
+}

@@ -1,0 +1,45 @@
+import ArgumentParser
+import ConvNet
+import Foundation
+
+/// The command: its subcommands, and what becomes of their errors.
+@main
+struct Convnet: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "convnet",
+    abstract: "Train, explain and ship convolutional networks.",
+    version: "0.1.0",
+    subcommands: [SummaryCommand.self, ModelsCommand.self])
+
+  /// Exit codes: 0 done; 1 the work failed, with one line on standard error; 64 the arguments were wrong.
+  static func main() {
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch {
+      exit(reporting: error)
+    }
+  }
+
+  private static func exit(reporting error: any Error) -> Never {
+    switch exitCode(for: error) {
+    case .failure where !(error is ExitCode):
+      writeToStandardError("convnet: \(oneLine(describing: error))\n")
+      Foundation.exit(ExitCode.failure.rawValue)
+    case .validationFailure:
+      writeToStandardError(usageMessage(for: error) + "\n")
+      Foundation.exit(ExitCode.validationFailure.rawValue)
+    default:
+      // Help, the version, and exit codes that a subcommand chose.
+      exit(withError: error)
+    }
+  }
+
+  /// What is wrong with the arguments in the first line, then how the subcommand is used.
+  private static func usageMessage(for error: any Error) -> String {
+    let full = fullMessage(for: error)
+    let usage = full.split(separator: "\n").filter { $0.hasPrefix("Usage:") || $0.hasPrefix("  See ") }
+    let reason = message(for: error).split(separator: "\n").first.map(String.init) ?? "unusable arguments"
+    return (["convnet: \(reason)"] + usage.map(String.init)).joined(separator: "\n")
+  }
+}

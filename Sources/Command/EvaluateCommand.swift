@@ -1,0 +1,51 @@
+import ArgumentParser
+import ConvNet
+import Foundation
+
+struct EvaluateCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "evaluate", abstract: "Judge a model on labelled images.",
+    discussion: """
+      DATA is a folder as for `train`; of one with parts, val/ or test/ is taken. Classes are matched by name. Without \
+      DATA, the embedded test pictures are used.
+      """)
+
+  @Argument(help: "A model file that `train` wrote.") var model: String
+  @Argument(help: "The folder with the images.") var data: String?
+  @Flag(help: "Print the result as JSON.") var json = false
+  @OptionGroup var threads: ThreadOptions
+
+  func run() throws {
+    threads.apply()
+    let classifier = try ImageClassifier(contentsOf: model)
+    let dataset = try LabeledImages.openForEvaluation(data, classNames: classifier.description.classNames)
+    var progress = ProgressBar("evaluating", total: dataset.count, unit: "images")
+    let report = try classifier.evaluate(dataset) { progress.update(to: $0) }
+    progress.finish()
+    if json { return try printJSON(report) }
+    print(report.text)
+  }
+}
+
+extension ClassificationReport {
+  /// The report as a person reads it.
+  var text: String {
+    func percent(_ share: Double) -> String { String(format: "%.1f %%", share * 100) }
+    var table = TextTable([
+      ("class", .left), ("images", .right), ("precision", .right), ("recall", .right), ("f1", .right),
+      ("mostly taken for", .left),
+    ])
+    for (index, row) in classes.enumerated() {
+      var wrong = confusion[index]
+      wrong[index] = 0
+      let most = wrong.indices.max { (wrong[$0], $1) < (wrong[$1], $0) }!
+      table.append([
+        row.name, "\(row.support)", percent(row.precision), percent(row.recall), percent(row.f1),
+        wrong[most] == 0 ? "" : "\(classes[most].name) (\(wrong[most]))",
+      ])
+    }
+    let top = classes.count > 5 ? "   among the first five \(percent(top5))" : ""
+    return table.text + "\n\n\(images) images   accuracy \(percent(accuracy))\(top)   loss "
+      + String(format: "%.4f", loss)
+  }
+}

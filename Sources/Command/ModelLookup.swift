@@ -1,0 +1,35 @@
+import ConvNet
+import Foundation
+
+/// A model that a user named, with what it was made for.
+struct NamedModel {
+  var title: String
+  var layer: any Layer
+  var configuration: ModelConfiguration
+}
+
+/// The model that a user means: an architecture of the registry, without numbers, or else a model file.
+///
+/// - Parameters:
+///   - nameOrPath: a registered name, or the path of a file; `./lenet` is the file if both exist.
+///   - input: in place of the architecture's standard channels and image size.
+///   - classes: in place of the architecture's standard number.
+func findModel(_ nameOrPath: String, input: InputExtents?, classes: Int?) throws -> NamedModel {
+  let known = ModelRegistry.architectures.first { $0.name == nameOrPath }
+  if known == nil && FileManager.default.fileExists(atPath: nameOrPath) {
+    if classes != nil { throw CommandError("\(nameOrPath): the model file settles the classes; leave --classes out") }
+    var model = try loadModelFile(nameOrPath)
+    if let input { (model.configuration.channels, model.configuration.imageSize) = (input.channels, input.imageSize) }
+    return model
+  }
+  var configuration = try ModelRegistry.architecture(named: nameOrPath).standard
+  if let input { (configuration.channels, configuration.imageSize) = (input.channels, input.imageSize) }
+  if let classes { configuration.classes = classes }
+  return NamedModel(
+    title: nameOrPath, layer: try ModelRegistry.makeStructure(configuration), configuration: configuration)
+}
+
+/// Reads a trained model.
+func loadModelFile(_ path: String) throws -> NamedModel {
+  throw CommandError("\(path): this version does not read model files; give the name of an architecture")
+}

@@ -1,0 +1,93 @@
+import ConvNet
+
+/// How far a long piece of work is, on standard error: one line that is redrawn in a terminal, and elsewhere (logs,
+/// pipes) a plain line now and then and one at the end.
+struct ProgressBar {
+  private let label: String
+  private let total: Int
+  private let unit: String
+  private let isTerminal: Bool
+  private let start = ContinuousClock.now
+  private var lastShown: ContinuousClock.Instant?
+  private var done = 0
+  private var note = ""
+
+  /// - Parameters:
+  ///   - label: in front: `epoch 3/10`.
+  ///   - total: units of work, the same as `update(to:)` counts.
+  ///   - unit: plural, for the rate: `images`.
+  init(_ label: String, total: Int, unit: String, isTerminal: Bool = Terminal.errorIsTerminal) {
+    self.label = label
+    self.total = total
+    self.unit = unit
+    self.isTerminal = isTerminal
+  }
+
+  private var interval: Duration { isTerminal ? .milliseconds(100) : .seconds(10) }
+
+  /// Shows that `done` units are done, unless the last showing was a moment ago.
+  ///
+  /// - Parameter note: extra text behind: `loss 0.412`.
+  mutating func update(to done: Int, note: String = "") {
+    (self.done, self.note) = (done, note)
+    let now = ContinuousClock.now
+    // A log gets its first line after one interval: short work leaves the last line only.
+    guard now - (lastShown ?? (isTerminal ? start - interval : start)) >= interval else { return }
+    lastShown = now
+    show(line(elapsed: now - start, isFinal: false), isFinal: false)
+  }
+
+  /// Shows the end and leaves it standing.
+  mutating func finish(note: String? = nil) {
+    if let note { self.note = note }
+    show(line(elapsed: ContinuousClock.now - start, isFinal: true), isFinal: true)
+  }
+
+  /// Prints a line of text above the bar.
+  func print(_ text: String) { writeToStandardError((isTerminal ? "\r\u{1B}[K" : "") + text + "\n") }
+
+  private func show(_ line: String, isFinal: Bool) {
+    if isTerminal {
+      // One column stays free: a full line would wrap.
+      let text = line.prefix(max(10, Terminal.width - 1))
+      writeToStandardError("\r\u{1B}[K\(text)" + (isFinal ? "\n" : ""))
+    } else {
+      writeToStandardError(line + "\n")
+    }
+  }
+
+  /// The line as it stands after `elapsed`.
+  func line(elapsed: Duration, isFinal: Bool) -> String {
+    let seconds = elapsed / .seconds(1)
+    let share = total > 0 ? min(1, Double(done) / Double(total)) : 1
+    var parts = [label]
+    if isTerminal {
+      let filled = Int(share * 20)
+      parts.append("[" + String(repeating: "#", count: filled) + String(repeating: ".", count: 20 - filled) + "]")
+    }
+    parts.append("\(Int(share * 100))%")
+    parts.append("\(done.grouped)/\(total.grouped)")
+    if seconds > 0 && done > 0 {
+      let rate = Double(done) / seconds
+      parts.append("\(Self.text(rate)) \(unit)/s")
+      parts.append(isFinal ? Self.clock(seconds) : Self.clock(Double(max(0, total - done)) / rate) + " left")
+    }
+    if !note.isEmpty { parts.append(note) }
+    return parts.joined(separator: "  ")
+  }
+
+  /// A rate with about three digits.
+  private static func text(_ rate: Double) -> String {
+    if rate >= 100 { return Int(min(rate, 1e15).rounded()).grouped }
+    let tenths = Int((rate * 10).rounded())
+    return "\(tenths / 10).\(tenths % 10)"
+  }
+
+  /// `0:07`, `12:34`, `1:02:03`.
+  static func clock(_ seconds: Double) -> String {
+    let whole = Int(min(max(0, seconds), 1e9).rounded())
+    func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
+    let (hours, minutes) = (whole / 3600, whole / 60 % 60)
+    return (hours > 0 ? "\(hours):\(two(minutes))" : "\(minutes)") + ":\(two(whole % 60))"
+  }
+}

@@ -1,0 +1,43 @@
+import ArgumentParser
+import ConvNet
+
+/// `--threads`, for the commands that compute.
+struct ThreadOptions: ParsableArguments {
+  @Option(help: "Threads to compute on (default: all processors available). Results do not depend on it.")
+  var threads: Int?
+
+  func validate() throws {
+    if let threads, !(1...1024).contains(threads) {
+      throw ValidationError("--threads must be from 1 to 1024, but it is \(threads).")
+    }
+  }
+
+  /// Takes effect for all work from now on.
+  func apply() { if let threads { setThreadCount(threads) } }
+}
+
+/// The extents of one input, as on the command line: `3x224x224`.
+struct InputExtents {
+  var channels: Int
+  /// `[height, width]`.
+  var imageSize: [Int]
+
+  static let elementLimit = 1 << 28
+
+  /// - Throws: `ValidationError` if the text is not three positive numbers of reasonable size.
+  init(_ text: String) throws {
+    let numbers = text.lowercased().split(separator: "x", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
+    guard numbers.count == 3, numbers.allSatisfy({ $0 > 0 }) else {
+      throw ValidationError("expected channels x height x width, such as 3x224x224")
+    }
+    var elements = 1
+    for number in numbers {
+      guard number <= Self.elementLimit / elements else {
+        throw ValidationError("an input may have at most \(Self.elementLimit.grouped) elements")
+      }
+      elements *= number
+    }
+    channels = numbers[0]
+    imageSize = Array(numbers[1...])
+  }
+}

@@ -1,0 +1,97 @@
+import ConvNet
+import Foundation
+import Synchronization
+
+/// What a person sees of a training: what it will do, how far it is, and how it ended. Everything but the result goes
+/// to standard error.
+final class TrainingDisplay {
+  private var bar: ProgressBar?
+
+  /// Shows how many files were opened; called from several threads.
+  var opening: @Sendable (Int, Int) -> Void {
+    let shown = Mutex<ProgressBar?>(nil)
+    return { done, total in
+      shown.withLock { bar in
+        if bar == nil { bar = ProgressBar("opening images", total: total, unit: "images") }
+        bar?.update(to: done)
+        if done == total {
+          bar?.finish()
+          bar = nil
+        }
+      }
+    }
+  }
+
+  /// Says what is about to happen.
+  func begin(_ training: ClassifierTraining, in folder: RunFolder) {
+    let record = training.record
+    let rule = record.model.preprocessing
+    for note in training.notes { writeToStandardError("note: \(note)\n") }
+    let names = record.model.classNames
+    let classes = names.prefix(8).joined(separator: ", ") + (names.count > 8 ? ", ..." : "")
+    writeToStandardError(
+      """
+      \(record.model.architecture.name): \(record.parameters.grouped) parameters, \
+      \(rule.channels == 1 ? "grey" : "RGB") images of \(rule.width)x\(rule.height)
+      \(record.trainingImages.grouped) images to train on, \(record.validationImages.grouped) to validate on, \
+      \(names.count) classes: \(classes)
+      the run's folder is \(folder.path)
+
+      """)
+  }
+
+  /// Shows an event.
+  func show(_ event: TrainingEvent) {
+    switch event {
+    case .step(let report):
+      if bar == nil {
+        bar = ProgressBar("training", total: report.totalSteps, unit: "steps", initial: report.step - 1)
+      }
+      bar?.update(
+        to: report.step,
+        note: String(
+          format: "epoch %d  %.0f images/s  loss %.4f%@", report.epoch, report.examplesPerSecond, report.meanLoss,
+          report.waitingShare > 0.1 ? String(format: "  waiting for data %.0f %%", report.waitingShare * 100) : ""))
+    case .validating: break
+    case .epoch(let metrics, let isBest):
+      var line = String(format: "epoch %3d  loss %.4f", metrics.epoch, metrics.trainLoss)
+      if let loss = metrics.validationLoss { line += String(format: "  validation loss %.4f", loss) }
+      if let accuracy = metrics.validationAccuracy { line += String(format: "  accuracy %.2f %%", accuracy * 100) }
+      line += String(format: "  %.1f s", metrics.seconds) + (isBest ? "  best so far" : "")
+      if let bar { bar.print(line) } else { writeToStandardError(line + "\n") }
+    }
+  }
+
+  /// Clears the bar.
+  func end() {
+    if Terminal.errorIsTerminal { writeToStandardError("\r\u{1B}[K") }
+  }
+
+  /// Prints the result.
+  func result(
+    _ outcome: TrainingOutcome<AnyLayer>, _ training: ClassifierTraining, in folder: RunFolder, json: Bool
+  ) throws {
+    let best = outcome.metrics.first { $0.epoch == outcome.bestEpoch }
+    if json {
+      struct Result: Encodable {
+        var run: String
+        var model: String
+        var best_epoch: Int?
+        var validation_accuracy: Double?
+        var validation_loss: Double?
+        var steps: Int
+        var parameters: Int
+        var epochs: [EpochMetrics]
+      }
+      return try printJSON(
+        Result(
+          run: folder.path, model: folder.modelPath, best_epoch: outcome.bestEpoch,
+          validation_accuracy: best?.validationAccuracy, validation_loss: best?.validationLoss, steps: outcome.steps,
+          parameters: training.record.parameters, epochs: outcome.metrics))
+    }
+    if let best, let accuracy = best.validationAccuracy {
+      print(String(format: "best epoch %d: validation accuracy %.2f %%", best.epoch, accuracy * 100))
+    }
+    print("the model is \(folder.modelPath)")
+  }
+}

@@ -1,1 +1,0 @@
-// Summaries come here.

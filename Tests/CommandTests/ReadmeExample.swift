@@ -1,0 +1,35 @@
+// The README's example, compiled with the tests; ReadmeTests checks that the two are the same text.
+import ConvNet
+
+func readmeExample() throws {
+  // 6,000 pictures of clothes that are embedded in the library, and 1,000 to validate on.
+  let (train, test) = try EmbeddedFashionMNIST.load()
+  let model = withSeed(1) { LeNet(imageSize: [28, 28]) }
+
+  let trainer = Trainer(
+    model, optimizer: .adamW(learningRate: 0.002),
+    options: TrainingOptions(epochs: 3, batchSize: 64, schedule: .init(.oneCycle)))
+  let outcome = try trainer.fit(train, validation: test) { event in
+    if case .epoch(let metrics, _) = event {
+      print("epoch \(metrics.epoch): accuracy \(metrics.validationAccuracy ?? 0)")
+    }
+  }
+
+  let network = try compile(outcome.model, input: [1, 1, 28, 28])
+  let image = try test.example(at: 0, random: RandomStream(seed: 0)).input
+  let probabilities = softmax(try network.run([image.reshaped(to: [1, 1, 28, 28])])[0])
+  print(test.classNames[probabilities.argmax()[0]])
+}
+
+func readmeServerExample() throws {
+  let classifier = try ImageClassifier(contentsOf: "model.safetensors")
+  let predictions = try classifier.predict(contentsOf: "new.jpg", top: 3)
+  print(predictions[0].className, predictions[0].probability)
+}
+
+struct Residual: Layer {
+  var conv: Conv2D
+  var norm: BatchNorm
+  static var fields: [Field<Self>] { [.init("conv", \.conv), .init("bn", \.norm)] }
+  func callAsFunction(_ x: Tensor) -> Tensor { relu(norm(conv(x)) + x) }
+}
