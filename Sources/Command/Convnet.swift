@@ -8,8 +8,11 @@ struct Convnet: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "convnet",
     abstract: "Train, explain and ship convolutional networks.",
-    version: "0.1.0",
-    subcommands: [SummaryCommand.self, ModelsCommand.self])
+    version: libraryVersion,
+    subcommands: [
+      TrainCommand.self, EvaluateCommand.self, PredictCommand.self, SummaryCommand.self, ModelsCommand.self,
+      SamplesCommand.self, BenchCommand.self,
+    ])
 
   /// Exit codes: 0 done; 1 the work failed, with one line on standard error; 64 the arguments were wrong.
   static func main() {

@@ -31,5 +31,6 @@ func findModel(_ nameOrPath: String, input: InputExtents?, classes: Int?) throws
 
 /// Reads a trained model.
 func loadModelFile(_ path: String) throws -> NamedModel {
-  throw CommandError("\(path): this version does not read model files; give the name of an architecture")
+  let classifier = try ImageClassifier(contentsOf: path)
+  return NamedModel(title: path, layer: classifier.model, configuration: classifier.description.architecture)
 }

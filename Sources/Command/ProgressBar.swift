@@ -5,6 +5,7 @@ import ConvNet
 struct ProgressBar {
   private let label: String
   private let total: Int
+  private let initial: Int
   private let unit: String
   private let isTerminal: Bool
   private let start = ContinuousClock.now
@@ -16,9 +17,11 @@ struct ProgressBar {
   ///   - label: in front: `epoch 3/10`.
   ///   - total: units of work, the same as `update(to:)` counts.
   ///   - unit: plural, for the rate: `images`.
-  init(_ label: String, total: Int, unit: String, isTerminal: Bool = Terminal.errorIsTerminal) {
+  ///   - initial: units that were done before, which the rate does not count.
+  init(_ label: String, total: Int, unit: String, initial: Int = 0, isTerminal: Bool = Terminal.errorIsTerminal) {
     self.label = label
     self.total = total
+    self.initial = initial
     self.unit = unit
     self.isTerminal = isTerminal
   }
@@ -67,8 +70,8 @@ struct ProgressBar {
     }
     parts.append("\(Int(share * 100))%")
     parts.append("\(done.grouped)/\(total.grouped)")
-    if seconds > 0 && done > 0 {
-      let rate = Double(done) / seconds
+    if seconds > 0 && done > initial {
+      let rate = Double(done - initial) / seconds
       parts.append("\(Self.text(rate)) \(unit)/s")
       parts.append(isFinal ? Self.clock(seconds) : Self.clock(Double(max(0, total - done)) / rate) + " left")
     }
