@@ -53,7 +53,8 @@ let package = Package(
     .testTarget(name: "FormatsTests", dependencies: ["Formats"], exclude: ["Fixtures"]),
     .testTarget(name: "VisionTests", dependencies: ["Vision"], exclude: ["Fixtures"]),
     .testTarget(
-      name: "TrainingTests", dependencies: ["Kernels", "Training", "Models", "Vision"], exclude: ["Fixtures"]),
+      name: "TrainingTests", dependencies: ["Kernels", "Training", "Models", "Vision"],
+      exclude: ["Fixtures", "kill_and_resume.sh"]),
     .testTarget(name: "ModelsTests", dependencies: ["Models", "Inspect"]),
     .testTarget(name: "TasksTests", dependencies: ["Tasks"]),
     .testTarget(name: "CommandTests", dependencies: ["ConvNet", "ConvNetCommand"]),

@@ -50,19 +50,27 @@ public enum ModelRegistry {
     return withoutNumbers { architecture.make(configuration) }
   }
 
+  /// Generous limits, so that numbers of elements cannot overflow whatever a file says.
+  private static let largestCount = 1 << 20
+  private static let largestSide = 1 << 14
+
   private static func checkedArchitecture(_ configuration: ModelConfiguration) throws(ModelError) -> Architecture {
     let architecture = try architecture(named: configuration.name)
     let minimum = architecture.minimumImageSize
-    guard configuration.classes > 0, configuration.channels > 0 else {
+    guard (1...largestCount).contains(configuration.classes), (1...largestCount).contains(configuration.channels) else {
       throw ModelError(
         description: "\(configuration.name): \(configuration.classes) classes and \(configuration.channels) channels;"
-          + " both must be at least 1")
+          + " both must be at least 1 and at most \(largestCount)")
     }
     guard configuration.imageSize.count == 2, configuration.imageSize.allSatisfy({ $0 >= minimum }) else {
       let size = configuration.imageSize.map(String.init).joined(separator: "x")
       throw ModelError(
         description: "\(configuration.name) needs images of at least \(minimum)x\(minimum), but they are \(size);"
           + " use larger images or choose a shallower model")
+    }
+    guard configuration.imageSize.allSatisfy({ $0 <= largestSide }) else {
+      let size = configuration.imageSize.map(String.init).joined(separator: "x")
+      throw ModelError(description: "\(configuration.name): images of \(size); the most is \(largestSide) a side")
     }
     return architecture
   }

@@ -34,6 +34,32 @@ public struct ClassifierJob: Codable, Hashable, Sendable {
     self.optimizer = optimizer
     self.training = training
   }
+
+  /// Refuses numbers that no training can use, whether they come from a person or from a run's file.
+  func check() throws {
+    func require(_ isGood: Bool, _ option: String, _ value: some Any, _ expected: String) throws {
+      if !isGood { throw TaskError("--\(option) \(value): it must be \(expected)") }
+    }
+    try require(training.epochs >= 1, "epochs", training.epochs, "at least 1")
+    try require((1...1 << 20).contains(training.batchSize), "batch-size", training.batchSize, "from 1 to \(1 << 20)")
+    try require((0...1024).contains(training.loaderThreads), "loader-threads", training.loaderThreads, "from 0 to 1024")
+    for (option, value) in [
+      ("steps", training.maximumSteps), ("patience", training.earlyStoppingPatience), ("log-every", training.logEvery),
+    ] {
+      if let value { try require(value >= 1, option, value, "at least 1") }
+    }
+    let warmUp = training.schedule.warmUpSteps
+    try require(warmUp >= 0, "warm-up", warmUp, "at least 0")
+    let rate = optimizer.learningRate
+    try require(rate > 0 && rate.isFinite, "learning-rate", rate, "positive")
+    let decay = optimizer.weightDecay
+    try require(decay >= 0 && decay.isFinite, "weight-decay", decay, "at least 0")
+    if let norm = optimizer.maximumGradientNorm { try require(norm > 0, "clip-norm", norm, "positive") }
+    try require((0..<1).contains(labelSmoothing), "label-smoothing", labelSmoothing, "at least 0 and below 1")
+    if case .fraction(let share) = validation {
+      try require(share > 0 && share < 1, "validation", share, "above 0 and below 1, or a folder")
+    }
+  }
 }
 
 /// What `run.json` holds: the job, and what became of it.

@@ -31,6 +31,7 @@ public struct ClassifierTraining: Sendable {
   private init(
     _ job: ClassifierJob, resuming old: RunRecord?, progress: (@Sendable (_ done: Int, _ total: Int) -> Void)?
   ) throws {
+    try job.check()
     var images = try LabeledImages.open(job.data)
     var notes = images.notes
     if case .folder(let path) = job.validation {
@@ -51,7 +52,8 @@ public struct ClassifierTraining: Sendable {
       name: job.modelName, channels: preprocessing.channels, classes: classNames.count,
       imageSize: [preprocessing.height, preprocessing.width])
     var model = AnyLayer(try ModelRegistry.make(configuration, seed: job.training.seed))
-    if let weights = job.weightsPath { model = try model.loading(Safetensors.read(weights).tensors, from: weights) }
+    // A resumed run has its weights from the checkpoint.
+    if old == nil, let weights = job.weightsPath { model = try model.loading(Safetensors.read(weights).tensors, from: weights) }
 
     let augmentation = Self.augmentation(job.augmentation, preprocessing)
     var split: Split?
@@ -63,8 +65,10 @@ public struct ClassifierTraining: Sendable {
       let drawn = try old?.split ?? Split(of: images.training, holdingOut: fraction, seed: job.training.seed)
       let parts = try drawn.indices(in: images.training)
       guard parts.unknown.isEmpty else {
+        let count = parts.unknown.count
         throw TaskError(
-          "\(job.data ?? "data"): \(parts.unknown.count) images are new since the run began; it cannot go on with them")
+          "\(job.data ?? "data"): \(count) image\(count == 1 ? " is" : "s are") new since the run began; "
+            + "it cannot go on with \(count == 1 ? "it" : "them")")
       }
       guard !parts.training.isEmpty, !parts.validation.isEmpty else {
         throw TaskError(
@@ -73,6 +77,11 @@ public struct ClassifierTraining: Sendable {
       training = images.training.view(parts.training, preprocessing, augmentation)
       validation = images.training.view(parts.validation, preprocessing, .none)
       split = drawn
+    }
+    if let old, (training.count, validation.count) != (old.trainingImages, old.validationImages) {
+      throw TaskError(
+        "\(job.data ?? "data"): the run began with \(old.trainingImages) images and \(old.validationImages) to validate "
+          + "on, but now there are \(training.count) and \(validation.count); it cannot go on")
     }
     self.model = model
     self.notes = notes

@@ -93,7 +93,19 @@ public final class ImageClassifier: Sendable {
       throw TaskError(
         "\(path): the model has \(description.architecture.classes) outputs, but \(description.classNames.count) names")
     }
-    let model = try AnyLayer(ModelRegistry.make(description.architecture)).loading(tensors, from: path)
+    let architecture = description.architecture
+    let structure: any Layer
+    do {
+      structure = try ModelRegistry.makeStructure(architecture)
+    } catch {
+      throw TaskError("\(path): \(error)")
+    }
+    let rule = description.preprocessing
+    guard rule.channels == architecture.channels, [rule.height, rule.width] == architecture.imageSize else {
+      throw TaskError(
+        "\(path): the model takes inputs of \(architecture.inputShape()), but its pictures become \(rule.shape)")
+    }
+    let model = try AnyLayer(structure).loading(tensors, from: path)
     self.init(model, description)
   }
 

@@ -51,7 +51,13 @@ public struct LabeledImages: Sendable {
 
   /// The pictures that a model is judged on: the validation part, or everything if there is none.
   public static func openForEvaluation(_ path: String?, classNames: [String]) throws -> any ImageDataset {
-    let images = try open(path)
+    let images: LabeledImages
+    do {
+      images = try open(path)
+    } catch ImageFolderError.oneClass(let root, _) {
+      // Nothing to learn from, but enough to judge a model on.
+      return try ImageFolder(root, preprocessing: provisional, classNames: classNames)
+    }
     var dataset = images.validation ?? images.training
     if let folder = dataset as? ImageFolder {
       dataset = try ImageFolder(folder.root, preprocessing: folder.preprocessing, classNames: classNames)

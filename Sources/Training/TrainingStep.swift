@@ -23,6 +23,8 @@ public final class TrainingStep<Model: Module> {
   private let loss: Loss
   private let isFrozen: @Sendable (String) -> Bool
   private let store = ParameterStore()
+  /// Paths of running statistics: a forward pass replaces them before it is known whether the step is finite.
+  private let statistics: [String]
   private var plans: [(key: [TensorType], plan: MutablePlan)] = []
 
   /// The most batch shapes whose plans are kept.
@@ -42,6 +44,7 @@ public final class TrainingStep<Model: Module> {
     self.seed = seed
     self.isFrozen = isFrozen
     self.loss = loss
+    statistics = model.parameters.filter { $0.kind == .statistic }.map(\.path)
     for parameter in model.parameters {
       store[parameter.path] = parameter.tensor
       guard parameter.kind.isTrained, !isFrozen(parameter.path) else { continue }
@@ -73,15 +76,24 @@ public final class TrainingStep<Model: Module> {
 
   // MARK: Running
 
-  /// Takes one step; `step` counts from 1. If loss or gradients are not finite, parameters stay as they were.
+  /// Takes one step; `step` counts from 1. If loss or gradients are not finite, the model stays as it was.
   public func run(_ batch: Batch, step: Int, learningRate: Double) throws -> Result {
+    let before = statistics.map { store[$0] }
     let outputs = try plan(for: batch).run(inputs(batch, step: step, learningRate: learningRate))
-    return Result(loss: outputs[0].item(), gradientNorm: outputs[1].item())
+    let result = Result(loss: outputs[0].item(), gradientNorm: outputs[1].item())
+    if !result.isFinite { restoreStatistics(before) }
+    return result
+  }
+
+  private func restoreStatistics(_ tensors: [Tensor?]) {
+    for (path, tensor) in zip(statistics, tensors) { store[path] = tensor }
   }
 
   /// Repeats a step that gave numbers that are not finite, and returns where the first of them arises.
   public func findNonFinite(_ batch: Batch, step: Int, learningRate: Double) throws -> String {
     if !batch.input.scalars(as: Float.self).allSatisfy(\.isFinite) { return "the input" }
+    let before = statistics.map { store[$0] }
+    defer { restoreStatistics(before) }
     var culprit: String?
     try run(batch, step: step, learningRate: learningRate) { name, operation, outputs in
       guard outputs[0].contains(where: { !$0.isFinite }) else { return true }
