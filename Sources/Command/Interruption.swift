@@ -6,11 +6,16 @@ final class Interruption: Sendable {
   private static let requests = Atomic<Int>(0)
 
   init() {
-    for signal in [SIGINT, SIGTERM] {
-      Foundation.signal(signal) { _ in
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    for number in [SIGINT, SIGTERM] {
+      signal(number) { _ in
         if Interruption.requests.wrappingAdd(1, ordering: .relaxed).newValue > 1 { _exit(130) }
       }
+      sigaddset(&signals, number)
     }
+    // A parent may have started us with the signals blocked.
+    pthread_sigmask(SIG_UNBLOCK, &signals, nil)
   }
 
   var isRequested: Bool { Self.requests.load(ordering: .relaxed) > 0 }
