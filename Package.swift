@@ -48,7 +48,7 @@ let package = Package(
     .testTarget(name: "FormatsTests", dependencies: ["Formats"], exclude: ["Fixtures"]),
     .testTarget(name: "VisionTests", dependencies: ["Vision"], exclude: ["Fixtures"]),
     .testTarget(name: "TrainingTests", dependencies: ["Training", "Models"], exclude: ["Fixtures"]),
-    .testTarget(name: "ModelsTests", dependencies: ["Models", "Inspect"]),
+    .testTarget(name: "ModelsTests", dependencies: ["Models", "Inspect", "Training"], exclude: ["Fixtures"]),
     .testTarget(name: "CommandTests", dependencies: ["ConvNet"]),
   ],
   swiftLanguageModes: [.v6],
