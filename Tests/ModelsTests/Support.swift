@@ -23,7 +23,7 @@ func uniform(_ shape: Shape, stream: Int, _ range: Range<Float> = -1..<1) -> Ten
   return Tensor((0..<shape.elementCount).map { _ in numbers.uniform(range) }, shape: shape)
 }
 
-let inputStream = 1_000_000
+let inputStream = 1_000_005
 
 /// A model with parameters and running statistics as `Fixtures/make_fixtures.py` draws them.
 func filled(_ model: AnyLayer) throws -> AnyLayer {

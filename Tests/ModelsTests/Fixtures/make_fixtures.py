@@ -13,7 +13,8 @@ from torchvision.models import resnet18
 torch.set_num_threads(2)
 HERE = Path(__file__).parent
 SEED = 7
-INPUT_STREAM = 1_000_000
+# Chosen so that no input of a ReLU is nearer to zero than rounding errors reach: there the gradient would jump.
+INPUT_STREAM = 1_000_005
 
 
 def philox(blocks, stream, seed):
