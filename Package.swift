@@ -49,7 +49,7 @@ let package = Package(
     .testTarget(name: "VisionTests", dependencies: ["Vision"], exclude: ["Fixtures"]),
     .testTarget(name: "TrainingTests", dependencies: ["Training", "Models"], exclude: ["Fixtures"]),
     .testTarget(name: "ModelsTests", dependencies: ["Models", "Inspect", "Training"], exclude: ["Fixtures"]),
-    .testTarget(name: "CommandTests", dependencies: ["ConvNet"]),
+    .testTarget(name: "CommandTests", dependencies: ["ConvNet", "ConvNetCommand"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17

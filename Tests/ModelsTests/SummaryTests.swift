@@ -131,9 +131,9 @@ import Testing
   @Test func text() throws {
     let lines = try summary("lenet").description.split(separator: "\n", omittingEmptySubsequences: false)
     #expect(lines[0] == "lenet, input 1x32x32, output 10")
-    #expect(lines[2] == "layer         operation   output    parameters     MACs  receptive field  stride")
-    #expect(lines[4] == "conv1         conv2d      6x28x28          156  117,600                5       1")
-    #expect(lines[10] == "flatten       flatten     400                -        -           global       -")
+    #expect(lines[2] == "layer         operation   output    parameters     MACs  rec. field  stride")
+    #expect(lines[4] == "conv1         conv2d      6x28x28          156  117,600           5       1")
+    #expect(lines[10] == "flatten       flatten     400                -        -      global       -")
     #expect(lines.contains("parameters            61,706 (247 kB in float32)"))
     #expect(lines.contains("multiply-accumulates  416,520"))
     #expect(lines.allSatisfy { $0.last != " " && $0.count <= 100 })
