@@ -5,7 +5,7 @@ extension Summary: CustomStringConvertible {
   public var description: String {
     var table = TextTable([
       ("layer", .left), ("operation", .left), ("output", .left), ("parameters", .right), ("MACs", .right),
-      ("receptive field", .right), ("stride", .right),
+      ("rec. field", .right), ("stride", .right),
     ])
     for row in rows {
       table.append([

@@ -17,7 +17,7 @@ public struct LeNet: Layer {
     ]
   }
 
-  /// - Parameter imageSize: `[height, width]`, at least 12 each.
+  /// - Parameter imageSize: `[height, width]`, at least 16 each.
   public init(channels: Int = 1, classes: Int = 10, imageSize: [Int] = [32, 32]) {
     conv1 = Conv2D(in: channels, out: 6, kernel: 5)
     conv2 = Conv2D(in: 6, out: 16, kernel: 5)
@@ -36,6 +36,6 @@ public struct LeNet: Layer {
 
   static let architecture = Architecture(
     "lenet", "LeNet-5, dense form with ReLU and maximum pooling", year: 1998, paper: "LeCun et al., 1998", channels: 1,
-    classes: 10, imageSize: 32, minimumImageSize: 12
+    classes: 10, imageSize: 32, minimumImageSize: 16
   ) { LeNet(channels: $0.channels, classes: $0.classes, imageSize: $0.imageSize) }
 }

@@ -143,28 +143,31 @@ import Testing
     #expect(result.errorLines.count == 1 && result.errors.contains(path), "\(result.errors)")
   }
 
-  /// Each mistake ends with one line that names it and a code that is not 0.
+  /// A mistake ends with one line that says what and where, wrong arguments also with how the command is used.
   @Test(arguments: [
-    (["train", "/nowhere"], "/nowhere: there is no such folder"),
-    (["train", "--model", "lenette"], "there is no model named \"lenette\""),
-    (["train", "--image-size", "8"], "at least 12x12"),
-    (["train", "--weights", "/nowhere.safetensors"], "/nowhere.safetensors"),
-    (["train", "--resume", "/nowhere"], "/nowhere: there is no run here"),
-    (["train", "--epochs", "0"], "--epochs must be at least 1"),
-    (["train", "--batch-size", "many"], "--batch-size"),
-    (["train", "--validation", "2"], "a share must be between 0 and 1"),
-    (["evaluate", "/nowhere.safetensors"], "/nowhere.safetensors"),
-    (["predict", "/nowhere.safetensors", "a.png"], "/nowhere.safetensors"),
-    (["summary", "lenet", "--input", "1x4x4"], "at least 12x12"),
-    (["summary", "nothing"], "there is no model named \"nothing\""),
+    (["train", "/nowhere"], 1, "/nowhere: there is no such folder"),
+    (["train", "--model", "lenette"], 1, "there is no model named \"lenette\""),
+    (["train", "--image-size", "8"], 1, "at least 16x16"),
+    (["train", "--weights", "/nowhere.safetensors"], 1, "/nowhere.safetensors"),
+    (["train", "--resume", "/nowhere"], 1, "/nowhere: there is no run here"),
+    (["train", "--validation", "2"], 1, "a share must be between 0 and 1"),
+    (["train", "--epochs", "0"], 64, "--epochs must be at least 1"),
+    (["train", "--batch-size", "many"], 64, "--batch-size"),
+    (["evaluate", "/nowhere.safetensors"], 1, "/nowhere.safetensors"),
+    (["predict", "/nowhere.safetensors", "a.png"], 1, "/nowhere.safetensors"),
+    (["summary", "nothing"], 1, "there is no model named \"nothing\""),
+    (["summary", "lenet", "--input", "1x4x4"], 1, "lenet needs images of at least 16x16, but they are 4x4"),
+    (["summary", "lenet", "--input", "3x"], 64, "The value '3x' is invalid for '--input <CxHxW>'"),
+    (["summary", "lenet", "--input", "9999999999x1x99999999999"], 64, "The value '9999999999x1x99999999999'"),
+    (["summary", "lenet", "--classes", "0"], 64, "--classes must be from 1 to 10,000,000, but it is 0."),
+    (["summary"], 64, "Missing expected argument '<model>'"),
+    (["bogus"], 64, "Unexpected argument 'bogus'"),
   ])
-  func mistakes(arguments: [String], text: String) throws {
-    let (process, output, errors) = try Convnet.start(arguments)
-    process.waitUntilExit()
-    #expect(process.terminationReason == .exit && process.terminationStatus != 0)
-    let message = try String(contentsOf: errors, encoding: .utf8)
-    #expect(message.contains(text), "\(message)")
-    #expect(message.hasPrefix("convnet: "), "\(message)")
-    #expect(try String(contentsOf: output, encoding: .utf8).isEmpty)
+  func mistakes(arguments: [String], status: Int32, text: String) throws {
+    let result = try Convnet.run(arguments)
+    #expect(result.status == status)
+    #expect(result.errors.hasPrefix("convnet: ") && result.errors.contains(text), "\(result.errors)")
+    #expect(result.errorLines.count == (status == 1 ? 1 : 3))
+    #expect(result.output.isEmpty)
   }
 }

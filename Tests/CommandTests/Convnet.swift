@@ -40,7 +40,9 @@ enum Convnet {
     return (process, output, errors)
   }
 
-  static func run(_ arguments: String...) throws -> Result {
+  static func run(_ arguments: String...) throws -> Result { try run(arguments) }
+
+  static func run(_ arguments: [String]) throws -> Result {
     let (process, output, errors) = try start(arguments)
     process.waitUntilExit()
     let result = Result(

@@ -49,7 +49,7 @@ import Testing
     var steps = 0
     let stopped = try ClassifierTraining(job(data, epochs: 3)).run(
       in: run,
-      shouldStop: { steps == 4 }, onEvent: { if case .step = $0 { steps += 1 } })
+      onEvent: { if case .step = $0 { steps += 1 } }, shouldStop: { steps == 4 })
     #expect(stopped.wasInterrupted && stopped.steps == 4)
     #expect(try RunRecord(of: run).split == split)
     let resumed = try ClassifierTraining(resuming: run)

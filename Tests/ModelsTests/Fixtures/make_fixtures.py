@@ -1,0 +1,131 @@
+"""Makes resnet18_keys.txt and logits.txt with PyTorch and torchvision.
+
+Weights and inputs are drawn as the tests draw them, by the library's counter-based generator, so none are stored.
+"""
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torchvision.models import resnet18
+
+torch.set_num_threads(2)
+HERE = Path(__file__).parent
+SEED = 7
+# Chosen so that no input of a ReLU is nearer to zero than rounding errors reach: there the gradient would jump.
+INPUT_STREAM = 1_000_005
+
+
+def philox(blocks, stream, seed):
+    """Philox 4x32-10 (Salmon et al., 2011) for counters (block, stream); four words for each block."""
+    mask = np.uint64(0xFFFFFFFF)
+    index = np.arange(blocks, dtype=np.uint64)
+    c = [index & mask, index >> np.uint64(32)] + [
+        np.full(blocks, word, np.uint64) for word in (stream & 0xFFFFFFFF, stream >> 32)]
+    k0, k1 = seed & 0xFFFFFFFF, seed >> 32
+    for _ in range(10):
+        p0, p1 = c[0] * np.uint64(0xD2511F53), c[2] * np.uint64(0xCD9E8D57)
+        c = [
+            (p1 >> np.uint64(32)) ^ c[1] ^ np.uint64(k0), p1 & mask,
+            (p0 >> np.uint64(32)) ^ c[3] ^ np.uint64(k1), p0 & mask]
+        k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF
+    return c
+
+
+def uniform(shape, stream, low, high):
+    """`RandomStream(seed: 7, stream:).uniform(low..<high)`, in single precision."""
+    count = int(np.prod(shape))
+    c = philox((count + 1) // 2, stream, SEED)
+    # A draw takes the top 24 bits of 64: those of the second and the fourth word.
+    words = np.stack([c[1], c[3]], axis=1).reshape(-1)[:count]
+    unit = (words >> np.uint64(8)).astype(np.float32) * np.float32(2.0**-24)
+    low, high = np.float32(low), np.float32(high)
+    return torch.from_numpy((low + (high - low) * unit).reshape(shape))
+
+
+def fill(model):
+    state = {key: value for key, value in model.state_dict().items() if not key.endswith("num_batches_tracked")}
+    for index, path in enumerate(sorted(state)):
+        shape = tuple(state[path].shape)
+        if path.endswith("running_var") or (path.endswith("weight") and len(shape) == 1):
+            low, high = 0.5, 1.5
+        elif path.endswith("weight"):
+            low, high = -0.05, 0.05
+        else:
+            low, high = -0.1, 0.1
+        state[path] = uniform(shape, index, low, high)
+    model.load_state_dict(state, strict=False)
+    return model
+
+
+class LeNet(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 6, 5), nn.Conv2d(6, 16, 5)
+        self.fc1, self.fc2, self.fc3 = nn.Linear(400, 120), nn.Linear(120, 84), nn.Linear(84, 10)
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2).flatten(1)
+        return self.fc3(F.relu(self.fc2(F.relu(self.fc1(x)))))
+
+
+class Block(nn.Module):
+    def __init__(self, inside, out, stride):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(inside, out, 3, stride, 1, bias=False), nn.BatchNorm2d(out)
+        self.conv2, self.bn2 = nn.Conv2d(out, out, 3, 1, 1, bias=False), nn.BatchNorm2d(out)
+        self.stride, self.added = stride, out - inside
+
+    def forward(self, x):
+        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        if self.added or self.stride > 1:
+            x = F.pad(x[:, :, ::self.stride, ::self.stride], (0, 0, 0, 0, self.added // 2, self.added // 2))
+        return F.relu(y + x)
+
+
+class ResNet20(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16)
+        stage = lambda i, o, s: nn.Sequential(Block(i, o, s), Block(o, o, 1), Block(o, o, 1))
+        self.layer1, self.layer2, self.layer3 = stage(16, 16, 1), stage(16, 32, 2), stage(32, 64, 2)
+        self.linear = nn.Linear(64, 10)
+
+    def forward(self, x):
+        x = self.layer3(self.layer2(self.layer1(F.relu(self.bn1(self.conv1(x))))))
+        return self.linear(x.mean((2, 3)))
+
+
+def numbers(tensor):
+    return " ".join(f"{number:.8g}" for number in tensor.flatten().tolist())
+
+
+with open(HERE / "resnet18_keys.txt", "w") as file:
+    for key, value in resnet18().state_dict().items():
+        if not key.endswith("num_batches_tracked"):
+            file.write(f"{key} {'x'.join(map(str, value.shape))}\n")
+
+models = {
+    "lenet": (LeNet(), (2, 1, 32, 32)),
+    "resnet20": (ResNet20(), (2, 3, 32, 32)),
+    "resnet18": (resnet18(num_classes=10), (2, 3, 64, 64)),
+}
+labels = torch.tensor([3, 7])
+with open(HERE / "logits.txt", "w") as file:
+    for name, (model, shape) in models.items():
+        fill(model)
+        x = uniform(shape, INPUT_STREAM, -1, 1)
+        with torch.no_grad():
+            logits = model.eval()(x)
+        file.write(f"{name} logits {numbers(logits)}\n")
+        # One step of plain gradient descent in training mode: the loss, then the sum of absolute changes of each tensor.
+        before = {key: value.clone() for key, value in model.state_dict().items() if value.is_floating_point()}
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        loss = F.cross_entropy(model.train()(x), labels)
+        loss.backward()
+        optimizer.step()
+        changes = [(model.state_dict()[key] - before[key]).double().abs().sum() for key in sorted(before)]
+        file.write(f"{name} loss {numbers(loss.detach())}\n")
+        file.write(f"{name} changes {numbers(torch.stack(changes))}\n")
