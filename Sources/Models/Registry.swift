@@ -29,7 +29,8 @@ public struct Architecture: Sendable {
 
 /// The architectures of the library; names follow torchvision's where it has the model.
 public enum ModelRegistry {
-  public static let architectures: [Architecture] = [LeNet.architecture, VGGSmall.architecture]
+  public static let architectures: [Architecture] =
+    [LeNet.architecture, VGGSmall.architecture]
     + ResNet.architectures + CIFARResNet.architectures
 
   public static func architecture(named name: String) throws(ModelError) -> Architecture {

@@ -53,7 +53,9 @@ public struct ClassifierTraining: Sendable {
       imageSize: [preprocessing.height, preprocessing.width])
     var model = AnyLayer(try ModelRegistry.make(configuration, seed: job.training.seed))
     // A resumed run has its weights from the checkpoint.
-    if old == nil, let weights = job.weightsPath { model = try model.loading(Safetensors.read(weights).tensors, from: weights) }
+    if old == nil, let weights = job.weightsPath {
+      model = try model.loading(Safetensors.read(weights).tensors, from: weights)
+    }
 
     let augmentation = Self.augmentation(job.augmentation, preprocessing)
     var split: Split?
@@ -72,7 +74,8 @@ public struct ClassifierTraining: Sendable {
       }
       guard !parts.training.isEmpty, !parts.validation.isEmpty else {
         throw TaskError(
-          "\(job.data ?? "data"): too few images to hold some out for validation; add images or give --validation FOLDER")
+          "\(job.data ?? "data"): too few images to hold some out for validation; add images or give --validation FOLDER"
+        )
       }
       training = images.training.view(parts.training, preprocessing, augmentation)
       validation = images.training.view(parts.validation, preprocessing, .none)
@@ -101,7 +104,7 @@ public struct ClassifierTraining: Sendable {
   ///
   /// - Parameter shouldStop: asked after each step; ends the run so that it can be resumed.
   public func run(
-    in folder: RunFolder, shouldStop: () -> Bool = { false }, onEvent: (TrainingEvent) throws -> Void = { _ in }
+    in folder: RunFolder, onEvent: (TrainingEvent) throws -> Void = { _ in }, shouldStop: () -> Bool = { false }
   ) throws -> TrainingOutcome<AnyLayer> {
     try folder.create()
     if !isResumed { try record.write(to: folder) }
@@ -112,7 +115,7 @@ public struct ClassifierTraining: Sendable {
     ) { crossEntropy($0, $1, labelSmoothing: smoothing) }
     return try trainer.fit(
       training, validation: validation, run: folder, modelMetadata: record.model.metadata(), resumes: isResumed,
-      shouldStop: shouldStop, onEvent: onEvent)
+      onEvent: onEvent, shouldStop: shouldStop)
   }
 
   // MARK: Defaults

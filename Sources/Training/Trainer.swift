@@ -77,12 +77,12 @@ public final class Trainer<Model: Layer> {
   ///   - run: where models, checkpoints and metrics go; nothing is written without one.
   ///   - modelMetadata: written into model files.
   ///   - resumes: whether to go on from the run's checkpoint.
-  ///   - shouldStop: asked after each step; if it says so, a checkpoint is written and training ends.
   ///   - onEvent: called after each step and epoch.
+  ///   - shouldStop: asked after each step; if it says so, a checkpoint is written and training ends.
   public func fit(
     _ training: any Dataset, validation: (any Dataset)? = nil, run: RunFolder? = nil,
-    modelMetadata: [String: String] = [:], resumes: Bool = false, shouldStop: () -> Bool = { false },
-    onEvent: (TrainingEvent) throws -> Void = { _ in }
+    modelMetadata: [String: String] = [:], resumes: Bool = false,
+    onEvent: (TrainingEvent) throws -> Void = { _ in }, shouldStop: () -> Bool = { false }
   ) throws -> TrainingOutcome<Model> {
     guard training.count > 0 else { throw TrainingError.noExamples }
     let loss = loss
@@ -175,10 +175,11 @@ public final class Trainer<Model: Layer> {
         throw TrainingError.notFinite(step: position.step, place: "the validation loss", learningRate: rate)
       }
       let score = evaluation.map { $0.labels.isEmpty ? -$0.loss : $0.accuracy }
-      let isBest = score.map { score in
-        guard let bestScore = position.bestScore, let bestLoss = position.bestLoss else { return true }
-        return score > bestScore || (score == bestScore && evaluation!.loss < bestLoss)
-      } ?? true
+      let isBest =
+        score.map { score in
+          guard let bestScore = position.bestScore, let bestLoss = position.bestLoss else { return true }
+          return score > bestScore || (score == bestScore && evaluation!.loss < bestLoss)
+        } ?? true
       if isBest {
         best = tensors(of: model)
         position.bestEpoch = position.epoch + 1

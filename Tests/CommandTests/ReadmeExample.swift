@@ -16,7 +16,7 @@ func readmeExample() throws {
   }
 
   let network = try compile(outcome.model, input: [1, 1, 28, 28])
-  let image = try test.example(at: 0, random: RandomStream(seed: 0)).input
+  let image = test.example(at: 0, random: RandomStream(seed: 0)).input
   let probabilities = softmax(try network.run([image.reshaped(to: [1, 1, 28, 28])])[0])
   print(test.classNames[probabilities.argmax()[0]])
 }

@@ -21,7 +21,7 @@ import Training
       epochs: 5, batchSize: 16, schedule: .init(.oneCycle), seed: 9, logEvery: 3, checkpointInterval: 0.004)
     return try Trainer(AnyLayer(net), optimizer: .adamW(learningRate: 5e-3), options: options).fit(
       Pictures.training(200, augmentation: .light), validation: Pictures.test(100), run: run,
-      modelMetadata: ["note": "of the test"], resumes: resumes, shouldStop: shouldStop, onEvent: onEvent)
+      modelMetadata: ["note": "of the test"], resumes: resumes, onEvent: onEvent, shouldStop: shouldStop)
   }
 
   private static let undisturbed = Result {
@@ -61,11 +61,10 @@ import Training
     let scratch = try Scratch()
     for epoch in 0..<5 {
       var steps = 13 * epoch
-      _ = error {
-        try Self.train(
-          scratch.run, resumes: epoch > 0, shouldStop: { steps == 13 * (epoch + 1) },
-          onEvent: { if case .step = $0 { steps += 1 } })
-      }
+      let stopped = try Self.train(
+        scratch.run, resumes: epoch > 0, shouldStop: { steps == 13 * (epoch + 1) },
+        onEvent: { if case .step = $0 { steps += 1 } })
+      #expect(stopped.wasInterrupted && stopped.steps == 13 * (epoch + 1) && stopped.metrics.count == epoch)
     }
     let outcome = try Self.train(scratch.run, resumes: true)
     #expect(outcome.metrics.count == 5)
