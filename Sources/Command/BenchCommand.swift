@@ -44,13 +44,14 @@ struct BenchCommand: ParsableCommand {
   }
 
   private func answer(_ benchmark: Benchmark) throws {
-    setvbuf(stdout, nil, _IOLBF, 0)
     while let line = readLine() {
       guard let count = Int(line.trimmingCharacters(in: .whitespaces)), (1...100_000).contains(count) else {
         throw CommandError("--interactive: a line must be a count from 1 to 100000, not \"\(line.prefix(40))\"")
       }
       let times = try benchmark.run(iterations: count)
-      print("{\"milliseconds\": [\(times.map { String(format: "%.4f", $0) }.joined(separator: ", "))]}")
+      let list = times.map { String(format: "%.4f", $0) }.joined(separator: ", ")
+      // Unbuffered: the other side waits for the answer.
+      FileHandle.standardOutput.write(Data("{\"milliseconds\": [\(list)]}\n".utf8))
     }
   }
 

@@ -54,8 +54,8 @@ import Testing
       errorText(.concatenate(axis: 1), [2, 3, 4], [2, 5, 3]) == "concatenate: 2x5x3 does not join 2x3x4 along axis 1")
     #expect(try outputs(.transpose([2, 0, 1]), [2, 3, 4]) == [[4, 2, 3]])
     #expect(errorText(.transpose([0, 0]), [2, 3]) == "transpose: [0, 0] is no permutation of the axes of 2x3")
-    #expect(errorText(.reshape([4, 2]), [2, 3]) == "reshape: 2x3 has 6 elements, 4x2 has 8")
-    #expect(errorText(.reshape([-2, -3]), [2, 3]) == "reshape: the shape -2x-3 has a negative extent")
+    #expect(errorText(.reshape([4, 2]), [2, 3]) == "flatten: 2x3 has 6 elements, 4x2 has 8")
+    #expect(errorText(.reshape([-2, -3]), [2, 3]) == "flatten: the shape -2x-3 has a negative extent")
     #expect(try outputs(.reduce(.mean, axes: [2, 3], keepsDimensions: false), [2, 3, 4, 5]) == [[2, 3]])
     #expect(try outputs(.reduce(.mean, axes: [2, 3], keepsDimensions: true), [2, 3, 4, 5]) == [[2, 3, 1, 1]])
     #expect(

@@ -99,7 +99,10 @@ static void cross_entropy_backward(ck_cross_entropy p, const float *logits, int3
   const double sum = exp_sum(logits, dlogits, p.classes, reduce_max(logits, p.classes));
   const float probability_scale = (float)((own + spread * p.weight_sum) * scale / sum);
   const float smoothing_scale = (float)(spread * scale);
+  const double at_label = dlogits[label];
   CK_EACH(p.classes, dlogits, vf e = vload(dlogits + i); vf w = weighted ? vload(weights + i) : vset(1),
           y = e * probability_scale - w * smoothing_scale)
-  dlogits[label] -= (float)(own * scale);
+  // The probability of a confident label is almost 1: what is missing to 1 is taken before rounding.
+  const double own_weight = weighted ? weights[label] : 1;
+  dlogits[label] = (float)(scale * (own * (at_label - sum) + spread * (p.weight_sum * at_label - own_weight * sum)) / sum);
 }
