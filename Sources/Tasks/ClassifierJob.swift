@@ -1,5 +1,5 @@
-import Foundation
 import Formats
+import Foundation
 import Models
 
 /// The library's version, as the command prints it and model files record it.

@@ -53,7 +53,9 @@ public struct ClassifierTraining: Sendable {
       imageSize: [preprocessing.height, preprocessing.width])
     var model = AnyLayer(try ModelRegistry.make(configuration, seed: job.training.seed))
     // A resumed run has its weights from the checkpoint.
-    if old == nil, let weights = job.weightsPath { model = try model.loading(Safetensors.read(weights).tensors, from: weights) }
+    if old == nil, let weights = job.weightsPath {
+      model = try model.loading(Safetensors.read(weights).tensors, from: weights)
+    }
 
     let augmentation = Self.augmentation(job.augmentation, preprocessing)
     var split: Split?
@@ -72,7 +74,8 @@ public struct ClassifierTraining: Sendable {
       }
       guard !parts.training.isEmpty, !parts.validation.isEmpty else {
         throw TaskError(
-          "\(job.data ?? "data"): too few images to hold some out for validation; add images or give --validation FOLDER")
+          "\(job.data ?? "data"): too few images to hold some out for validation; add images or give --validation FOLDER"
+        )
       }
       training = images.training.view(parts.training, preprocessing, augmentation)
       validation = images.training.view(parts.validation, preprocessing, .none)

@@ -79,7 +79,8 @@ extension ImageDataset {
   }
 
   /// A view of some of the pictures under a rule.
-  func view(_ indices: [Int]?, _ preprocessing: ImagePreprocessing, _ augmentation: Augmentation) -> any LabeledDataset {
+  func view(_ indices: [Int]?, _ preprocessing: ImagePreprocessing, _ augmentation: Augmentation) -> any LabeledDataset
+  {
     var copy = self
     copy.preprocessing = preprocessing
     copy.augmentation = augmentation

@@ -87,10 +87,12 @@ public struct Optimizer: Sendable {
     switch settings.rule {
     case .sgd(let momentum, let isNesterov):
       return .sgd(
-        SGDAttributes(momentum: momentum, isNesterov: isNesterov, weightDecay: decay, isDecoupled: settings.isDecoupled))
+        SGDAttributes(momentum: momentum, isNesterov: isNesterov, weightDecay: decay, isDecoupled: settings.isDecoupled)
+      )
     case .adam(let beta1, let beta2, let epsilon):
       return .adam(
-        AdamAttributes(beta1: beta1, beta2: beta2, epsilon: epsilon, weightDecay: decay, isDecoupled: settings.isDecoupled))
+        AdamAttributes(
+          beta1: beta1, beta2: beta2, epsilon: epsilon, weightDecay: decay, isDecoupled: settings.isDecoupled))
     }
   }
 

@@ -25,7 +25,9 @@ public struct RunFolder: Sendable {
   public func create() throws {
     let files = FileManager.default
     try files.createDirectory(atPath: path, withIntermediateDirectories: true)
-    let own = [modelPath, lastModelPath, checkpointPath, metricsPath, recordPath].map { "." + $0.dropFirst(path.count + 1) }
+    let own = [modelPath, lastModelPath, checkpointPath, metricsPath, recordPath].map {
+      "." + $0.dropFirst(path.count + 1)
+    }
     for name in try files.contentsOfDirectory(atPath: path) where name.hasSuffix(".partial") {
       if own.contains(where: { name.hasPrefix($0 + ".") }) { try? files.removeItem(atPath: "\(path)/\(name)") }
     }

@@ -175,10 +175,11 @@ public final class Trainer<Model: Layer> {
         throw TrainingError.notFinite(step: position.step, place: "the validation loss", learningRate: rate)
       }
       let score = evaluation.map { $0.labels.isEmpty ? -$0.loss : $0.accuracy }
-      let isBest = score.map { score in
-        guard let bestScore = position.bestScore, let bestLoss = position.bestLoss else { return true }
-        return score > bestScore || (score == bestScore && evaluation!.loss < bestLoss)
-      } ?? true
+      let isBest =
+        score.map { score in
+          guard let bestScore = position.bestScore, let bestLoss = position.bestLoss else { return true }
+          return score > bestScore || (score == bestScore && evaluation!.loss < bestLoss)
+        } ?? true
       if isBest {
         best = tensors(of: model)
         position.bestEpoch = position.epoch + 1

@@ -1,5 +1,5 @@
-import Foundation
 import Formats
+import Foundation
 import Tasks
 import Testing
 
@@ -229,11 +229,15 @@ import Testing
       #expect(message { _ = try ClassifierTraining(job(data) { $0.imageSize = size }) }.contains("--image-size"))
     }
     let senseless: [(String, (inout ClassifierJob) -> Void)] = [
-      ("--epochs 0: it must be at least 1", { $0.training.epochs = 0 }), ("--batch-size 0", { $0.training.batchSize = 0 }),
+      ("--epochs 0: it must be at least 1", { $0.training.epochs = 0 }),
+      ("--batch-size 0", { $0.training.batchSize = 0 }),
       ("--batch-size -1", { $0.training.batchSize = -1 }), ("--log-every 0", { $0.training.logEvery = 0 }),
-      ("--warm-up -1", { $0.training.schedule.warmUpSteps = -1 }), ("--patience 0", { $0.training.earlyStoppingPatience = 0 }), ("--steps 0", { $0.training.maximumSteps = 0 }),
-      ("--loader-threads -1", { $0.training.loaderThreads = -1 }), ("--learning-rate 0", { $0.optimizer.learningRate = 0 }),
-      ("--learning-rate nan", { $0.optimizer.learningRate = .nan }), ("--weight-decay -1", { $0.optimizer.weightDecay = -1 }),
+      ("--warm-up -1", { $0.training.schedule.warmUpSteps = -1 }),
+      ("--patience 0", { $0.training.earlyStoppingPatience = 0 }), ("--steps 0", { $0.training.maximumSteps = 0 }),
+      ("--loader-threads -1", { $0.training.loaderThreads = -1 }),
+      ("--learning-rate 0", { $0.optimizer.learningRate = 0 }),
+      ("--learning-rate nan", { $0.optimizer.learningRate = .nan }),
+      ("--weight-decay -1", { $0.optimizer.weightDecay = -1 }),
       ("--label-smoothing 1", { $0.labelSmoothing = 1 }), ("--clip-norm 0", { $0.optimizer.maximumGradientNorm = 0 }),
     ]
     for (expected, change) in senseless {

@@ -1,5 +1,5 @@
-import Foundation
 import Formats
+import Foundation
 import Tasks
 import Testing
 
@@ -139,13 +139,15 @@ import Testing
     let json = try #require(metadata["convnet.model"])
     let path = scratch.path + "/senseless.safetensors"
     for (from, to) in [
-      (#""name":"lenet""#, #""name":"lenot""#), (#""channels":1"#, #""channels":0"#), (#""channels":1"#, #""channels":-1"#),
+      (#""name":"lenet""#, #""name":"lenot""#), (#""channels":1"#, #""channels":0"#),
+      (#""channels":1"#, #""channels":-1"#),
       (#""channels":1"#, #""channels":2"#), (#""channels":1"#, #""channels":4000000000000"#),
       (#""image_size":[32,32]"#, #""image_size":[32]"#), (#""image_size":[32,32]"#, #""image_size":[8,8]"#),
       (#""image_size":[32,32]"#, #""image_size":[3037000500,3037000500]"#),
       (#""image_size":[32,32]"#, #""image_size":[9223372036854775807,9223372036854775807]"#),
       (#""classes":10"#, #""classes":9"#), (#""classes":10"#, #""classes":1000000000000"#),
-      (#""image_size":[32,32]"#, #""image_size":[16384,16384]"#), (#""size":[32,32]"#, #""size":[0,32]"#), (#""Coat","#, ""), (#""size":[32,32]"#, #""size":[48,48]"#),
+      (#""image_size":[32,32]"#, #""image_size":[16384,16384]"#), (#""size":[32,32]"#, #""size":[0,32]"#),
+      (#""Coat","#, ""), (#""size":[32,32]"#, #""size":[48,48]"#),
     ] {
       let changed = json.replacingOccurrences(of: from, with: to)
       #expect(changed != json, "\(from)")

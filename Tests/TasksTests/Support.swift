@@ -21,7 +21,8 @@ final class Scratch: Sendable {
   ) throws {
     for (label, name) in classes.enumerated() {
       for index in first..<first + count {
-        try write(Self.picture(label: label, index: index, isGrey: isGrey).pngData(), to: "\(folder)/\(name)/\(index).png")
+        try write(
+          Self.picture(label: label, index: index, isGrey: isGrey).pngData(), to: "\(folder)/\(name)/\(index).png")
       }
     }
   }

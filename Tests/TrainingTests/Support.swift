@@ -1,6 +1,6 @@
+import Formats
 import Foundation
 import Testing
-import Formats
 import Training
 import Vision
 

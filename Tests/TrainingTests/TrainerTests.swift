@@ -1,5 +1,5 @@
-import Foundation
 import Formats
+import Foundation
 import Models
 import Testing
 import Training
@@ -51,8 +51,9 @@ import Training
     let outcome = try Trainer(Self.smallNet(), options: .init(epochs: 3)).fit(
       Pictures.training(64), run: scratch.run)
     #expect(outcome.bestEpoch == 3)
-    #expect(try Data(contentsOf: URL(fileURLWithPath: scratch.run.modelPath))
-      == Data(contentsOf: URL(fileURLWithPath: scratch.run.lastModelPath)))
+    #expect(
+      try Data(contentsOf: URL(fileURLWithPath: scratch.run.modelPath))
+        == Data(contentsOf: URL(fileURLWithPath: scratch.run.lastModelPath)))
     #expect(try scratch.run.metrics().allSatisfy { !$0.contains("validation") })
   }
 
