@@ -20,7 +20,7 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "End after this many steps, if that is earlier.") var steps: Int?
   @Option(help: "Images in a step.") var batchSize = 64
   @Option(help: "sgd, adam or adamw.") var optimizer = OptimizerName.adamw
-  @Option(help: "The highest learning rate. (default: 0.05 for sgd, 0.002 for adam and adamw)") var learningRate: Double?
+  @Option(help: "The highest learning rate. (default: 0.05 for sgd, 0.003 for adam and adamw)") var learningRate: Double?
   @Option(help: "Momentum of sgd.") var momentum = 0.9
   @Option(help: "Weight decay; biases and norms are exempt. (default: 0.0005 for sgd, 0 for adam, 0.05 for adamw)")
   var weightDecay: Double?
@@ -30,7 +30,7 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "Share of the target that goes to all classes alike.") var labelSmoothing = 0.0
   @Option(help: "End after this many epochs without improvement.") var patience: Int?
   @Option(help: "Side of the square that images are brought to. (default: the architecture's)") var imageSize: Int?
-  @Option(help: "none, light or standard. (default: light for small pictures, else standard)")
+  @Option(help: "none, light or standard. (default: none for IDX files, light for small images, else standard)")
   var augment: ClassifierJob.AugmentationPreset?
   @Option(help: "Order of the images in each epoch: seeded or none.") var shuffle = ShuffleName.seeded
   @Option(help: "What to validate on: a share such as 0.2, or a folder. (default: the data's own part, else 0.2)")
@@ -95,9 +95,10 @@ struct TrainCommand: ParsableCommand {
       ? .sgd(momentum: momentum, isNesterov: false) : .adam(beta1: 0.9, beta2: 0.999, epsilon: 1e-8)
     let standardDecay = optimizer == .sgd ? 5e-4 : optimizer == .adam ? 0 : 0.05
     var job = ClassifierJob(
-      data: data,
+      // Absolute, so that the run can go on from another folder.
+      data: data.map { URL(fileURLWithPath: $0).standardizedFileURL.path },
       optimizer: Optimizer.Settings(
-        rule: rule, learningRate: learningRate ?? (optimizer == .sgd ? 0.05 : 0.002),
+        rule: rule, learningRate: learningRate ?? (optimizer == .sgd ? 0.05 : 0.003),
         weightDecay: weightDecay ?? standardDecay, isDecoupled: optimizer == .adamw, decaysVectors: false,
         maximumGradientNorm: clipNorm),
       training: TrainingOptions(

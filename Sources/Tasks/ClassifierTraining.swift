@@ -57,7 +57,7 @@ public struct ClassifierTraining: Sendable {
       model = try model.loading(Safetensors.read(weights).tensors, from: weights)
     }
 
-    let augmentation = Self.augmentation(job.augmentation, preprocessing)
+    let augmentation = Self.augmentation(job.augmentation, images.training, preprocessing)
     var split: Split?
     if let given = images.validation {
       training = images.training.view(nil, preprocessing, augmentation)
@@ -147,11 +147,14 @@ public struct ClassifierTraining: Sendable {
       std: statistics.deviation)
   }
 
-  /// Small pictures get small changes, photographs larger ones.
-  private static func augmentation(_ preset: ClassifierJob.AugmentationPreset?, _ rule: ImagePreprocessing)
-    -> Augmentation
-  {
-    switch preset ?? (min(rule.height, rule.width) <= 40 ? .light : .standard) {
+  /// IDX files hold centred pictures that are best left alone; other small pictures get small changes, photographs
+  /// larger ones.
+  private static func augmentation(
+    _ preset: ClassifierJob.AugmentationPreset?, _ images: any ImageDataset, _ rule: ImagePreprocessing
+  ) -> Augmentation {
+    let standard: ClassifierJob.AugmentationPreset =
+      images is IDXImages ? .none : min(rule.height, rule.width) <= 40 ? .light : .standard
+    return switch preset ?? standard {
     case .none: .none
     case .light: .light
     case .standard: .standard

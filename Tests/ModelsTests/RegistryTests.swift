@@ -21,7 +21,7 @@ import Testing
     var configuration = try ModelRegistry.architecture(named: "lenet").standard
     configuration.classes = 0
     let error = #expect(throws: ModelError.self) { try ModelRegistry.make(configuration) }
-    #expect(error?.description == "lenet: 0 classes and 1 channels; both must be at least 1")
+    #expect(error?.description == "lenet: 0 classes and 1 channels; both must be at least 1 and at most 1048576")
     let unknown = #expect(throws: ModelError.self) { try ModelRegistry.architecture(named: "resnet81") }
     #expect(
       unknown?.description

@@ -224,7 +224,7 @@ import Testing
     try scratch.writePictures(in: "data", count: 3)
     #expect(message { _ = try ClassifierTraining(job(data + "/cat/0.png")) }.contains("this is a file"))
     #expect(message { _ = try ClassifierTraining(job(data) { $0.modelName = "lenett" }) }.contains("lenett"))
-    #expect(message { _ = try ClassifierTraining(job(data) { $0.imageSize = 4 }) }.contains("at least 12x12"))
+    #expect(message { _ = try ClassifierTraining(job(data) { $0.imageSize = 4 }) }.contains("at least 16x16"))
     for size in [0, -3, 99999] {
       #expect(message { _ = try ClassifierTraining(job(data) { $0.imageSize = size }) }.contains("--image-size"))
     }

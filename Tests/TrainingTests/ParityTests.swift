@@ -9,11 +9,13 @@ import Training
     var name: String
     var optimizer: Optimizer
     var isResNet: Bool { name.hasPrefix("resnet") }
+    /// At these rates a ResNet does not amplify rounding, so that all 50 losses can be compared.
+    var isSlow: Bool { name.hasSuffix("_slow") }
     var testDescription: String { name }
     /// The largest relative difference of losses...
     static let tolerance = 1e-4
     /// ...for as long as PyTorch's own float32 runs stay this close to its float64 run.
-    var steadyError: Double { isResNet && name != "resnet20_slow" ? 3e-6 : 3e-5 }
+    var steadyError: Double { isResNet && !isSlow ? 3e-6 : 3e-5 }
   }
 
   struct Reference: Decodable {
@@ -40,7 +42,8 @@ import Training
     Case(name: "lenet_adamw", optimizer: .adamW(learningRate: 1e-3, weightDecay: 0.01)),
     Case(name: "resnet20_sgd", optimizer: sgd),
     Case(name: "resnet20_adamw", optimizer: .adamW(learningRate: 1e-3, weightDecay: 0.01)),
-    Case(name: "resnet20_slow", optimizer: .sgd(learningRate: 2e-4, momentum: 0.9, weightDecay: 5e-4)),
+    Case(name: "resnet20_sgd_slow", optimizer: .sgd(learningRate: 1e-4, momentum: 0.9, weightDecay: 5e-4)),
+    Case(name: "resnet20_adamw_slow", optimizer: .adamW(learningRate: 3e-5, weightDecay: 0.01)),
     Case(name: "lenet_clipped", optimizer: clipped(0.1)),
     Case(name: "resnet20_clipped", optimizer: clipped(1)),
     Case(
@@ -77,8 +80,8 @@ import Training
         abs(norm / reference.gradient_norms[index] - 1) <= normTolerance, "step \(index + 1): norm \(norm)")
     }
     // A ResNet at these rates amplifies rounding about tenfold a step; after that only where it arrives can be compared.
-    let isSlow = run.name == "resnet20_slow"
-    #expect(steadySteps >= (isSlow ? 30 : run.isResNet ? 2 : reference.losses.count))
+    let isSlow = run.isSlow
+    #expect(steadySteps >= (run.isResNet && !isSlow ? 2 : reference.losses.count))
     if reference.losses.count == 50, let last = reference.losses.last, last < 0.1 {
       #expect(losses.suffix(10).min()! < 0.3)
     }
@@ -90,7 +93,7 @@ import Training
       let scale = expected.map(abs).max()!
       #expect(zip(found, expected).allSatisfy { abs($0 - $1) <= 1e-3 * scale }, "\(name)")
     }
-    if isSlow { #expect(reference.statistics?.count == 38) }
+    if run.name == "resnet20_sgd_slow" { #expect(reference.statistics?.count == 38) }
   }
 
   @Test(arguments: cases) func eagerStepsTooAreThoseOfPyTorch(_ run: Case) throws {

@@ -126,9 +126,12 @@ CASES = {
     "resnet20_adamw": dict(
         model=ResNet20, steps=50, optimizer=lambda m: torch.optim.AdamW(m.parameters(), lr=1e-3, weight_decay=0.01)
     ),
-    "resnet20_slow": dict(
+    "resnet20_sgd_slow": dict(
         model=ResNet20, steps=50,
-        optimizer=lambda m: torch.optim.SGD(m.parameters(), lr=2e-4, momentum=0.9, weight_decay=5e-4),
+        optimizer=lambda m: torch.optim.SGD(m.parameters(), lr=1e-4, momentum=0.9, weight_decay=5e-4),
+    ),
+    "resnet20_adamw_slow": dict(
+        model=ResNet20, steps=50, optimizer=lambda m: torch.optim.AdamW(m.parameters(), lr=3e-5, weight_decay=0.01)
     ),
     "lenet_clipped": dict(model=LeNet, steps=20, optimizer=lambda m: sgd(m.parameters()), clip=0.1),
     "resnet20_clipped": dict(model=ResNet20, steps=6, optimizer=lambda m: sgd(m.parameters()), clip=1.0),
@@ -186,7 +189,7 @@ for name, case in CASES.items():
         "float32_errors": [float(f"{error:.2g}") for error in errors],
         "gradient_norms": rounded(norms),
     }
-    if name == "resnet20_slow":
+    if name == "resnet20_sgd_slow":
         result[name]["statistics"] = {n: rounded(t.tolist()) for n, t in state.items() if "running" in n}
     print(f"{name}: {losses[0]:.3f} to {losses[-1]:.3f}, float32 error {errors[-1]:.0e}")
 
