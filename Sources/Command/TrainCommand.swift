@@ -20,7 +20,8 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "End after this many steps, if that is earlier.") var steps: Int?
   @Option(help: "Images in a step.") var batchSize = 64
   @Option(help: "sgd, adam or adamw.") var optimizer = OptimizerName.adamw
-  @Option(help: "The highest learning rate. (default: 0.05 for sgd, 0.003 for adam and adamw)") var learningRate: Double?
+  @Option(help: "The highest learning rate. (default: 0.05 for sgd, 0.003 for adam and adamw)") var learningRate:
+    Double?
   @Option(help: "Momentum of sgd.") var momentum = 0.9
   @Option(help: "Weight decay; biases and norms are exempt. (default: 0.0005 for sgd, 0 for adam, 0.05 for adamw)")
   var weightDecay: Double?
@@ -76,12 +77,17 @@ struct TrainCommand: ParsableCommand {
     } else {
       folder = RunFolder(try output ?? Self.freeFolder(for: model))
       if FileManager.default.fileExists(atPath: folder.recordPath) {
-        throw TaskError("\(folder.path): there is a run already; go on with --resume \(folder.path), or give another --output")
+        throw TaskError(
+          "\(folder.path): there is a run already; go on with --resume \(folder.path), or give another --output")
       }
       training = try ClassifierTraining(try job(), progress: display.opening)
     }
     display.begin(training, in: folder)
-    let outcome = try training.run(in: folder) { display.show($0) } shouldStop: { interruption.isRequested }
+    let outcome = try training.run(in: folder) {
+      display.show($0)
+    } shouldStop: {
+      interruption.isRequested
+    }
     display.end()
     if outcome.wasInterrupted {
       throw TaskError("interrupted after step \(outcome.steps); go on with: convnet train --resume \(folder.path)")

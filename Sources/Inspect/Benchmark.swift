@@ -44,7 +44,8 @@ public final class Benchmark {
       for index in buffer.indices { buffer[index] = random.uniform(-1..<1) }
     }
     let multiplyAccumulates = try Summary(
-      of: model, input: configuration.inputShape(), name: configuration.name).multiplyAccumulates
+      of: model, input: configuration.inputShape(), name: configuration.name
+    ).multiplyAccumulates
     name = configuration.name
     self.batch = batch
     self.isTraining = isTraining

@@ -44,7 +44,8 @@ package struct ConvGeometry: Hashable, Sendable {
 
   package init(
     batch: Int, inChannels: Int, outChannels: Int, groups: Int = 1, input: SpatialExtents, kernel: SpatialExtents,
-    stride: SpatialExtents = .one, dilation: SpatialExtents = .one, paddingBefore: SpatialExtents = .zero, output: SpatialExtents
+    stride: SpatialExtents = .one, dilation: SpatialExtents = .one, paddingBefore: SpatialExtents = .zero,
+    output: SpatialExtents
   ) {
     self.batch = batch
     self.inChannels = inChannels

@@ -30,7 +30,8 @@ public struct RandomStream: RandomNumberGenerator, Hashable, Sendable {
       return buffer
     }
     let words = Self.philox(
-      counter: SIMD4(UInt32(truncatingIfNeeded: block), UInt32(truncatingIfNeeded: block >> 32),
+      counter: SIMD4(
+        UInt32(truncatingIfNeeded: block), UInt32(truncatingIfNeeded: block >> 32),
         UInt32(truncatingIfNeeded: stream), UInt32(truncatingIfNeeded: stream >> 32)),
       key: SIMD2(UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32)))
     block &+= 1

@@ -13,7 +13,9 @@ public struct Extents: Hashable, Sendable, ExpressibleByIntegerLiteral, Expressi
     switch value {
     case .same(let extent): return .init(repeating: extent, count: rank)
     case .each(let extents):
-      if extents.count != rank { fail("\(what) \(extents) has \(extents.count) numbers, but the layer has rank \(rank)") }
+      if extents.count != rank {
+        fail("\(what) \(extents) has \(extents.count) numbers, but the layer has rank \(rank)")
+      }
       return extents
     }
   }

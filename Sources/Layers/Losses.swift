@@ -32,5 +32,7 @@ public func binaryCrossEntropyWithLogits(_ logits: Tensor, _ targets: Tensor) ->
 }
 
 private func requireSameShape(_ a: Tensor, _ b: Tensor, _ name: String) {
-  if a.shape != b.shape { fail("\(name): the prediction is \(a.shape), the target \(b.shape); a loss does not broadcast") }
+  if a.shape != b.shape {
+    fail("\(name): the prediction is \(a.shape), the target \(b.shape); a loss does not broadcast")
+  }
 }

@@ -27,7 +27,9 @@ public protocol Module: Sendable {
 
 extension Module {
   /// Visits copies of all tensors.
-  public func forEachParameter(_ body: (_ path: String, _ kind: ParameterKind, _ tensor: Tensor) throws -> Void) rethrows {
+  public func forEachParameter(_ body: (_ path: String, _ kind: ParameterKind, _ tensor: Tensor) throws -> Void)
+    rethrows
+  {
     var copy = self
     try withoutActuallyEscaping(body) { body in
       // The visitor throws only what the body throws.

@@ -5,7 +5,9 @@ public struct MaxPool<let rank: Int>: Layer {
   /// - Parameters:
   ///   - stride: the kernel's extent unless given.
   ///   - padding: on either side; the padding never wins.
-  public init(kernel: Extents, stride: Extents? = nil, padding: Extents = 0, dilation: Extents = 1, roundsUp: Bool = false) {
+  public init(
+    kernel: Extents, stride: Extents? = nil, padding: Extents = 0, dilation: Extents = 1, roundsUp: Bool = false
+  ) {
     let padding = padding.resolved(rank: rank, "padding")
     attributes = PoolAttributes(
       kind: .max, kernel: kernel.resolved(rank: rank, "kernel"),

@@ -21,7 +21,9 @@ public func abs(_ x: Tensor) -> Tensor { apply(.unary(.absolute), x) }
 public func square(_ x: Tensor) -> Tensor { apply(.unary(.square), x) }
 
 /// Probabilities along an axis.
-public func softmax(_ x: Tensor, along axis: Int = 1) -> Tensor { apply(.softmax(axis: x.shape.normalizedAxis(axis)), x) }
+public func softmax(_ x: Tensor, along axis: Int = 1) -> Tensor {
+  apply(.softmax(axis: x.shape.normalizedAxis(axis)), x)
+}
 /// Logarithms of the probabilities along an axis.
 public func logSoftmax(_ x: Tensor, along axis: Int = 1) -> Tensor {
   apply(.logSoftmax(axis: x.shape.normalizedAxis(axis)), x)

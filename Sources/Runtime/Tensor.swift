@@ -1,4 +1,5 @@
 public import Graph
+
 @_exported public import struct Kernels.RandomStream
 
 /// A dense, row-major array of numbers.
@@ -54,7 +55,9 @@ public struct Tensor: Sendable {
   public func withUnsafeBuffer<Scalar: TensorScalar, Result, Failure: Error>(
     of type: Scalar.Type, _ body: (UnsafeBufferPointer<Scalar>) throws(Failure) -> Result
   ) throws(Failure) -> Result {
-    guard let storage else { fail("a symbolic tensor of shape \(shape) has no numbers to read; read the outputs of a plan") }
+    guard let storage else {
+      fail("a symbolic tensor of shape \(shape) has no numbers to read; read the outputs of a plan")
+    }
     if dtype != Scalar.dtype { fail("a tensor of \(dtype) was read as \(Scalar.dtype); convert it first") }
     let start = storage.pointer.assumingMemoryBound(to: Scalar.self)
     defer { withExtendedLifetime(storage) {} }

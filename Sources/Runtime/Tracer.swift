@@ -74,7 +74,8 @@ package final class Tracer: Sendable {
   ///
   /// A shape error is kept for the end of the trace; the program runs on with outputs shaped like its first input.
   func record(_ operation: Operation, _ inputs: [Tensor], results: [Tensor]?) -> [Tensor] {
-    let outcome: (values: [Graph.ValueID], types: [TensorType])? = state.withLock { state -> (values: [Graph.ValueID], types: [TensorType])? in
+    let outcome: (values: [Graph.ValueID], types: [TensorType])? = state.withLock {
+      state -> (values: [Graph.ValueID], types: [TensorType])? in
       guard state.firstError == nil else { return nil }
       let ids = inputs.map { state.id(of: $0, in: self) }
       do throws(ShapeError) {
@@ -89,7 +90,8 @@ package final class Tracer: Sendable {
     guard let outcome else {
       let fallback = inputs.first ?? Tensor(shape: .scalar, dtype: .float32, storage: nil)
       let count = if case .batchNormTraining = operation { 5 } else { 1 }
-      return .init(repeating: Tensor(shape: fallback.shape, dtype: fallback.dtype, storage: nil, symbol: fallback.symbol),
+      return .init(
+        repeating: Tensor(shape: fallback.shape, dtype: fallback.dtype, storage: nil, symbol: fallback.symbol),
         count: count)
     }
     return outcome.values.indices.map { symbol(of: outcome.values[$0], outcome.types[$0], numbers: results?[$0]) }

@@ -94,7 +94,8 @@ import Testing
       if !hasRun { try? FileManager.default.removeItem(atPath: run) }
       next = hasRun ? ["train", "--resume", run] : arguments + [run]
     }
-    for file in ["model.safetensors", "last.safetensors", "checkpoint.safetensors"] where file != "checkpoint.safetensors" {
+    for file in ["model.safetensors", "last.safetensors", "checkpoint.safetensors"]
+    where file != "checkpoint.safetensors" {
       let (a, b) = ("\(folder.path)/calm/\(file)", "\(run)/\(file)")
       #expect(FileManager.default.contentsEqual(atPath: a, andPath: b), "\(file)")
     }
@@ -129,7 +130,8 @@ import Testing
 
   @Test func listsModels() throws {
     let rows = try #require(try Convnet.run("models", "--json").json as? [[String: Any]])
-    #expect(Set(rows.compactMap { $0["name"] as? String }).isSuperset(of: ["lenet", "vgg_small", "resnet18", "resnet20"]))
+    #expect(
+      Set(rows.compactMap { $0["name"] as? String }).isSuperset(of: ["lenet", "vgg_small", "resnet18", "resnet20"]))
   }
 
   @Test func refusesADamagedModel() throws {

@@ -81,7 +81,10 @@ import Testing
   @Test(arguments: InstructionSet.available) func isRelativelyAccurate(isa: InstructionSet) {
     let x = random(100_003, -10..<10)
     for (name, apply, reference) in [
-      ("tanh", { ActivationKernel.tanh.forward($0, $1, count: $2, pool: serialPool, isa: isa) }, { Foundation.tanh($0) }),
+      (
+        "tanh", { ActivationKernel.tanh.forward($0, $1, count: $2, pool: serialPool, isa: isa) },
+        { Foundation.tanh($0) }
+      ),
       (
         "sigmoid", { ActivationKernel.sigmoid.forward($0, $1, count: $2, pool: serialPool, isa: isa) },
         { 1 / (1 + Foundation.exp(-$0)) }

@@ -95,7 +95,9 @@ import Testing
 
   @Test(arguments: InstructionSet.available, shapes)
   func inference(isa: InstructionSet, shape: (rows: Int, channels: Int)) {
-    for activation in [nil, .relu, .hardSwish] as [ActivationKernel?] { infer(isa, shape.rows, shape.channels, activation) }
+    for activation in [nil, .relu, .hardSwish] as [ActivationKernel?] {
+      infer(isa, shape.rows, shape.channels, activation)
+    }
   }
 
   func infer(_ isa: InstructionSet, _ rows: Int, _ channels: Int, _ activation: ActivationKernel?) {

@@ -86,8 +86,10 @@ struct ConvolutionTests {
 
   /// A geometry from the padding on both sides, as layers have it.
   static func geometry(
-    batch: Int = 2, _ inChannels: Int, _ outChannels: Int, groups: Int = 1, input: SpatialExtents, kernel: SpatialExtents,
-    stride: SpatialExtents = .one, dilation: SpatialExtents = .one, before: SpatialExtents = .zero, after: SpatialExtents = .zero
+    batch: Int = 2, _ inChannels: Int, _ outChannels: Int, groups: Int = 1, input: SpatialExtents,
+    kernel: SpatialExtents,
+    stride: SpatialExtents = .one, dilation: SpatialExtents = .one, before: SpatialExtents = .zero,
+    after: SpatialExtents = .zero
   ) -> ConvGeometry {
     func extent(_ input: Int, _ kernel: Int, _ stride: Int, _ dilation: Int, _ padding: Int) -> Int {
       (input + padding - (kernel - 1) * dilation - 1) / stride + 1
@@ -104,7 +106,10 @@ struct ConvolutionTests {
   /// Spatial cases of every rank: kernels, strides (with phases that no tap meets), dilations, uneven padding, padding
   /// as large as the image, inputs that the last patch does not reach.
   static let spatial:
-    [(input: SpatialExtents, kernel: SpatialExtents, stride: SpatialExtents, dilation: SpatialExtents, before: SpatialExtents, after: SpatialExtents)] = [
+    [(
+      input: SpatialExtents, kernel: SpatialExtents, stride: SpatialExtents, dilation: SpatialExtents,
+      before: SpatialExtents, after: SpatialExtents
+    )] = [
       (.init(1, 1, 23), .init(1, 1, 5), .one, .one, .init(0, 0, 2), .init(0, 0, 2)),
       (.init(1, 1, 30), .init(1, 1, 4), .init(1, 1, 3), .init(1, 1, 2), .init(0, 0, 4), .init(0, 0, 1)),
       (.init(1, 1, 9), .init(1, 1, 9), .one, .one, .zero, .zero),

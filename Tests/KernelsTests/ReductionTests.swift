@@ -56,7 +56,8 @@ import Testing
     return (y, count)
   }
 
-  @Test(arguments: InstructionSet.available, [([500], [0]), ([500, 20], [0]), ([20, 500], [1])] as [([Int], Set<Int>)])
+  @Test(
+    arguments: InstructionSet.available, [([500], [0]), ([500, 20], [0]), ([20, 500], [1])] as [([Int], Set<Int>)])
   func extremesKeepNaN(isa: InstructionSet, shape: ([Int], Set<Int>)) {
     for at in [0, 3, 77, 499] {
       var values = random(shape.0.reduce(1, *))

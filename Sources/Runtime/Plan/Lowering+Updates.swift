@@ -45,9 +45,10 @@ extension Lowering {
   /// them elsewhere. A factor that is not a number leaves everything as it was.
   private mutating func emitUpdate(
     _ kernel: String, _ node: Graph.Node,
-    _ update: @escaping @Sendable (
-      _ rate: Float, _ step: Int, _ factor: Float, _ call: borrowing Invocation, _ count: Int
-    ) -> Void
+    _ update:
+      @escaping @Sendable (
+        _ rate: Float, _ step: Int, _ factor: Float, _ call: borrowing Invocation, _ count: Int
+      ) -> Void
   ) {
     let count = shape(node.outputs[0]).elementCount
     let inputs = node.inputs.map { value($0, .rowMajor) }

@@ -24,9 +24,13 @@ struct Invocation: ~Copyable {
   let pool: ThreadPool
 
   func input(_ position: Int) -> UnsafePointer<Float> { UnsafePointer(pointer(step.inputs[position], Float.self)) }
-  func input<T>(_ position: Int, as type: T.Type) -> UnsafePointer<T> { UnsafePointer(pointer(step.inputs[position], T.self)) }
+  func input<T>(_ position: Int, as type: T.Type) -> UnsafePointer<T> {
+    UnsafePointer(pointer(step.inputs[position], T.self))
+  }
   func output(_ position: Int = 0) -> UnsafeMutablePointer<Float> { pointer(step.outputs[position], Float.self) }
-  func output<T>(_ position: Int, as type: T.Type) -> UnsafeMutablePointer<T> { pointer(step.outputs[position], T.self) }
+  func output<T>(_ position: Int, as type: T.Type) -> UnsafeMutablePointer<T> {
+    pointer(step.outputs[position], T.self)
+  }
 
   /// Scratch memory; only for steps that asked for it.
   var workspace: UnsafeMutableRawPointer { step.workspace.map { pointers[$0] } ?? pointers[step.outputs[0]] }
@@ -105,7 +109,8 @@ struct Lowering {
       case .parameter: parametersAreConstant
       default: false
       }
-    let value = addValue(type, byteCount: type.shape.elementCount * type.dtype.byteCount, origin, isPrepared: isPrepared)
+    let value = addValue(
+      type, byteCount: type.shape.elementCount * type.dtype.byteCount, origin, isPrepared: isPrepared)
     set(id, value, .rowMajor)
   }
 
@@ -184,8 +189,11 @@ struct Lowering {
     guard let node else { fail("a kernel was emitted outside a node") }
     let isPrepared = inputs.allSatisfy { values[$0].isPrepared }
     for output in outputs { values[output].isPrepared = isPrepared }
-    let workspace = workspaceBytes == 0 ? nil : addValue(
-      TensorType([workspaceBytes], .uint8), byteCount: workspaceBytes, .computed, isPrepared: isPrepared)
+    let workspace =
+      workspaceBytes == 0
+      ? nil
+      : addValue(
+        TensorType([workspaceBytes], .uint8), byteCount: workspaceBytes, .computed, isPrepared: isPrepared)
     steps.append(
       Step(
         name: node.name, operation: node.operation, kernel: kernel, inputs: inputs, outputs: outputs,

@@ -84,7 +84,8 @@ public struct Plan: Sendable {
 }
 
 /// Called after each kernel of an observed run with the name of its node and its outputs; returns whether to go on.
-package typealias StepObserver = (_ name: String, _ operation: Operation, _ outputs: [UnsafeBufferPointer<Float>]) -> Bool
+package typealias StepObserver = (_ name: String, _ operation: Operation, _ outputs: [UnsafeBufferPointer<Float>]) ->
+  Bool
 
 /// The memory of one run: the arena, and where every buffer lies.
 ///
