@@ -76,17 +76,24 @@ final class TrainingDisplay {
       struct Result: Encodable {
         var run: String
         var model: String
-        var best_epoch: Int?
-        var validation_accuracy: Double?
-        var validation_loss: Double?
+        var bestEpoch: Int?
+        var validationAccuracy: Double?
+        var validationLoss: Double?
         var steps: Int
         var parameters: Int
         var epochs: [EpochMetrics]
+
+        enum CodingKeys: String, CodingKey {
+          case run, model, steps, parameters, epochs
+          case bestEpoch = "best_epoch"
+          case validationAccuracy = "validation_accuracy"
+          case validationLoss = "validation_loss"
+        }
       }
       return try printJSON(
         Result(
-          run: folder.path, model: folder.modelPath, best_epoch: outcome.bestEpoch,
-          validation_accuracy: best?.validationAccuracy, validation_loss: best?.validationLoss, steps: outcome.steps,
+          run: folder.path, model: folder.modelPath, bestEpoch: outcome.bestEpoch,
+          validationAccuracy: best?.validationAccuracy, validationLoss: best?.validationLoss, steps: outcome.steps,
           parameters: training.record.parameters, epochs: outcome.metrics))
     }
     if let best, let accuracy = best.validationAccuracy {

@@ -66,8 +66,6 @@ public struct Graph: Sendable {
 
   /// The names in use, each with the number that its next double gets.
   private var nameCounts: [String: Int] = [:]
-  /// The scope of the last node that had a parameter.
-  private var scope = ""
 
   public init() {}
 
@@ -125,15 +123,29 @@ public struct Graph: Sendable {
 
   // MARK: Names
 
-  private mutating func derivedName(_ operation: Operation, _ inputs: [ValueID]) -> String {
+  private func derivedName(_ operation: Operation, _ inputs: [ValueID]) -> String {
     for input in inputs {
       if case .parameter(let path) = values[input.index].source, let dot = path.lastIndex(of: ".") {
-        scope = String(path[..<dot])
-        return scope
+        return String(path[..<dot])
       }
     }
-    guard let dot = scope.lastIndex(of: ".") else { return operation.name }
-    return scope[..<dot] + "." + operation.name
+    let scope = scopeAround(inputs)
+    return scope.isEmpty ? operation.name : "\(scope).\(operation.name)"
+  }
+
+  /// The scope of a node without parameters: the one around the latest of its inputs, unless that is a branch, such as
+  /// the shortcut `layer2.0.downsample`, of another input's scope. Blocks are numbered, branches have names.
+  private func scopeAround(_ inputs: [ValueID]) -> String {
+    let producers = inputs.compactMap { id -> Int? in
+      if case .node(let index, _) = values[id.index].source { index } else { nil }
+    }
+    let scopes = producers.sorted(by: >).map { index -> String in
+      nodes[index].name.lastIndex(of: ".").map { String(nodes[index].name[..<$0]) } ?? ""
+    }
+    guard let latest = scopes.first else { return "" }
+    let isBranch = latest.split(separator: ".").last.map { Int($0) == nil } ?? false
+    guard isBranch, let trunk = scopes.first(where: { !$0.isEmpty && latest.hasPrefix($0 + ".") }) else { return latest }
+    return trunk
   }
 
   private mutating func uniqueName(_ name: String) -> String {
