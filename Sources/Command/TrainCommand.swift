@@ -67,6 +67,16 @@ struct TrainCommand: ParsableCommand {
 
   func run() throws {
     threads.apply()
+    do {
+      try train()
+    } catch let error as UnreadableImages {
+      // Each file on a line of its own; the last line says what to do.
+      for file in error.files { writeToStandardError("convnet: \(file)\n") }
+      throw CommandError(error.advice)
+    }
+  }
+
+  private func train() throws {
     let interruption = Interruption()
     let display = TrainingDisplay()
     let training: ClassifierTraining

@@ -111,8 +111,7 @@ public struct ClassifierTraining: Sendable {
     let smoothing = record.job.labelSmoothing
     let trainer = Trainer(
       model, optimizer: Optimizer(record.job.optimizer), options: record.job.training,
-      validationLoss: { crossEntropy($0, $1) }
-    ) { crossEntropy($0, $1, labelSmoothing: smoothing) }
+      loss: { crossEntropy($0, $1, labelSmoothing: smoothing) }, validationLoss: { crossEntropy($0, $1) })
     return try trainer.fit(
       training, validation: validation, run: folder, modelMetadata: record.model.metadata(), resumes: isResumed,
       onEvent: onEvent, shouldStop: shouldStop)
@@ -179,8 +178,11 @@ public struct ClassifierTraining: Sendable {
 public struct UnreadableImages: Error, CustomStringConvertible {
   public var files: [String]
 
-  public var description: String {
-    files.joined(separator: "\n") + "\n\(files.count) file\(files.count == 1 ? "" : "s") cannot be read; "
+  public var description: String { (files + [advice]).joined(separator: "\n") }
+
+  /// What to do about them.
+  public var advice: String {
+    "\(files.count) file\(files.count == 1 ? "" : "s") cannot be read; "
       + "repair or remove \(files.count == 1 ? "it" : "them"), or leave them out with --skip-bad-images"
   }
 }

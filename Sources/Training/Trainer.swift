@@ -54,13 +54,13 @@ public final class Trainer<Model: Layer> {
   private let validationLoss: Loss
 
   /// - Parameters:
-  ///   - isFrozen: by path, which parameters stay as they are.
-  ///   - validationLoss: the same as `loss` unless given; label smoothing, for example, belongs to training only.
   ///   - loss: of the model's output and the target; cross-entropy unless given.
+  ///   - validationLoss: the same as `loss` unless given; label smoothing, for example, belongs to training only.
+  ///   - isFrozen: by path, which parameters stay as they are.
   public init(
     _ model: Model, optimizer: Optimizer = .adamW(), options: TrainingOptions = .init(),
-    isFrozen: @escaping @Sendable (String) -> Bool = { _ in false }, validationLoss: Loss? = nil,
-    loss: @escaping Loss = { crossEntropy($0, $1) }
+    loss: @escaping Loss = { crossEntropy($0, $1) }, validationLoss: Loss? = nil,
+    isFrozen: @escaping @Sendable (String) -> Bool = { _ in false }
   ) {
     initialModel = model
     self.optimizer = optimizer
@@ -96,6 +96,8 @@ public final class Trainer<Model: Layer> {
     let totalSteps = min(options.maximumSteps ?? .max, options.epochs * loader.batchCount)
     var position = Checkpoint.Position()
     var best = tensors(of: initialModel)
+    // A run that was killed before its first checkpoint has done nothing yet.
+    let resumes = resumes && run.map { FileManager.default.fileExists(atPath: $0.checkpointPath) } ?? false
     if resumes, let run {
       let checkpoint = try Checkpoint(contentsOf: run.checkpointPath)
       try check(checkpoint, run.checkpointPath, against: stepPlan)

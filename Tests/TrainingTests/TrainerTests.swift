@@ -162,7 +162,7 @@ import Training
     let scratch = try Scratch()
     let trainer = Trainer(
       withSeed(1) { Linear(in: 1, out: 1) }, options: .init(epochs: 2),
-      validationLoss: { (squaredError($0, $1) + 1) * Tensor(Float.infinity) }, loss: { squaredError($0, $1) })
+      loss: { squaredError($0, $1) }, validationLoss: { (squaredError($0, $1) + 1) * Tensor(Float.infinity) })
     let data = InMemoryDataset(inputs: Tensor([1, 2] as [Float], shape: [2, 1]), targets: .zeros([2, 1]))
     let failure = error { _ = try trainer.fit(data, validation: data, run: scratch.run) }
     guard case .notFinite(_, let place, _)? = failure as? TrainingError else {

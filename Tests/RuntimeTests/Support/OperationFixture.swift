@@ -1,7 +1,9 @@
+import Formats
 import Graph
 import Runtime
 
 import struct Foundation.Data
+import struct Foundation.URL
 import class Foundation.JSONDecoder
 
 /// One case of `Fixtures/operations.json`: an operation, inputs, and what PyTorch made of them.
@@ -35,7 +37,7 @@ struct OperationFixture {
       let upstream: String?
       let gradients: [String?]?
     }
-    let tensors = try readSafetensors(fixtures.appendingPathComponent("operations.safetensors"))
+    let tensors = try Safetensors.read(fixtures.appendingPathComponent("operations.safetensors").path).tensors
     let manifest = try Data(contentsOf: fixtures.appendingPathComponent("operations.json"))
     return try JSONDecoder().decode([Record].self, from: manifest).map { record in
       OperationFixture(
@@ -154,3 +156,7 @@ struct OperationFixture {
     return results
   }
 }
+
+/// The folder of fixtures beside the tests.
+private let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+  .appendingPathComponent("Fixtures")
