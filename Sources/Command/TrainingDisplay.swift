@@ -6,6 +6,8 @@ import Synchronization
 /// to standard error.
 final class TrainingDisplay {
   private var bar: ProgressBar?
+  /// Of the latest epoch.
+  private var accuracy: Double?
 
   /// Shows how many files were opened; called from several threads.
   var opening: @Sendable (Int, Int) -> Void {
@@ -50,11 +52,13 @@ final class TrainingDisplay {
       bar?.update(
         to: report.step,
         note: String(
-          format: "epoch %d  %.0f images/s  loss %.4f%@", report.epoch, report.examplesPerSecond, report.meanLoss,
+          format: "epoch %d  %.0f images/s  loss %.4f%@%@", report.epoch, report.examplesPerSecond, report.meanLoss,
+          accuracy.map { String(format: "  accuracy %.1f %%", $0 * 100) } ?? "",
           report.waitingShare > 0.1 ? String(format: "  waiting for data %.0f %%", report.waitingShare * 100) : ""))
     case .validating: break
     case .epoch(let metrics, let isBest):
       var line = String(format: "epoch %3d  loss %.4f", metrics.epoch, metrics.trainLoss)
+      accuracy = metrics.validationAccuracy ?? accuracy
       if let loss = metrics.validationLoss { line += String(format: "  validation loss %.4f", loss) }
       if let accuracy = metrics.validationAccuracy { line += String(format: "  accuracy %.2f %%", accuracy * 100) }
       line += String(format: "  %.1f s", metrics.seconds) + (isBest ? "  best so far" : "")
