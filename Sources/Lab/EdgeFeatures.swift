@@ -74,19 +74,23 @@ public struct EdgeFeatures: Sendable {
     return Image(width: width, height: height, channels: 1, pixels: map.map { UInt8(($0 * scale).rounded()) })
   }
 
-  /// All eight around the picture itself, each on the side that it brightens towards.
+  /// All eight around the picture itself, each on the side that it brightens towards; small pictures enlarged.
   public func compass() -> Image {
-    let (width, height) = (image.width, image.height)
     let places = [(2, 1), (2, 0), (1, 0), (0, 0), (0, 1), (0, 2), (1, 2), (2, 2)]
-    var tiles = (0..<8).map { (picture(direction: $0), places[$0].0, places[$0].1, 1) }
-    tiles.append((image, 1, 1, 0))
+    let tiles = (0..<8).map { (picture(direction: $0), places[$0]) } + [(image, (1, 1))]
     let gap = 4
-    let (wide, high) = (3 * width + 4 * gap, 3 * height + 4 * gap)
+    let zoom = max(1, 160 / max(image.width, image.height))
+    let (wide, high) = (3 * (image.width * zoom + gap) + gap, 3 * (image.height * zoom + gap) + gap)
     var pixels = [UInt8](repeating: 96, count: wide * high)
-    for (tile, column, row, inset) in tiles {
-      for y in 0..<tile.height {
-        let start = (gap + row * (height + gap) + inset + y) * wide + gap + column * (width + gap) + inset
-        pixels.replaceSubrange(start..<start + tile.width, with: tile.pixels[y * tile.width..<(y + 1) * tile.width])
+    for (tile, (column, row)) in tiles {
+      // A response lacks the picture's border.
+      let border = (image.width - tile.width) / 2 * zoom
+      let left = gap + column * (image.width * zoom + gap) + border
+      let top = gap + row * (image.height * zoom + gap) + border
+      for y in 0..<tile.height * zoom {
+        for x in 0..<tile.width * zoom {
+          pixels[(top + y) * wide + left + x] = tile.pixels[y / zoom * tile.width + x / zoom]
+        }
       }
     }
     return Image(width: wide, height: high, channels: 1, pixels: pixels)

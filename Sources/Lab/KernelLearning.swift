@@ -55,7 +55,8 @@ extension KernelLearning: CustomStringConvertible {
     // Some ten lines, whatever the number of steps.
     let every = max(2, losses.count / 10 / 2 * 2)
     var lines = losses.indices.filter { ($0 + 1) % every == 0 }.map {
-      losses[$0] < 1e5 ? String(format: "epoch %d, loss %.3f", $0 + 1, losses[$0])
+      losses[$0] < 1e5
+        ? String(format: "epoch %d, loss %.3f", $0 + 1, losses[$0])
         : String(format: "epoch %d, loss %.3g", $0 + 1, losses[$0])
     }
     lines.append(String(format: "weight [%.4f, %.4f], target [1, -1]", weight[0], weight[1]))
@@ -65,7 +66,8 @@ extension KernelLearning: CustomStringConvertible {
         format: "each step multiplies the error by %.4g along w0 + w1 and by %.4g along w0 - w1", factors[0],
         factors[1]))
     lines.append(
-      String(format: "it converges for learning rates below 1/30 = %.5f; this one is %g: ", Self.stabilityBound,
+      String(
+        format: "it converges for learning rates below 1/30 = %.5f; this one is %g: ", Self.stabilityBound,
         learningRate) + verdict)
     return lines.joined(separator: "\n")
   }

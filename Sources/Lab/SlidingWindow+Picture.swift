@@ -1,4 +1,4 @@
-import Formats
+import Foundation
 
 extension SlidingWindow {
   /// More windows than this are not for looking at.
@@ -121,7 +121,7 @@ private struct Layout {
 
   /// Wide enough for the longest line of terms, which would be cut otherwise.
   var width: Int {
-    let longest = window.lines.map(\.count).max() ?? 0
+    let longest = window.positions.map { caption($0).count }.max() ?? 0
     return max(outputX + window.output.columns * Self.cell + 20, 40 + longest * 9)
   }
 
@@ -150,7 +150,7 @@ private struct Layout {
           parts.append(square(x, y, isInside ? "cell" : "pad"))
           // A maximum ignores its padding.
           if case .maximum = window.kind, !isInside { continue }
-          parts.append(number(isInside ? window.input[channel, r, c].short : "0", x, y, isInside ? "number" : "faint"))
+          parts.append(number(isInside ? window.input[channel, r, c] : 0, x, y, isInside ? "number" : "faint"))
         }
       }
     }
@@ -159,7 +159,8 @@ private struct Layout {
       parts.append(text("kernel", x: kernelX, y: 28, style: "label", size: 16))
       parts.append(grid(kernel, x: kernelX))
     }
-    parts.append(text("=", x: outputX - Self.gap / 2, y: middle, style: "label", size: 26, anchor: "middle"))
+    parts.append(
+      text(kernel == nil ? "→" : "=", x: outputX - Self.gap / 2, y: middle, style: "label", size: 26, anchor: "middle"))
     parts.append(text("output", x: outputX, y: 28, style: "label", size: 16))
     parts.append(grid(window.output, x: outputX))
     return parts.joined(separator: "\n")
@@ -189,8 +190,16 @@ private struct Layout {
     }
     let y = y(channel: position.channel, rows: window.output.rows) + position.row * Self.cell
     parts.append(square(outputX + position.column * Self.cell, y, "mark"))
-    parts.append(text(position.text(window.kind), x: 20, y: height - 16, style: "number", size: 16))
+    parts.append(text(caption(position), x: 20, y: height - 16, style: "number", size: 16))
     return "<g\(attributes)>\n" + parts.joined(separator: "\n") + "\n</g>"
+  }
+
+  /// The terms; of very many only the first.
+  private func caption(_ position: SlidingWindow.Position) -> String {
+    let text = position.text(window.kind)
+    guard text.count > 96, let equals = text.range(of: " = ", options: .backwards) else { return text }
+    let whole = text.prefix(80).lastIndex(of: " ") ?? text.startIndex
+    return text[..<whole] + " …" + text[equals.lowerBound...]
   }
 
   private func grid(_ grid: NumberGrid, x: Int) -> String {
@@ -200,7 +209,7 @@ private struct Layout {
         for column in 0..<grid.columns {
           let x = x + column * Self.cell
           let y = y(channel: channel, rows: grid.rows) + row * Self.cell
-          parts += [square(x, y, "cell"), number(grid[channel, row, column].short, x, y, "number")]
+          parts += [square(x, y, "cell"), number(grid[channel, row, column], x, y, "number")]
         }
       }
     }
@@ -211,9 +220,10 @@ private struct Layout {
     "<rect class=\"\(style)\" x=\"\(x)\" y=\"\(y)\" width=\"\(Self.cell)\" height=\"\(Self.cell)\"/>"
   }
 
-  /// In the middle of a cell, smaller if it is long.
-  private func number(_ number: String, _ x: Int, _ y: Int, _ style: String) -> String {
-    let size = number.count <= 3 ? 17 : number.count <= 5 ? 13 : 10
+  /// In the middle of a cell, as large as fits; of long numbers three digits.
+  private func number(_ value: Float, _ x: Int, _ y: Int, _ style: String) -> String {
+    let number = value.short.count <= 7 ? value.short : String(format: "%.3g", value)
+    let size = min(17, 70 / number.count)
     return text(number, x: x + Self.cell / 2, y: y + Self.cell / 2 + 3, style: style, size: size, anchor: "middle")
   }
 

@@ -77,6 +77,9 @@ public struct SlidingWindow: Sendable {
     let rank = input.rows == 1 && rows == 1 ? 1 : 2
     self.rank = rank
     var steps = steps
+    guard (1...Self.extentLimit).contains(rows), (1...Self.extentLimit).contains(columns) else {
+      throw LabError("the window must be from 1 to \(Self.extentLimit) on each side, but it is \(rows)x\(columns)")
+    }
     try Self.check(steps)
     // The rows' numbers mean nothing to a single row.
     if rank == 1 { (steps.stride[0], steps.padding[0], steps.dilation[0]) = (1, 0, 1) }
@@ -135,9 +138,10 @@ public struct SlidingWindow: Sendable {
   }
 
   private static func check(_ steps: Steps) throws(LabError) {
-    for (numbers, name, least) in [(steps.stride, "stride", 1), (steps.padding, "padding", 0),
-      (steps.dilation, "dilation", 1)]
-    {
+    for (numbers, name, least) in [
+      (steps.stride, "stride", 1), (steps.padding, "padding", 0),
+      (steps.dilation, "dilation", 1),
+    ] {
       guard numbers.count == 2, numbers.allSatisfy({ (least...extentLimit).contains($0) }) else {
         let text = Set(numbers).count == 1 ? "\(numbers[0])" : numbers.map(String.init).joined(separator: "x")
         throw LabError("the \(name) must be from \(least) to \(extentLimit), but it is \(text)")
@@ -148,9 +152,6 @@ public struct SlidingWindow: Sendable {
   private static func check(
     _ input: NumberGrid, rows: Int, columns: Int, kernel: NumberGrid?, kind: Kind, _ steps: Steps
   ) throws(LabError) {
-    guard (1...extentLimit).contains(rows), (1...extentLimit).contains(columns) else {
-      throw LabError("the window must be from 1 to \(extentLimit) on each side, but it is \(rows)x\(columns)")
-    }
     if let kernel, kernel.channels != input.channels {
       throw LabError(
         "the kernel has \(kernel.channels) channels, but the input has \(input.channels); they must be as many")

@@ -89,9 +89,12 @@ public struct WindowArithmetic: Sendable {
       throw LabError(
         "no kernel up to \(largestKernel) makes \(output) of \(input) in one layer"
           + (output <= input
-            ? "; without padding and stride it would be a kernel of \(input - output + 1)" : "; padding by half a kernel adds 1 at most"))
+            ? "; without padding and stride it would be a kernel of \(input - output + 1)"
+            : "; padding by half a kernel adds 1 at most"))
     }
-    return answers.sorted { ($0.stride, $0.unused, $0.kernel, $0.padding) < ($1.stride, $1.unused, $1.kernel, $1.padding) }
+    return answers.sorted {
+      ($0.stride, $0.unused, $0.kernel, $0.padding) < ($1.stride, $1.unused, $1.kernel, $1.padding)
+    }
   }
 }
 

@@ -8,7 +8,8 @@ import Testing
   @Test func c2() { #expect(rows(conv2D(four)(nine)) == [[19, 25], [37, 43]]) }
 
   @Test func c3() {
-    #expect(rows(conv2D(four, padding: 1)(nine)) == [[0, 3, 8, 4], [9, 19, 25, 10], [21, 37, 43, 16], [6, 7, 8, 0]])
+    #expect(
+      rows(conv2D(four, padding: 1)(nine)) == [[0, 3, 8, 4], [9, 19, 25, 10], [21, 37, 43, 16], [6, 7, 8, 0]])
   }
 
   @Test func c4() { #expect(rows(conv2D(four, stride: [3, 2], padding: 1)(nine)) == [[0, 8], [6, 8]]) }

@@ -58,7 +58,9 @@ import Testing
       return features.map { $0 / total }
     }
     func distance(_ patches: Int) throws -> Float {
-      zip(try profile(circle, patches: patches), try profile(star, patches: patches)).reduce(0) { $0 + abs($1.0 - $1.1) }
+      zip(try profile(circle, patches: patches), try profile(star, patches: patches)).reduce(0) {
+        $0 + abs($1.0 - $1.1)
+      }
     }
     #expect(try distance(6) > 2 * distance(1))
     // Patches only part the sums.

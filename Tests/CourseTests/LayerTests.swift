@@ -5,7 +5,8 @@ import Testing
 @Suite struct LayerTests {
   /// torch.nn.Conv2d's arguments; padding modes are not there yet.
   @Test func conv2DArguments() {
-    let layer = Conv2D(in: 4, out: 6, kernel: [3, 5], stride: 2, padding: [1, 2], dilation: [2, 1], groups: 2, bias: true)
+    let layer = Conv2D(
+      in: 4, out: 6, kernel: [3, 5], stride: 2, padding: [1, 2], dilation: [2, 1], groups: 2, bias: true)
     #expect(layer.weight.shape == [6, 2, 3, 5] && layer.bias?.shape == [6])
     #expect(layer(.zeros([1, 4, 9, 8])).shape == [1, 6, 4, 4])
     #expect(Conv2D(in: 4, out: 6, kernel: 3, bias: false).bias == nil)
@@ -26,7 +27,7 @@ import Testing
     #expect(relu(x).scalars() == [0, 0, 3] as [Float])
     expectNear(tanh(x).scalars(), [-0.9640276, 0, 0.9950547])
     expectNear(sigmoid(x).scalars(), [0.1192029, 0.5, 0.9525741])
-    expectNear(softmax(x).scalars(), [0.0063796, 0.0471396, 0.9464808], 1e-5)
+    expectNear(softmax(x).scalars(), [0.0063775, 0.0471234, 0.9464991])
   }
 
   /// Zero padding does not make the pixels of the border count as often as others: in a 6x6 picture with 3x3 windows

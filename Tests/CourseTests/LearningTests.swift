@@ -34,11 +34,11 @@ import Testing
     }
   }
 
-  /// Above 1/30 it diverges: 2.8e5 by iteration 196.
+  /// Above 1/30 it diverges: 2.8e5 by iteration 196. A little below it hardly gets better.
   @Test func l3() throws {
     let diverging = try KernelLearning(learningRate: 0.034, steps: 200)
     #expect((2.7e5...2.9e5).contains(diverging.losses[195]))
     let stalling = try KernelLearning(learningRate: 0.0333, steps: 200)
-    #expect(stalling.losses[199] > 0.04 && stalling.losses[199] < 0.08)
+    #expect(stalling.losses[199] > 0.02 && stalling.losses[199] < 0.04)
   }
 }

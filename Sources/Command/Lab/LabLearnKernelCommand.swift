@@ -9,7 +9,8 @@ struct LabLearnKernelCommand: ParsableCommand {
 
   @Option(help: "The step along the gradient.") var learningRate: Double?
   @Option(help: "How many steps.") var steps = 10
-  @Option(parsing: .unconditional, help: "The kernel's two numbers at the start, such as \"0.5 -0.4\".") var start: String?
+  @Option(parsing: .unconditional, help: "The kernel's two numbers at the start, such as \"0.5 -0.4\".") var start:
+    String?
   @Flag(help: "Print JSON.") var json = false
 
   func run() throws {
