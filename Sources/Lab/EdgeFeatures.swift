@@ -98,7 +98,9 @@ public struct EdgeFeatures: Sendable {
 
   /// Writes `edges-000.png` to `edges-315.png` and `compass.png`.
   public func write(to folder: String) throws {
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    do { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) } catch {
+      throw LabError("\(folder): this folder cannot be made: \(error.localizedDescription)")
+    }
     for (index, degrees) in Self.directions.enumerated() {
       try picture(direction: index).writePNG(to: String(format: "%@/edges-%03d.png", folder, degrees))
     }

@@ -54,7 +54,7 @@ extension KernelLearning: CustomStringConvertible {
   public var description: String {
     // Some ten lines, whatever the number of steps.
     let every = max(2, losses.count / 10 / 2 * 2)
-    var lines = losses.indices.filter { ($0 + 1) % every == 0 }.map {
+    var lines = losses.indices.filter { ($0 + 1) % every == 0 || $0 == losses.count - 1 }.map {
       losses[$0] < 1e5
         ? String(format: "epoch %d, loss %.3f", $0 + 1, losses[$0])
         : String(format: "epoch %d, loss %.3g", $0 + 1, losses[$0])

@@ -122,7 +122,7 @@ private struct Layout {
   /// Wide enough for the longest line of terms, which would be cut otherwise.
   var width: Int {
     let longest = window.positions.map { caption($0).count }.max() ?? 0
-    return max(outputX + window.output.columns * Self.cell + 20, 40 + longest * 9)
+    return max(outputX + window.output.columns * Self.cell + 20, 40 + longest * 10)
   }
 
   func document(style: String, _ frame: String) -> String {
@@ -223,7 +223,7 @@ private struct Layout {
   /// In the middle of a cell, as large as fits; of long numbers three digits.
   private func number(_ value: Float, _ x: Int, _ y: Int, _ style: String) -> String {
     let number = value.short.count <= 7 ? value.short : String(format: "%.3g", value)
-    let size = min(17, 70 / number.count)
+    let size = min(17, 60 / number.count)
     return text(number, x: x + Self.cell / 2, y: y + Self.cell / 2 + 3, style: style, size: size, anchor: "middle")
   }
 

@@ -16,6 +16,9 @@ public struct Smoothing: Sendable {
     case edge, zeros, reflect
   }
 
+  /// Beyond it, sums in float32 would show their rounding.
+  public static let largestRadius = 1000
+
   public let series: TimeSeries
   public let window: Window
   public let radius: Int
@@ -24,11 +27,14 @@ public struct Smoothing: Sendable {
   /// As many as there are values; the first and last `radius` of them depend on the padding.
   public let smoothed: [Float]
 
-  /// - Throws: ``LabError`` if the radius is not positive, or too large for the series.
+  /// - Throws: ``LabError`` unless the radius is from 1 to ``largestRadius`` and, to reflect, less than the count.
   public init(_ series: TimeSeries, window: Window, radius: Int, padding: Padding = .edge) throws(LabError) {
     let count = series.values.count
-    guard radius >= 1, radius < count || padding != .reflect, radius <= 100_000 else {
-      throw LabError("the radius must be from 1 to \(padding == .reflect ? count - 1 : 100_000), but it is \(radius)")
+    guard (1...Self.largestRadius).contains(radius) else {
+      throw LabError("the radius must be from 1 to \(Self.largestRadius), but it is \(radius)")
+    }
+    guard radius < count || padding != .reflect else {
+      throw LabError("reflection needs more values than the radius, \(radius), but there are \(count)")
     }
     (self.series, self.window, self.radius, self.padding) = (series, window, radius, padding)
     weights = Self.weights(window, radius: radius)
@@ -57,8 +63,8 @@ public struct Smoothing: Sendable {
   }
 
   /// The sum of the steps between neighbours: less is smoother.
-  public static func totalVariation(_ values: [Float]) -> Float {
-    zip(values, values.dropFirst()).reduce(0) { $0 + abs($1.1 - $1.0) }
+  public static func totalVariation(_ values: [Float]) -> Double {
+    zip(values, values.dropFirst()).reduce(0) { $0 + abs(Double($1.1) - Double($1.0)) }
   }
 
   /// Lines of `time,value,smoothed`.
@@ -75,10 +81,10 @@ extension Smoothing: CustomStringConvertible {
     let weights = (self.weights.count > 9 ? Array(self.weights.prefix(4)) : self.weights)
       .map { String(format: "%.4f", $0) }.joined(separator: " ")
     return """
-      \(series.values.count) values from \(series.labels.first ?? "") to \(series.labels.last ?? "")
+      \(series.values.count) value\(series.values.count == 1 ? "" : "s") from \(series.labels.first ?? "") to \(series.labels.last ?? "")
       window           \(window.rawValue), \(self.weights.count) weights: \(weights)\(self.weights.count > 9 ? " ..." : "")
       padding          \(padding.rawValue), \(radius) at both ends: \(series.values.count + 2 * radius) values
-      total variation  \(before.short) before, \(after.short) after
+      total variation  \(Float(before).short) before, \(Float(after).short) after
       """
   }
 

@@ -34,11 +34,11 @@ public struct TimeSeries: Hashable, Sendable {
       }
       columns = cells.count
       guard let cell = cells.last, let value = Float(cell), value.isFinite else {
-        throw LabError("\(place): \"\(cells.last ?? "")\" is no finite number")
+        throw LabError("\(place): \(quoted(cells.last ?? "")) is no finite number; expected time,value")
       }
       let label = cells.count == 2 ? cells[0] : "\(values.count)"
       guard let time = Double(label) ?? Self.day(label), time.isFinite else {
-        throw LabError("\(place): \"\(label)\" is neither a number nor a date such as 2026-11-21")
+        throw LabError("\(place): \(quoted(label)) is neither a number nor a date such as 2026-11-21")
       }
       if let last = times.last, time <= last {
         throw LabError("\(place): times must ascend, but \(label) comes after \(labels.last ?? ""); sort the file")

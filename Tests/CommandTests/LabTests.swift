@@ -136,11 +136,14 @@ import Testing
     #expect(try isDrawing(svg))
     let rows = try String(contentsOfFile: csv, encoding: .utf8).split(separator: "\n")
     #expect(rows.count == 29 && rows[2] == "2026-02-02,40.0,42.0")
+    let far = try Convnet.run("lab", "smooth", file, "--padding", "reflect", "--radius", "28")
+    #expect(far.errors.contains("more values than the radius, 28, but there are 28"), "\(far.errors)")
 
     for (text, message) in [
       ("", "there are no values"), ("t,x\n1,nan\n", "line 2: \"nan\" is no finite number"),
       ("1,2\n3\n", "line 2 has 1 columns"), ("2,1\n1,1\n", "line 2: times must ascend"),
       ("1,2,3\n", "line 1 has 3 columns"), ("x,1\n", "line 1: \"x\" is neither a number nor a date"),
+      ("1,\u{1b}[2J", "line 1: \"\\u{1B}[2J\" is no"),
     ] {
       try text.write(toFile: file, atomically: true, encoding: .utf8)
       let result = try Convnet.run("lab", "smooth", file)
