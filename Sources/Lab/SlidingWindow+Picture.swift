@@ -222,7 +222,7 @@ private struct Layout {
 
   /// In the middle of a cell, as large as fits; of long numbers three digits.
   private func number(_ value: Float, _ x: Int, _ y: Int, _ style: String) -> String {
-    let number = value.short.count <= 7 ? value.short : String(format: "%.3g", value)
+    let number = value.short.count <= 5 ? value.short : String(format: "%.3g", value)
     let size = min(17, 60 / number.count)
     return text(number, x: x + Self.cell / 2, y: y + Self.cell / 2 + 3, style: style, size: size, anchor: "middle")
   }
