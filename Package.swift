@@ -37,9 +37,11 @@ let package = Package(
     .target(name: "Inspect", dependencies: ["Training", "Vision", "Models"]),
     // The jobs people come for: train a classifier, evaluate it, use it.
     .target(name: "Tasks", dependencies: ["Training", "Vision", "Models", "Inspect"]),
+    // Experiments on convolution itself, for people who learn or teach it.
+    .target(name: "Lab", dependencies: ["Layers", "Formats", "Vision", "Inspect"]),
     .target(
       name: "ConvNet",
-      dependencies: ["Layers", "Data", "Formats", "Training", "Vision", "Models", "Inspect", "Tasks"]),
+      dependencies: ["Layers", "Data", "Formats", "Training", "Vision", "Models", "Inspect", "Tasks", "Lab"]),
     .executableTarget(
       name: "ConvNetCommand",
       dependencies: ["ConvNet", .product(name: "ArgumentParser", package: "swift-argument-parser")],
@@ -57,6 +59,7 @@ let package = Package(
       exclude: ["Fixtures", "kill_and_resume.sh"]),
     .testTarget(name: "ModelsTests", dependencies: ["Models", "Inspect", "Training"], exclude: ["Fixtures"]),
     .testTarget(name: "TasksTests", dependencies: ["Tasks"]),
+    .testTarget(name: "CourseTests", dependencies: ["ConvNet"]),
     .testTarget(name: "CommandTests", dependencies: ["ConvNet", "ConvNetCommand"]),
   ],
   swiftLanguageModes: [.v6],

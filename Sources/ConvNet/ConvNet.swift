@@ -1,6 +1,7 @@
 @_exported import Data
 @_exported import Formats
 @_exported import Inspect
+@_exported import Lab
 @_exported import Layers
 @_exported import Models
 @_exported import Tasks

@@ -1,0 +1,59 @@
+import ArgumentParser
+import ConvNet
+
+struct LabEdgesCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "edges",
+    abstract: "Measure the edges of a picture in eight directions with Prewitt's compass kernels.")
+
+  @Argument(help: "A JPEG, PNG or WebP file.") var image: String
+  @Option(help: "Measure each patch of a grid of so many by so many.") var patches = 1
+  @Option(help: "A folder for the eight responses as PNG files.") var output: String?
+  @Flag(help: "Print JSON.") var json = false
+
+  func run() throws {
+    let features = try EdgeFeatures(Image(contentsOf: image), patches: patches)
+    if let output { try features.write(to: output) }
+    if json { printJSON(features.json) } else { print(features) }
+  }
+}
+
+struct LabSmoothCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "smooth",
+    abstract: "Smooth a time series with a moving average or a triangle.",
+    discussion: "The file has lines time,value in ascending order, or values alone; times are numbers or dates.")
+
+  @Argument(help: "A CSV file.") var file: String
+  @Option(help: "The window's form.") var window = Smoothing.Window.box
+  @Option(help: "M: the window has 2 M + 1 weights.") var radius = 4
+  @Option(help: "What stands before the first and after the last value.") var padding = Smoothing.Padding.edge
+  @Option(help: "A CSV file for time, value and smoothed value.") var output: String?
+  @Option(help: "An SVG file for the plot.") var svg: String?
+  @Flag(help: "Print JSON.") var json = false
+
+  func run() throws {
+    let smoothing = try Smoothing(
+      TimeSeries(contentsOf: file), window: window, radius: radius, padding: padding)
+    if let output { try AtomicFile.write(smoothing.csv, to: output) }
+    if let svg { try AtomicFile.write(smoothing.svg, to: svg) }
+    if json { printJSON(smoothing.json) } else { print(smoothing) }
+  }
+}
+
+extension Smoothing.Window: ExpressibleByArgument {}
+extension Smoothing.Padding: ExpressibleByArgument {}
+
+struct LabFiltersCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "filters", abstract: "Draw the kernels of a trained model's first layer.")
+
+  @Argument(help: "A model file that `train` wrote.") var model: String
+  @Option(help: "The PNG file to write.") var output: String
+
+  func run() throws {
+    let picture = try Image.firstLayerFilters(of: AnyLayer(try loadModelFile(model).layer))
+    try picture.writePNG(to: output)
+    print("\(output): \(picture.width)x\(picture.height) pixels; middle grey is 0")
+  }
+}

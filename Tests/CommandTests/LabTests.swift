@@ -1,0 +1,204 @@
+import Foundation
+import Testing
+
+@Suite struct LabTests {
+  private let nine = "0 1 2; 3 4 5; 6 7 8"
+
+  /// Whether a file is SVG whose tags are closed and whose numbers are numbers.
+  private func isDrawing(_ path: String) throws -> Bool {
+    let text = try String(contentsOfFile: path, encoding: .utf8)
+    func count(_ part: String) -> Int { text.components(separatedBy: part).count - 1 }
+    return text.hasPrefix("<svg xmlns=") && !text.contains("nan") && !text.contains("inf")
+      && ["svg", "text", "g", "style"].allSatisfy { count("<\($0) ") + count("<\($0)>") == count("</\($0)>") }
+  }
+
+  @Test func conv() throws {
+    let folder = try TemporaryFolder()
+    let (svg, html) = ("\(folder.path)/a.svg", "\(folder.path)/a.html")
+    let result = try Convnet.run(
+      "lab", "conv", "--input", nine, "--kernel", "0 1; 2 3", "--svg", svg, "--html", html)
+    #expect(result.status == 0, "\(result.errors)")
+    #expect(
+      result.output == """
+        0×0 + 1×1 + 3×2 + 4×3 = 19
+        1×0 + 2×1 + 4×2 + 5×3 = 25
+        3×0 + 4×1 + 6×2 + 7×3 = 37
+        4×0 + 5×1 + 7×2 + 8×3 = 43
+
+        output 2x2
+          19 25
+          37 43
+
+        """)
+    for (path, frames) in [(svg, 1), (html, 4)] {
+      let text = try String(contentsOfFile: path, encoding: .utf8)
+      // Five marks for each window: four inputs and the output.
+      #expect(text.components(separatedBy: "class=\"mark\"").count - 1 == 5 * frames, "\(path)")
+      #expect(text.contains("0×0 + 1×1 + 3×2 + 4×3 = 19") && text.contains("prefers-color-scheme: dark"))
+      #expect(!text.contains("<script") && text.components(separatedBy: "http").count <= 2)
+    }
+    #expect(try isDrawing(svg))
+  }
+
+  @Test func convOfOneRow() throws {
+    let result = try Convnet.run("lab", "conv", "--input", "0 1 0 1 1", "--kernel", "-1 1")
+    #expect(result.output.hasPrefix("0×(-1) + 1×1 = 1\n1×(-1) + 0×1 = -1\n"), "\(result.errors)")
+    let json = try Convnet.run(
+      "lab", "conv", "--input", "0 1 0 1 1", "--kernel", "-1 1", "--padding", "1", "--stride", "2", "--json"
+    ).object
+    #expect(json["output"] as? [[[Double]]] == [[[0, -1, 0]]])
+    #expect((json["windows"] as? [[String: Any]])?.count == 3)
+  }
+
+  @Test func convOfChannelsAndSteps() throws {
+    func output(_ arguments: String...) throws -> [[[Double]]]? {
+      try Convnet.run(["lab", "conv", "--json"] + arguments).object["output"] as? [[[Double]]]
+    }
+    let two = try output("--input", "\(nine)|1 2 3;4 5 6;7 8 9", "--kernel", "0,1;2,3 | 1,2;3,4")
+    #expect(two == [[[56, 72], [104, 120]]])
+    #expect(
+      try output("--input", nine, "--kernel", "0 1; 2 3", "--stride", "3x2", "--padding", "1") == [[[0, 8], [6, 8]]])
+    #expect(try output("--input", nine, "--kernel", "1 1; 1 1", "--dilation", "2") == [[[16]]])
+  }
+
+  @Test func pool() throws {
+    let grid = "12 10 3 2; 8 6 1 0; 4 7 5 7; 4 6 6 8"
+    let json = try Convnet.run("lab", "pool", "--input", grid, "--json").object
+    #expect(json["output"] as? [[[Double]]] == [[[12, 3], [7, 8]]])
+    let average = try Convnet.run("lab", "pool", "--input", nine, "--kind", "average", "--stride", "1")
+    #expect(average.output.hasPrefix("(0 + 1 + 3 + 4) / 4 = 2\n"), "\(average.errors)")
+    let padded = try Convnet.run("lab", "pool", "--input", "-3 -1; -2 -4", "--padding", "1")
+    #expect(padded.output.hasPrefix("max(-3) = -3\nmax(-1) = -1\n"), "\(padded.output)\(padded.errors)")
+  }
+
+  @Test func arithmetic() throws {
+    let answers = try Convnet.run("lab", "arithmetic", "--input", "256", "--output", "125", "--json").object
+    let rows = try #require(answers["answers"] as? [[String: Int]])
+    #expect(rows.first == ["kernel": 8, "stride": 2, "padding": 0, "unused": 0])
+    let sizes = try Convnet.run(
+      "lab", "arithmetic", "--input", "256", "--kernel", "3", "--stride", "2", "--padding", "1", "--json"
+    ).object
+    let conventions = try #require(sizes["conventions"] as? [[String: Any]])
+    #expect(conventions.map { $0["output"] as? Int } == [128, 128, 128, 128, 127])
+    let list = try Convnet.run("lab", "arithmetic", "--input", "6", "--kernel", "3", "--stride", "2", "--json").object
+    #expect((list["paddings"] as? [[String: Int]])?.map { $0["output"] } == [2, 3, 4])
+  }
+
+  @Test func receptiveField() throws {
+    let rows = try #require(try Convnet.run("lab", "receptive-field", "resnet20", "--json").json as? [[String: Any]])
+    #expect(rows[0]["size"] as? [Int] == [3, 3] && rows[0]["start"] as? [Int] == [-1, -1])
+    #expect(rows.last?["global"] as? Bool == true)
+    #expect(try Convnet.run("lab", "receptive-field", "lenet").output.contains("operation"))
+  }
+
+  @Test func learnKernel() throws {
+    let result = try Convnet.run("lab", "learn-kernel")
+    let lecture = """
+      epoch 2, loss 1.373
+      epoch 4, loss 0.240
+      epoch 6, loss 0.044
+      epoch 8, loss 0.009
+      epoch 10, loss 0.002
+      weight [0.9975, -0.9905]
+      """
+    #expect(result.output.hasPrefix(lecture), "\(result.errors)")
+    #expect(result.output.contains("below 1/30 = 0.03333; this one is 0.034: diverges"))
+    let other = try Convnet.run("lab", "learn-kernel", "--start", "-1 1", "--steps", "500", "--json").object
+    let weight = try #require(other["weight"] as? [Double])
+    #expect(abs(weight[0] - 1) < 1e-5 && abs(weight[1] + 1) < 1e-5)
+    #expect(try Convnet.run("lab", "learn-kernel", "--learning-rate", "1", "--steps", "500", "--json").status == 0)
+  }
+
+  @Test func edges() throws {
+    let folder = try TemporaryFolder()
+    #expect(try Convnet.run("samples", "\(folder.path)/samples", "--per-class", "1").status == 0)
+    let image = "\(folder.path)/samples/Trouser/0.png"
+    let result = try Convnet.run("lab", "edges", image, "--patches", "2", "--output", "\(folder.path)/maps", "--json")
+    #expect(result.status == 0, "\(result.errors)")
+    let features = try #require(try result.object["features"] as? [[Double]])
+    #expect(features.count == 8 && features.allSatisfy { $0.count == 4 })
+    for name in ["edges-000", "edges-315", "compass"] {
+      #expect(FileManager.default.fileExists(atPath: "\(folder.path)/maps/\(name).png"))
+    }
+    // Trousers stand upright: their edges look left and right.
+    #expect(features[0].reduce(0, +) > 2 * features[2].reduce(0, +))
+  }
+
+  @Test func smooth() throws {
+    let folder = try TemporaryFolder()
+    let file = "\(folder.path)/ratings.csv"
+    let lines = (1...28).map { "2026-02-\($0 < 10 ? "0" : "")\($0),\($0 % 2 == 0 ? 40 : 44)" }
+    try (["date,approval"] + lines).joined(separator: "\r\n").write(toFile: file, atomically: true, encoding: .utf8)
+    let (svg, csv) = ("\(folder.path)/plot.svg", "\(folder.path)/out.csv")
+    let result = try Convnet.run(
+      "lab", "smooth", file, "--window", "triangle", "--radius", "1", "--svg", svg, "--output", csv)
+    #expect(result.output.contains("total variation  108 before, 2 after"), "\(result.output)\(result.errors)")
+    #expect(try isDrawing(svg))
+    let rows = try String(contentsOfFile: csv, encoding: .utf8).split(separator: "\n")
+    #expect(rows.count == 29 && rows[2] == "2026-02-02,40.0,42.0")
+    let far = try Convnet.run("lab", "smooth", file, "--padding", "reflect", "--radius", "28")
+    #expect(far.errors.contains("more values than the radius, 28, but there are 28"), "\(far.errors)")
+
+    for (text, message) in [
+      ("", "there are no values"), ("t,x\n1,nan\n", "line 2: \"nan\" is no finite number"),
+      ("1,2\n3\n", "line 2 has 1 columns"), ("2,1\n1,1\n", "line 2: times must ascend"),
+      ("1,2,3\n", "line 1 has 3 columns"), ("x,1\n", "line 1: \"x\" is neither a number nor a date"),
+      ("1,\u{1b}[2J", "line 1: \"\\u{1B}[2J\" is no"),
+    ] {
+      try text.write(toFile: file, atomically: true, encoding: .utf8)
+      let result = try Convnet.run("lab", "smooth", file)
+      #expect(result.status == 1 && result.errors.contains(message), "\(result.errors)")
+      #expect(result.errorLines.count == 1 && result.errors.contains(file))
+    }
+  }
+
+  @Test func filters() throws {
+    let folder = try TemporaryFolder()
+    let run = "\(folder.path)/run"
+    #expect(try Convnet.run("train", "--epochs", "1", "--steps", "2", "--output", run).status == 0)
+    let picture = "\(folder.path)/filters.png"
+    let result = try Convnet.run("lab", "filters", "\(run)/model.safetensors", "--output", picture)
+    #expect(result.status == 0 && FileManager.default.fileExists(atPath: picture), "\(result.errors)")
+  }
+
+  /// A mistake ends with one line, wrong arguments also with how the command is used.
+  @Test(arguments: [
+    (
+      ["conv", "--input", "1 2", "--kernel", "1", "--stride", "0"], 1, "the stride must be from 1 to 4096, but it is 0"
+    ),
+    (["conv", "--input", "1 2", "--kernel", "1 2 3"], 1, "the window covers 3 columns, but the input has only 2"),
+    (["conv", "--input", "1 2", "--kernel", "1 2", "--dilation", "2"], 1, "the window covers 3 columns"),
+    (["conv", "--input", "1 2; 3", "--kernel", "1"], 1, "--input: row 2 has 1 numbers, but the first row has 2"),
+    (["conv", "--input", "1 nan", "--kernel", "1"], 1, "--input: \"nan\" is no finite number"),
+    (["conv", "--input", "1 2", "--kernel", "x"], 1, "--kernel: \"x\" is no finite number"),
+    (["conv", "--input", "", "--kernel", "1"], 1, "--input: channel 1 is empty"),
+    (["conv", "--input", "1 | 2", "--kernel", "1"], 1, "the kernel has 1 channels, but the input has 2"),
+    (["conv", "--input", "1 | 2 3", "--kernel", "1"], 1, "channel 2 is 1x2, but the first is 1x1"),
+    (["conv", "--input", "1", "--kernel", "1", "--padding", "99999"], 1, "the padding must be from 0 to 4096"),
+    (["conv", "--input", "1;1", "--kernel", "1", "--padding", "4096"], 1, "use fewer windows"),
+    (["conv", "--input", "3e38 3e38", "--kernel", "1 1"], 1, "too large for float32"),
+    (["conv", "--input", "1", "--kernel", "1", "--svg", "/nowhere/a.svg"], 1, "/nowhere"),
+    (["conv", "--input", "1", "--kernel", "1", "--svg", "a.svg", "--step", "1"], 1, "there is no window 1"),
+    (["conv", "--input", "1", "--kernel", "1", "--stride", "2y3"], 64, "--stride"),
+    (["pool", "--input", "1 2; 3 4", "--size", "0"], 1, "the window must be from 1"),
+    (["pool", "--input", "1 2; 3 4", "--padding", "2"], 1, "at most half its window"),
+    (["arithmetic", "--input", "5"], 64, "give --kernel to compute an output size"),
+    (
+      ["arithmetic", "--input", "5", "--kernel", "3", "--stride", "0", "--padding", "0"], 1, "the stride must be from 1"
+    ),
+    (["arithmetic", "--input", "5", "--output", "9"], 1, "no kernel up to 11 makes 9 of 5"),
+    (["receptive-field", "nothing"], 1, "there is no model named \"nothing\""),
+    (["learn-kernel", "--start", "1"], 1, "the start must be two numbers"),
+    (["learn-kernel", "--learning-rate", "nan"], 1, "the learning rate must be above 0"),
+    (["edges", "/nowhere.png"], 1, "/nowhere.png"),
+    (["smooth", "/nowhere.csv"], 1, "/nowhere.csv"),
+    (["filters", "/nowhere.safetensors", "--output", "a.png"], 1, "/nowhere.safetensors"),
+  ])
+  func mistakes(arguments: [String], status: Int32, text: String) throws {
+    let result = try Convnet.run(["lab"] + arguments)
+    #expect(result.status == status)
+    #expect(result.errors.hasPrefix("convnet: ") && result.errors.contains(text), "\(result.errors)")
+    #expect(result.errorLines.count == (status == 1 ? 1 : 3))
+    #expect(result.output.isEmpty)
+  }
+}
