@@ -207,7 +207,10 @@ extension ONNXFile.Value {
     var reader = message
     while let field = try reader.next() {
       switch field.number {
-      case 1: dtype = ONNXTensor.ElementType(rawValue: try reader.integer(field))?.dtype
+      case 1:
+        // Values of bfloat16 are rounded after each operation to far less than float32 keeps; only weights are widened.
+        let element = ONNXTensor.ElementType(rawValue: try reader.integer(field))
+        dtype = element == .bfloat16 ? nil : element?.dtype
       case 2:
         var extents: [Int?] = []
         var shape = try reader.message(field)

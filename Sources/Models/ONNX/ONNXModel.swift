@@ -1,7 +1,8 @@
 import Formats
 public import Layers
 
-/// A network read from an ONNX file (operator sets 7 and newer): a module like any other, whose parameters are found
+/// A network read from an ONNX file (operator sets 7 and newer; of older ones what has kept its
+/// meaning): a module like any other, whose parameters are found
 /// by the names that the file gives them.
 ///
 /// Calling it walks the file's nodes and says each one in operations of the graph, so it runs eagerly, can be traced
@@ -52,10 +53,6 @@ public struct ONNXModel: Layer {
       }
     }
     if !unknown.isEmpty { throw ONNXError.unsupportedOperators(path: path, counts: unknown) }
-    guard version >= 6 else {
-      throw FormatError.unsupported(path: path, reason: "operator set \(version); convert the model to 7 or newer")
-    }
-
     let content = try ONNXContent(file, version: version)
     (nodes, constants, weights) = (content.nodes, content.constants, content.weights)
   }
@@ -109,7 +106,7 @@ public struct ONNXModel: Layer {
     }
     for (input, type) in zip(inputs, types) {
       guard let dtype = input.dtype else {
-        throw .unsupported(node: "input \(quoted(input.name))", reason: "values that are no tensors of numbers")
+        throw .unsupported(node: "input \(quoted(input.name))", reason: "values of its type")
       }
       let fits =
         input.dimensions.map { expected in

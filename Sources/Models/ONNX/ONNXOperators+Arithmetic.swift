@@ -35,7 +35,9 @@ extension ONNXOperators {
       return [try call.multiply(x, mask)]
     },
     "PRelu": { call in
-      let (x, slope) = (try call.input(), try call.input(1))
+      let x = try call.input()
+      var slope = try call.input(1)
+      if call.version < 7, slope.rank == 1 { slope = try call.perChannel(slope, rank: x.rank) }
       let negative = try call.unary(.negate, call.unary(.relu, call.unary(.negate, x)))
       return [try call.add(call.unary(.relu, x), call.multiply(slope, negative))]
     },
@@ -119,7 +121,7 @@ extension ONNXCall {
 
   /// Floating point by the graph's operation; integers exactly, with low bits kept, as ONNX's reference does.
   func arithmetic(_ function: BinaryFunction, _ a: Tensor, _ b: Tensor) throws -> Tensor {
-    if node.attributes["broadcast"] != nil { throw unsupported("broadcasting of operator sets before 7") }
+    let b = try aligned(b, to: a)
     if a.dtype.isFloatingPoint && b.dtype.isFloatingPoint { return try binary(function, a, b) }
     switch function {
     case .add: return try integerBinary(a, b, &+)
@@ -135,6 +137,15 @@ extension ONNXCall {
     case .equal: return try integerBinary(a, b) { $0 == $1 ? 1 : 0 }
     default: throw unsupported("integers")
     }
+  }
+
+  /// Before version 7 the attribute `axis` could say which axes of the first operand those of the second belong to.
+  private func aligned(_ b: Tensor, to a: Tensor) throws -> Tensor {
+    guard version < 7, node.attributes["broadcast"] != nil, node.attributes["axis"] != nil else { return b }
+    let first = try axis(integer("axis", 0), rank: a.rank)
+    let behind = a.rank - first - b.rank
+    guard behind >= 0 else { throw invalid("\(b.shape) does not fit \(a.shape) from axis \(first) on") }
+    return try reshape(b, b.shape.dimensions + .init(repeating: 1, count: behind))
   }
 
   func integerMap(_ x: Tensor, _ function: (Int64) -> Int64) throws -> Tensor {

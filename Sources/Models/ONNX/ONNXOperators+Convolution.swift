@@ -94,11 +94,12 @@ extension ONNXCall {
 
     var extents: [Int] = []
     for axis in 0..<rank {
-      let full =
+      var full =
         window.stride[axis] * (x.shape[axis + 2] - 1) + extra[axis]
         + window.dilation[axis] * (window.kernel[axis] - 1) + 1
       if let wanted {
-        guard full >= wanted[axis] else { throw unsupported("an output_shape beyond what the kernel reaches") }
+        // More than the kernel reaches is added at the end.
+        full = max(full, wanted[axis])
         split(full - wanted[axis], mode == "SAME_UPPER" ? mode : "SAME_LOWER", axis, &window)
       }
       extents.append(full - window.paddingBefore[axis] - window.paddingAfter[axis])

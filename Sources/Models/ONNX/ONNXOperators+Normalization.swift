@@ -67,7 +67,9 @@ extension ONNXCall {
   fileprivate func batchNormalization() throws -> [Tensor] {
     let tensors = try (0..<5).map(input)
     let (epsilon, momentum) = (try number("epsilon", 1e-5), try number("momentum", 0.9))
-    if let tracer = Tracer.current, tracer.isTraining, !tracer.isFrozen(tensors[1]), tensors[0].symbol != nil {
+    if let tracer = Tracer.current, tracer.isTraining, !tracer.isFrozen(tensors[1]),
+      tensors.contains(where: { $0.symbol != nil })
+    {
       let outputs = try compute(.batchNormTraining(epsilon: epsilon, momentum: 1 - momentum), tensors)
       tracer.recordUpdate(of: tensors[3], to: outputs[3])
       tracer.recordUpdate(of: tensors[4], to: outputs[4])

@@ -105,7 +105,10 @@ private struct ResizeFilter {
       switch coordinates {
       case "half_pixel": x = (i + 0.5) / scale - 0.5
       case "pytorch_half_pixel": x = output > 1 ? (i + 0.5) / scale - 0.5 : 0
-      case "align_corners": x = output > 1 ? i * last / Double(output - 1) : 0
+      case "align_corners":
+        // ONNX's reference takes the resized length before it is rounded down.
+        let length = scale * Double(input)
+        x = output > 1 && length > 1 ? i * last / (length - 1) : 0
       case "asymmetric": x = i / scale
       case "tf_half_pixel_for_nn": x = (i + 0.5) / scale
       case "half_pixel_symmetric":

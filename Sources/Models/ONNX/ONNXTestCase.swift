@@ -64,7 +64,7 @@ public struct ONNXTestCase: Sendable {
   private func difference(of model: ONNXModel, on set: String) throws -> String? {
     // What is no tensor is refused before its file is read as one.
     for value in model.inputs + model.outputs where value.dtype == nil {
-      throw ONNXError.unsupported(node: quoted(value.name), reason: "values that are no tensors of numbers")
+      throw ONNXError.unsupported(node: quoted(value.name), reason: "values of its type")
     }
     let inputs = try model.inputs.indices.map { try ONNXFile.tensor(contentsOf: "\(set)/input_\($0).pb") }
     let expected = try model.outputs.indices.map { try ONNXFile.tensor(contentsOf: "\(set)/output_\($0).pb") }
