@@ -57,7 +57,7 @@ let package = Package(
     .testTarget(
       name: "TrainingTests", dependencies: ["Kernels", "Training", "Models", "Vision"],
       exclude: ["Fixtures", "kill_and_resume.sh"]),
-    .testTarget(name: "ModelsTests", dependencies: ["Models", "Inspect", "Training"], exclude: ["Fixtures"]),
+    .testTarget(name: "ModelsTests", dependencies: ["Models", "Inspect", "Training", "Formats"], exclude: ["Fixtures"]),
     .testTarget(name: "TasksTests", dependencies: ["Tasks"]),
     .testTarget(name: "CourseTests", dependencies: ["ConvNet"]),
     .testTarget(name: "CommandTests", dependencies: ["ConvNet", "ConvNetCommand"]),

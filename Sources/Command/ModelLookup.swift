@@ -16,6 +16,10 @@ struct NamedModel {
 ///   - classes: in place of the architecture's standard number.
 func findModel(_ nameOrPath: String, input: InputExtents?, classes: Int?) throws -> NamedModel {
   let known = ModelRegistry.architectures.first { $0.name == nameOrPath }
+  if known == nil, nameOrPath.hasSuffix(".onnx") {
+    if classes != nil { throw CommandError("\(nameOrPath): the model file settles the classes; leave --classes out") }
+    return try onnxModel(nameOrPath, input: input)
+  }
   if known == nil && FileManager.default.fileExists(atPath: nameOrPath) {
     if classes != nil { throw CommandError("\(nameOrPath): the model file settles the classes; leave --classes out") }
     var model = try loadModelFile(nameOrPath)
@@ -33,4 +37,23 @@ func findModel(_ nameOrPath: String, input: InputExtents?, classes: Int?) throws
 func loadModelFile(_ path: String) throws -> NamedModel {
   let classifier = try ImageClassifier(contentsOf: path)
   return NamedModel(title: path, layer: classifier.model, configuration: classifier.description.architecture)
+}
+
+/// An ONNX model of one image input, at the size that the file declares or that the user gives.
+private func onnxModel(_ path: String, input: InputExtents?) throws -> NamedModel {
+  let model = try ONNXModel(contentsOf: path)
+  guard model.inputs.count == 1, let declared = model.inputs[0].dimensions, declared.count == 4 else {
+    throw CommandError("\(path): only a model of one input of batch, channels, height and width has a summary")
+  }
+  var extents = input.map { [$0.channels] + $0.imageSize } ?? []
+  if input == nil {
+    extents = declared.dropFirst().compactMap { $0 }
+    if extents.count < 3 {
+      throw CommandError("\(path): takes images of any size; choose one, such as --input \(declared[1] ?? 3)x224x224")
+    }
+  }
+  // The number of classes is the file's own affair: nothing here depends on it.
+  let configuration = ModelConfiguration(
+    name: path, channels: extents[0], classes: 0, imageSize: Array(extents[1...]))
+  return NamedModel(title: path, layer: model, configuration: configuration)
 }

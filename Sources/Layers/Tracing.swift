@@ -2,6 +2,11 @@
 public struct TracedModel: Sendable {
   public let graph: Graph
   public let constants: [Tensor]
+
+  package init(graph: Graph, constants: [Tensor]) {
+    self.graph = graph
+    self.constants = constants
+  }
 }
 
 /// Traces a layer in inference mode: the graph that summaries, plans and exports read.

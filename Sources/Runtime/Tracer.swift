@@ -97,6 +97,11 @@ package final class Tracer: Sendable {
     return outcome.values.indices.map { symbol(of: outcome.values[$0], outcome.types[$0], numbers: results?[$0]) }
   }
 
+  /// Keeps an error for the end of the trace, unless one came before.
+  package func report(_ error: ShapeError) {
+    state.withLock { if $0.firstError == nil { $0.firstError = error } }
+  }
+
   /// Notes that training replaces a tensor of the model, such as a running mean, by a new value after the step.
   package func recordUpdate(of parameter: Tensor, to value: Tensor) {
     guard let target = parameter.symbol?.value, let value = value.symbol?.value else { return }

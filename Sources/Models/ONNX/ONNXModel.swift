@@ -1,0 +1,142 @@
+import Formats
+public import Layers
+
+/// A network read from an ONNX file (operator sets 7 and newer; of older ones what has kept its
+/// meaning): a module like any other, whose parameters are found
+/// by the names that the file gives them.
+///
+/// Calling it walks the file's nodes and says each one in operations of the graph, so it runs eagerly, can be traced
+/// for any input shape that fits, compiled, summarised, trained and saved.
+public struct ONNXModel: Layer {
+  /// What the file declares about an input or output.
+  public struct Value: Sendable {
+    public let name: String
+    /// `nil` for what is no tensor that can be held: a sequence, text.
+    public let dtype: DType?
+    /// Each extent `nil` where it may vary; `nil` if nothing is said.
+    public let dimensions: [Int?]?
+
+    init(_ value: ONNXFile.Value) { (name, dtype, dimensions) = (value.name, value.dtype, value.dimensions) }
+  }
+
+  struct Parameter {
+    var name: String
+    var kind: ParameterKind
+    var tensor: Tensor
+  }
+
+  public let path: String
+  public let inputs: [Value]
+  public let outputs: [Value]
+
+  let nodes: [ONNXFile.Node]
+  let version: Int64
+  /// Tensors that are no parameters: shapes, limits, and what was computed from such when the file was read.
+  let constants: [String: Tensor]
+  private(set) var weights: [Parameter]
+
+  /// Reads a model.
+  /// - Throws: `FormatError` if the file cannot be read; ``ONNXError`` with all operators that are not supported.
+  public init(contentsOf path: String) throws {
+    let file = try ONNXFile(path)
+    self.path = path
+    version = file.operatorSets[""] ?? 1
+    inputs = file.inputs.filter { file.initializers[$0.name] == nil }.map(Value.init)
+    outputs = file.outputs.map(Value.init)
+
+    var unknown: [String: Int] = [:]
+    for node in file.nodes where node.operation != "Constant" || !node.domain.isEmpty {
+      if !node.domain.isEmpty {
+        unknown["\(node.domain).\(node.operation)", default: 0] += 1
+      } else if ONNXOperators.table[node.operation] == nil {
+        unknown[node.operation, default: 0] += 1
+      }
+    }
+    if !unknown.isEmpty { throw ONNXError.unsupportedOperators(path: path, counts: unknown) }
+    let content = try ONNXContent(file, version: version)
+    (nodes, constants, weights) = (content.nodes, content.constants, content.weights)
+  }
+
+  public mutating func visitParameters(at path: String, _ visit: ParameterVisitor) throws {
+    for index in weights.indices {
+      let name = weights[index].name
+      try visit(path.isEmpty ? name : "\(path).\(name)", weights[index].kind, &weights[index].tensor)
+    }
+  }
+
+  // MARK: Running
+
+  /// Runs the model on its inputs in order; returns its outputs in order.
+  /// - Throws: ``ONNXError`` if an input does not fit, or a node uses its operator in an unsupported way.
+  public func run(_ tensors: [Tensor]) throws -> [Tensor] {
+    try check(tensors.map { TensorType($0.shape, $0.dtype) })
+    var values = constants
+    for weight in weights { values[weight.name] = weight.tensor }
+    for (input, tensor) in zip(inputs, tensors) { values[input.name] = tensor }
+    return try ONNXInterpreter(nodes, version: version).run(values, outputs: outputs.map(\.name))
+  }
+
+  /// Runs the model once: compiled if it can be, or else node by node.
+  public func predict(_ tensors: [Tensor]) throws -> [Tensor] {
+    try check(tensors.map { TensorType($0.shape, $0.dtype) })
+    guard inputs.allSatisfy({ $0.dtype == .float32 }) else { return try run(tensors) }
+    do {
+      return try compile(inputs: tensors.map(\.shape)).run(tensors)
+    } catch is ONNXError {
+    } catch is ShapeError {}
+    return try run(tensors)
+  }
+
+  /// The one output of a model of one input. A mistake stops the program, or is reported by the trace.
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    do {
+      guard let y = try run([x]).first else { throw ONNXError.inputs(reason: "\(path): the model has no output") }
+      return y
+    } catch {
+      guard let tracer = Tracer.current else { fail("\(error)") }
+      tracer.report(ShapeError(message: "\(error)"))
+      return x
+    }
+  }
+
+  /// Whether tensors of these types are what the model declares.
+  public func check(_ types: [TensorType]) throws(ONNXError) {
+    guard types.count == inputs.count else {
+      throw .inputs(reason: "\(path): the model has \(inputs.count) inputs, but got \(types.count)")
+    }
+    for (input, type) in zip(inputs, types) {
+      guard let dtype = input.dtype else {
+        throw .unsupported(node: "input \(quoted(input.name))", reason: "values of its type")
+      }
+      let fits =
+        input.dimensions.map { expected in
+          expected.count == type.shape.rank
+            && zip(expected, type.shape.dimensions).allSatisfy { $0 == nil || $0 == $1 }
+        } ?? true
+      guard fits, dtype == type.dtype else {
+        let extents =
+          input.dimensions.map { $0.map { $0.map(String.init) ?? "?" }.joined(separator: "x") } ?? "any shape"
+        throw .inputs(
+          reason: "\(path): input \(quoted(input.name)) is \(extents) \(dtype), but got \(type.shape) \(type.dtype)")
+      }
+    }
+  }
+
+  /// Traces the model for inputs of the given shapes, in order.
+  public func trace(inputs shapes: [Shape]) throws -> TracedModel {
+    let tracer = Tracer(isTraining: false)
+    let symbols = zip(inputs, shapes).map { tracer.input($0.name, TensorType($1, $0.dtype ?? .float32)) }
+    let symbolic = try mapParameters { path, _, tensor in tracer.parameter(path, tensor, isTracked: false) }
+    let results = try Tracer.$current.withValue(tracer) { try symbolic.run(symbols) }
+    let trace = try tracer.finish(outputs: Array(zip(outputs.map(\.name), results)))
+    return TracedModel(graph: trace.graph, constants: trace.constants)
+  }
+
+  /// Compiles the model for inputs of the given shapes, in order.
+  public func compile(inputs shapes: [Shape], options: Plan.Options = .init()) throws -> LoadedPlan {
+    let traced = try trace(inputs: shapes)
+    let plan = try Plan(traced.graph, constants: traced.constants, options: options)
+    let tensors = Dictionary(uniqueKeysWithValues: weights.map { ($0.name, $0.tensor) })
+    return try LoadedPlan(plan, parameters: plan.parameterPaths.compactMap { tensors[$0] })
+  }
+}

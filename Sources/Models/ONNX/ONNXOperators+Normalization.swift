@@ -1,0 +1,135 @@
+import Layers
+
+extension ONNXOperators {
+  static let normalization: [String: ONNXOperator] = [
+    "BatchNormalization": { try $0.batchNormalization() },
+    "InstanceNormalization": { call in
+      let x = try call.input()
+      guard x.rank > 2 else { throw call.invalid("the input \(x.shape) has no spatial axis") }
+      let y = try call.normalize(x, Array(2..<x.rank), call.number("epsilon", 1e-5)).output
+      let scale = try call.perChannel(call.input(1), rank: x.rank)
+      return [try call.add(call.multiply(y, scale), call.perChannel(call.input(2), rank: x.rank))]
+    },
+    "LayerNormalization": { call in
+      let x = try call.input()
+      let first = try call.axis(call.integer("axis", -1), rank: x.rank)
+      let result = try call.normalize(x, Array(first..<x.rank), call.number("epsilon", 1e-5))
+      let scaled = try call.multiply(result.output, call.input(1))
+      let output = try call.optional(2).map { try call.add(scaled, $0) } ?? scaled
+      return [output, result.mean, try call.unary(.reciprocal, result.deviation)]
+    },
+    "MeanVarianceNormalization": { call in
+      let x = try call.input()
+      let axes = try call.axes(call.integers("axes") ?? [0, 2, 3], rank: x.rank)
+      let mean = try call.reduce(.mean, x, axes)
+      let centred = try call.subtract(x, mean)
+      let variance = try call.reduce(.mean, call.unary(.square, centred), axes)
+      return [try call.divide(centred, call.affine(call.unary(.sqrt, variance), shift: 1e-9))]
+    },
+    "LpNormalization": { call in
+      let x = try call.input()
+      let axis = try call.axis(call.integer("axis", -1), rank: x.rank)
+      guard try call.integer("p", 2) == 2 else {
+        return [try call.divide(x, call.reduce(.sum, call.unary(.absolute, x), [axis]))]
+      }
+      return [try call.divide(x, call.unary(.sqrt, call.reduce(.sum, call.unary(.square, x), [axis])))]
+    },
+    "LRN": { [try $0.localResponseNormalization()] },
+    "Dropout": { try $0.dropout() },
+    "Softmax": { call in [try call.softmax { try call.compute(.softmax(axis: $1), $0) }] },
+    "LogSoftmax": { call in [try call.softmax { try call.compute(.logSoftmax(axis: $1), $0) }] },
+    "Hardmax": { call in
+      [
+        try call.softmax { x, axis in
+          let indices = try call.argument(x, axis: axis, keeps: true, takesLast: false) { $0 > $1 }
+          let positions = (0..<x.shape[axis]).map { Int64($0) }
+          let places = Tensor(positions, shape: Shape((0..<x.rank).map { $0 == axis ? x.shape[axis] : 1 }))
+          return try call.cast(call.integerBinary(indices, places) { $0 == $1 ? 1 : 0 }, to: x.dtype)
+        }
+      ]
+    },
+  ]
+}
+
+extension ONNXCall {
+  /// `(x - mean) / sqrt(variance + epsilon)` over some axes.
+  func normalize(_ x: Tensor, _ axes: [Int], _ epsilon: Double) throws -> (
+    output: Tensor, mean: Tensor, deviation: Tensor
+  ) {
+    let mean = try reduce(.mean, x, axes)
+    let centred = try subtract(x, mean)
+    let variance = try reduce(.mean, unary(.square, centred), axes)
+    let deviation = try unary(.sqrt, affine(variance, shift: epsilon))
+    return (try divide(centred, deviation), mean, deviation)
+  }
+
+  /// While a model is trained it takes the statistics of the batch, as a `BatchNorm` layer does.
+  fileprivate func batchNormalization() throws -> [Tensor] {
+    let tensors = try (0..<5).map(input)
+    let (epsilon, momentum) = (try number("epsilon", 1e-5), try number("momentum", 0.9))
+    if let tracer = Tracer.current, tracer.isTraining, !tracer.isFrozen(tensors[1]),
+      tensors.contains(where: { $0.symbol != nil })
+    {
+      let outputs = try compute(.batchNormTraining(epsilon: epsilon, momentum: 1 - momentum), tensors)
+      tracer.recordUpdate(of: tensors[3], to: outputs[3])
+      tracer.recordUpdate(of: tensors[4], to: outputs[4])
+      return [outputs[0]]
+    }
+    guard try integer("training_mode", 0) != 0 else { return [try compute(.batchNorm(epsilon: epsilon), tensors)[0]] }
+
+    // ONNX's own training mode moves the running variance towards the biased one.
+    let x = tensors[0]
+    let axes = (0..<x.rank).filter { $0 != 1 }
+    let mean = try reduce(.mean, x, axes, keeps: false)
+    let centred = try subtract(x, perChannel(mean, rank: x.rank))
+    let variance = try reduce(.mean, unary(.square, centred), axes, keeps: false)
+    func moved(_ running: Tensor, towards batch: Tensor) throws -> Tensor {
+      try add(affine(running, scale: momentum), affine(batch, scale: 1 - momentum))
+    }
+    return [
+      try compute(.batchNorm(epsilon: epsilon), x, tensors[1], tensors[2], mean, variance),
+      try moved(tensors[3], towards: mean), try moved(tensors[4], towards: variance),
+    ]
+  }
+
+  /// Krizhevsky et al., 2012: divides by the squares of neighbouring channels.
+  fileprivate func localResponseNormalization() throws -> Tensor {
+    let x = try input()
+    let size = try integer("size", 1)
+    guard x.rank > 1, 1...1024 ~= size else { throw invalid("a size of \(size) for \(x.shape)") }
+    var (before, after) = ([Int](repeating: 0, count: x.rank), [Int](repeating: 0, count: x.rank))
+    before[1] = (size - 1) / 2
+    after[1] = size / 2
+    let squares = try compute(.pad(before: before, after: after, value: 0), unary(.square, x))
+    var sum = try slice(squares, axis: 1, 0..<x.shape[1])
+    for shift in 1..<size { sum = try add(sum, slice(squares, axis: 1, shift..<shift + x.shape[1])) }
+    let base = try affine(sum, scale: number("alpha", 1e-4) / Double(size), shift: number("bias", 1))
+    return try divide(x, binary(.power, base, scalar(number("beta", 0.75), like: x)))
+  }
+
+  /// Drops only while a model is trained; a node that asks for it at other times draws numbers that nobody can repeat.
+  fileprivate func dropout() throws -> [Tensor] {
+    let x = try input()
+    let rate = try double(1) ?? number("ratio", 0.5)
+    if let tracer = Tracer.current, tracer.isTraining, x.symbol != nil, rate > 0, rate < 1 {
+      let operation = Operation.dropout(rate: rate, stream: tracer.nextRandomStream())
+      return try compute(operation, [x, tracer.randomKey()])
+    }
+    if let asks = optional(2), try integers(of: asks).contains(1), rate != 0 {
+      throw unsupported("dropout outside of training")
+    }
+    let mask = Tensor.made(
+      [Double](repeating: 1, count: node.outputs.count > 1 ? x.elementCount : 0),
+      node.outputs.count > 1 ? x.shape : [0], .bool)
+    return [x, mask]
+  }
+
+  /// Along one axis; before version 13, over all axes from one on together.
+  fileprivate func softmax(_ function: (Tensor, Int) throws -> Tensor) throws -> Tensor {
+    let x = try input()
+    let axis = try axis(integer("axis", version < 13 ? 1 : -1), rank: x.rank)
+    if version >= 13 { return try function(x, axis) }
+    let rows = x.shape.dimensions[..<axis].reduce(1, *)
+    return try reshape(function(reshape(x, [rows, x.elementCount / max(1, rows)]), 1), x.shape.dimensions)
+  }
+}
