@@ -2,7 +2,9 @@
 
 #define CK_DECLARE(variant)                                       \
   extern const ck_convolution_kernels ck_convolution_##variant; \
-  extern const ck_pointwise_kernels ck_pointwise_##variant;
+  extern const ck_pointwise_kernels ck_pointwise_##variant;   \
+  extern const ck_winograd_kernels ck_winograd4_##variant;    \
+  extern const ck_winograd_kernels ck_winograd6_##variant;
 
 CK_DECLARE(portable)
 #if defined(__x86_64__)
@@ -37,4 +39,13 @@ const ck_pointwise_kernels *ck_pointwise(ck_isa isa) {
   if (isa == CK_AVX2) return &ck_pointwise_avx2;
 #endif
   return &ck_pointwise_portable;
+}
+
+const ck_winograd_kernels *ck_winograd(ck_isa isa, long tile) {
+#if defined(__x86_64__)
+  if (isa > ck_best_isa()) isa = CK_PORTABLE;
+  if (isa == CK_AVX512) return tile == 4 ? &ck_winograd4_avx512 : &ck_winograd6_avx512;
+  if (isa == CK_AVX2) return tile == 4 ? &ck_winograd4_avx2 : &ck_winograd6_avx2;
+#endif
+  return tile == 4 ? &ck_winograd4_portable : &ck_winograd6_portable;
 }

@@ -17,6 +17,7 @@ struct BenchCommand: ParsableCommand {
     transform: InputExtents.init) var input: InputExtents?
   @Flag(help: "Time training steps: forward, backward and update.") var train = false
   @Option(help: "How many runs to time.") var iterations = 20
+  @Flag(help: "Do not use Winograd's algorithm.") var noWinograd = false
   @Flag(help: "Show the time of each kernel.") var profile = false
   @Flag(help: "Answer counts on standard input with times.") var interactive = false
   @Flag(help: "Print the result as JSON.") var json = false
@@ -31,7 +32,7 @@ struct BenchCommand: ParsableCommand {
     threads.apply()
     var configuration = try ModelRegistry.architecture(named: model).standard
     if let input { (configuration.channels, configuration.imageSize) = (input.channels, input.imageSize) }
-    let benchmark = try Benchmark(configuration, batch: batch, isTraining: train)
+    let benchmark = try Benchmark(configuration, batch: batch, isTraining: train, allowsWinograd: !noWinograd)
     if interactive { return try answer(benchmark) }
     if profile { return try show(benchmark.profile(iterations: iterations)) }
     let report = try benchmark.report(iterations: iterations)

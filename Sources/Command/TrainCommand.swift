@@ -41,6 +41,7 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "The run's folder. (default: runs/MODEL-1, -2, ...)") var output: String?
   @Option(help: "Go on with the run in this folder; its own options hold.") var resume: String?
   @Option(help: "Also write a metrics line after every so many steps.") var logEvery: Int?
+  @Flag(help: "Do not use Winograd's algorithm, which is faster and a little less exact.") var noWinograd = false
   @Flag(help: "Leave out images that cannot be read.") var skipBadImages = false
   @Flag(help: "Print the result as JSON.") var json = false
   @OptionGroup var threads: ThreadOptions
@@ -120,7 +121,7 @@ struct TrainCommand: ParsableCommand {
       training: TrainingOptions(
         epochs: epochs, maximumSteps: steps, batchSize: batchSize, shuffles: shuffle == .seeded,
         schedule: LearningRateSchedule(schedule, warmUpSteps: warmUp), seed: seed, earlyStoppingPatience: patience,
-        logEvery: logEvery))
+        logEvery: logEvery, allowsWinograd: !noWinograd))
     job.modelName = model
     job.imageSize = imageSize
     job.augmentation = augment

@@ -36,8 +36,10 @@ public final class Benchmark {
   private let runOnce: () throws -> Void
   private let observe: (@escaping StepObserver) throws -> Void
 
-  /// - Parameter isTraining: whether to time forward, backward and update (SGD with momentum) instead of inference.
-  public init(_ configuration: ModelConfiguration, batch: Int, isTraining: Bool) throws {
+  /// - Parameters:
+  ///   - isTraining: whether to time forward, backward and update (SGD with momentum) instead of inference.
+  ///   - allowsWinograd: see ``Plan/Options``.
+  public init(_ configuration: ModelConfiguration, batch: Int, isTraining: Bool, allowsWinograd: Bool = true) throws {
     let model = AnyLayer(try ModelRegistry.make(configuration))
     var random = RandomStream(seed: 1)
     let images = Tensor(shape: configuration.inputShape(batch: batch), of: Float.self) { buffer in
@@ -53,14 +55,14 @@ public final class Benchmark {
     if isTraining {
       let classes = Int32(configuration.classes)
       let labels = Tensor((0..<batch).map { Int32($0) % classes })
-      let step = TrainingStep(model, optimizer: .sgd(learningRate: 1e-3, momentum: 0.9)) { model, input, target in
-        crossEntropy(model(input), target)
-      }
+      let step = TrainingStep(
+        model, optimizer: .sgd(learningRate: 1e-3, momentum: 0.9), allowsWinograd: allowsWinograd
+      ) { model, input, target in crossEntropy(model(input), target) }
       let examples = Batch(input: images, target: labels, indices: Array(0..<batch))
       runOnce = { _ = try step.run(examples, step: 1, learningRate: 1e-3) }
       observe = { try step.run(examples, step: 1, learningRate: 1e-3, observer: $0) }
     } else {
-      let plan = try compile(model, input: images.shape)
+      let plan = try compile(model, input: images.shape, options: .init(allowsWinograd: allowsWinograd))
       runOnce = { _ = try plan.run([images]) }
       observe = { _ = try plan.run([images], observer: $0) }
     }

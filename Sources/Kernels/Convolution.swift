@@ -30,7 +30,7 @@ package enum Convolution {
     }
 
     /// For the channels from `channel` on.
-    fileprivate func ck(from channel: Int) -> ck_epilogue {
+    func ck(from channel: Int) -> ck_epilogue {
       let code =
         switch activation {
         case .none: CK_EPILOGUE_NONE

@@ -24,5 +24,6 @@ package struct InstructionSet: Hashable, Sendable, CustomStringConvertible {
   package func hash(into hasher: inout Hasher) { hasher.combine(isa.rawValue) }
 
   package var convolution: ck_convolution_kernels { ck_convolution(isa).pointee }
+  func winograd(_ tile: Int) -> ck_winograd_kernels { ck_winograd(isa, tile).pointee }
   var pointwise: ck_pointwise_kernels { ck_pointwise(isa).pointee }
 }

@@ -24,9 +24,14 @@ public final class Evaluator<Model: Layer> {
   }
 
   private let loss: Loss
+  private let allowsWinograd: Bool
   private var plans: [(key: [TensorType], plan: Plan)] = []
 
-  public init(loss: @escaping Loss) { self.loss = loss }
+  /// - Parameter allowsWinograd: see ``Plan/Options``.
+  public init(allowsWinograd: Bool = true, loss: @escaping Loss) {
+    self.allowsWinograd = allowsWinograd
+    self.loss = loss
+  }
 
   /// - Parameter progress: called after each batch with the number of examples done; returns whether to go on.
   public func evaluate(
@@ -66,7 +71,7 @@ public final class Evaluator<Model: Layer> {
       return (output, try loss(output, t))
     }
     let trace = try tracer.finish(outputs: [("loss", value), ("output", output)])
-    let plan = try Plan(trace.graph, constants: trace.constants)
+    let plan = try Plan(trace.graph, constants: trace.constants, options: .init(allowsWinograd: allowsWinograd))
     if plans.count == 4 { plans.removeFirst() }
     plans.append((key, plan))
     return plan

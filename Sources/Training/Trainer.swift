@@ -86,10 +86,11 @@ public final class Trainer<Model: Layer> {
   ) throws -> TrainingOutcome<Model> {
     guard training.count > 0 else { throw TrainingError.noExamples }
     let loss = loss
-    let stepPlan = TrainingStep(initialModel, optimizer: optimizer, seed: options.seed, isFrozen: isFrozen) {
-      model, input, target in try loss(model(input), target)
-    }
-    let evaluator = Evaluator<Model>(loss: validationLoss)
+    let stepPlan = TrainingStep(
+      initialModel, optimizer: optimizer, seed: options.seed, isFrozen: isFrozen,
+      allowsWinograd: options.allowsWinograd
+    ) { model, input, target in try loss(model(input), target) }
+    let evaluator = Evaluator<Model>(allowsWinograd: options.allowsWinograd, loss: validationLoss)
     let loader = DataLoader(
       training, batchSize: options.batchSize, shuffle: options.shuffles, seed: options.seed,
       threads: options.loaderThreads)

@@ -17,11 +17,13 @@ public struct TrainingOptions: Codable, Hashable, Sendable {
   public var loaderThreads: Int
   /// Seconds between checkpoints within an epoch; one is written after every epoch anyway.
   public var checkpointInterval: Double
+  /// Whether convolutions may use Winograd's algorithm: see ``Plan/Options``.
+  public var allowsWinograd: Bool
 
   public init(
     epochs: Int = 10, maximumSteps: Int? = nil, batchSize: Int = 64, shuffles: Bool = true,
     schedule: LearningRateSchedule = .init(.oneCycle), seed: UInt64 = 0, earlyStoppingPatience: Int? = nil,
-    logEvery: Int? = nil, loaderThreads: Int = 2, checkpointInterval: Double = 60
+    logEvery: Int? = nil, loaderThreads: Int = 2, checkpointInterval: Double = 60, allowsWinograd: Bool = true
   ) {
     self.epochs = epochs
     self.maximumSteps = maximumSteps
@@ -33,6 +35,7 @@ public struct TrainingOptions: Codable, Hashable, Sendable {
     self.logEvery = logEvery
     self.loaderThreads = loaderThreads
     self.checkpointInterval = checkpointInterval
+    self.allowsWinograd = allowsWinograd
   }
 }
 

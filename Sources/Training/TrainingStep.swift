@@ -22,6 +22,7 @@ public final class TrainingStep<Model: Module> {
   private let seed: UInt64
   private let loss: Loss
   private let isFrozen: @Sendable (String) -> Bool
+  private let allowsWinograd: Bool
   private let store = ParameterStore()
   /// Paths of running statistics: a forward pass replaces them before it is known whether the step is finite.
   private let statistics: [String]
@@ -34,15 +35,18 @@ public final class TrainingStep<Model: Module> {
   ///   - model: initial parameters.
   ///   - seed: keys dropout.
   ///   - isFrozen: by path, which parameters stay as they are.
+  ///   - allowsWinograd: see ``Plan/Options``.
   ///   - loss: traced once for each batch shape; returns a tensor of one element.
   public init(
     _ model: Model, optimizer: Optimizer, seed: UInt64 = 0,
-    isFrozen: @escaping @Sendable (String) -> Bool = { _ in false }, loss: @escaping Loss
+    isFrozen: @escaping @Sendable (String) -> Bool = { _ in false }, allowsWinograd: Bool = true,
+    loss: @escaping Loss
   ) {
     structure = model
     self.optimizer = optimizer
     self.seed = seed
     self.isFrozen = isFrozen
+    self.allowsWinograd = allowsWinograd
     self.loss = loss
     statistics = model.parameters.filter { $0.kind == .statistic }.map(\.path)
     for parameter in model.parameters {
@@ -173,6 +177,7 @@ public final class TrainingStep<Model: Module> {
     }
     builder.graph.outputs = outputs
     return try Plan(
-      builder.graph, constants: trace.constants, updates: updates, options: .init(parametersAreConstant: false))
+      builder.graph, constants: trace.constants, updates: updates,
+      options: .init(parametersAreConstant: false, allowsWinograd: allowsWinograd))
   }
 }

@@ -11,7 +11,7 @@ struct ConvolutionTests {
   /// may have clipped.
   static func check(
     _ name: String, _ exact: [Double], sums: [Double]? = nil, workspace: Int = 0,
-    _ run: (Buffer, Buffer, ThreadPool) -> Void
+    tolerance: Double = tolerance, _ run: (Buffer, Buffer, ThreadPool) -> Void
   ) {
     let scale = scale(sums ?? exact)
     var first: [UInt32]?

@@ -34,7 +34,8 @@ import Training
   @Test(arguments: pytorchModels)
   func trainingStepIsPyTorchs(name: String, channels: Int, side: Int) throws {
     let model = try filled(make(name, channels: channels, classes: 10, side: side))
-    let step = TrainingStep(model, optimizer: .sgd(learningRate: 0.1), loss: Self.loss)
+    let step = TrainingStep(
+      model, optimizer: .sgd(learningRate: 0.1), allowsWinograd: false, loss: Self.loss)
     let x = uniform([2, channels, side, side], stream: inputStream)
     let result = try step.run(Batch(input: x, target: Self.labels, indices: [0, 1]), step: 1, learningRate: 0.1)
     #expect(difference([result.loss], try pytorch(name, "loss")) < 1e-5)
@@ -55,18 +56,24 @@ import Training
     let model = try filled(AnyLayer(ModelRegistry.make(smallConfiguration(name))))
     let x = Self.batch(name).input
     let eager = model(x)
-    let unfused = try compile(model, input: x.shape, options: .init(fuses: false)).run([x])[0]
-    let fused = try compile(model, input: x.shape).run([x])[0]
+    func plan(fuses: Bool, allowsWinograd: Bool) throws -> Tensor {
+      try compile(model, input: x.shape, options: .init(fuses: fuses, allowsWinograd: allowsWinograd)).run([x])[0]
+    }
+    let unfused = try plan(fuses: false, allowsWinograd: false)
+    let fused = try plan(fuses: true, allowsWinograd: false)
+    let fast = try plan(fuses: true, allowsWinograd: true)
     #expect(eager.shape == [4, 5])
     #expect(difference(unfused, eager) < 1e-5)
     #expect(difference(fused, eager) < 2e-5)
+    #expect(difference(fast, eager) < 1e-4)
   }
 
   @Test(arguments: modelNames)
   func eagerStepIsCompiledStep(name: String) throws {
     let model = AnyLayer(try ModelRegistry.make(smallConfiguration(name), seed: 3))
     let batch = Self.batch(name)
-    let step = TrainingStep(model, optimizer: .sgd(learningRate: 0.1), loss: Self.loss)
+    let step = TrainingStep(
+      model, optimizer: .sgd(learningRate: 0.1), allowsWinograd: false, loss: Self.loss)
     let result = try step.run(batch, step: 1, learningRate: 0.1)
 
     let gradients = try gradient(at: model) { crossEntropy($0(batch.input), batch.target) }

@@ -65,7 +65,7 @@ func expectPyTorch(
       }
       let outputs = try graph.append(operation, values)
       graph.outputs = outputs.enumerated().map { Graph.Output(name: "\($0)", value: $1) }
-      let plan = try Plan(graph, options: .init(parametersAreConstant: false, fuses: false))
+      let plan = try Plan(graph, options: .init(parametersAreConstant: false, fuses: false, allowsWinograd: false))
       return try LoadedPlan(plan).run(inputs)
     }
   }

@@ -7,6 +7,7 @@
 #include "convolution.h"
 #include "pointwise.h"
 #include "processor.h"
+#include "winograd.h"
 
 typedef enum { CK_PORTABLE = 0, CK_AVX2 = 1, CK_AVX512 = 2 } ck_isa;
 
@@ -16,3 +17,5 @@ ck_isa ck_best_isa(void);
 /// The kernels for one instruction set; an instruction set that the processor lacks gives the portable ones.
 const ck_convolution_kernels *ck_convolution(ck_isa isa);
 const ck_pointwise_kernels *ck_pointwise(ck_isa isa);
+/// For output tiles of `tile` x `tile`: 4 or 6.
+const ck_winograd_kernels *ck_winograd(ck_isa isa, long tile);

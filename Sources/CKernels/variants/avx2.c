@@ -9,6 +9,7 @@
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 #include "../vector.h"
 #include "../convolution/table.inl"
+#include "../winograd/table.inl"
 #include "../pointwise/table.inl"
 #pragma clang attribute pop
 #endif

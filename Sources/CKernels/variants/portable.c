@@ -7,4 +7,5 @@
 #include <string.h>
 #include "../vector.h"
 #include "../convolution/table.inl"
+#include "../winograd/table.inl"
 #include "../pointwise/table.inl"

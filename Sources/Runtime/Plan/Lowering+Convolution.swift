@@ -36,17 +36,34 @@ extension Convolution.Activation {
   }
 }
 
+extension Plan.Options {
+  /// Six-wide tiles are for inference: gradients deserve the more exact ones.
+  fileprivate var algorithmRules: ConvAlgorithm.Rules {
+    !allowsWinograd ? .directOnly : parametersAreConstant ? .inference : .training
+  }
+}
+
 extension Lowering {
   mutating func conv(_ attributes: ConvAttributes, _ node: Graph.Node) {
     let geometry = ConvGeometry(
       attributes, input: shape(node.inputs[0]), weight: shape(node.inputs[1]), output: shape(node.outputs[0]))
-    let weights = packedWeights(node.inputs[1], geometry)
+    var winograd: Winograd?
+    var kernel = geometry.isDepthwise ? "depthwise" : "implicit_gemm"
+    let weights: Int
+    if case .winograd(let tile) = ConvAlgorithm.forward(geometry, options.algorithmRules) {
+      kernel = "winograd\(tile.rawValue)"
+      let chosen = Winograd(forward: geometry, tile: tile)
+      weights = winogradWeights(node.inputs[1], chosen, "\(kernel)_weights")
+      winograd = chosen
+    } else {
+      weights = packedWeights(node.inputs[1], geometry)
+    }
     var inputs = [value(node.inputs[0], .channelsLast), weights]
     if attributes.hasBias { inputs.append(value(node.inputs[2], .rowMajor)) }
     if attributes.epilogue.addsResidual { inputs.append(value(node.inputs.last!, .channelsLast)) }
     emitProduct(
-      geometry.isDepthwise ? "depthwise" : "implicit_gemm", geometry, hasBias: attributes.hasBias,
-      attributes.epilogue, inputs: inputs, output: output(node.outputs[0], .channelsLast))
+      kernel, geometry, winograd, hasBias: attributes.hasBias, attributes.epilogue, inputs: inputs,
+      output: output(node.outputs[0], .channelsLast))
   }
 
   mutating func linear(hasBias: Bool, _ epilogue: Epilogue, _ node: Graph.Node) {
@@ -69,23 +86,50 @@ extension Lowering {
     }
   }
 
+  private mutating func winogradWeights(_ id: Graph.ValueID, _ winograd: Winograd, _ kind: String) -> Int {
+    derived(value(id, .rowMajor), kind: kind, elementCount: winograd.weightsSize) { call in
+      winograd.pack(call.input(0), into: call.output(), pool: call.pool)
+    }
+  }
+
   private mutating func emitProduct(
-    _ kernel: String, _ geometry: ConvGeometry, hasBias: Bool, _ epilogue: Epilogue, inputs: [Int], output: Int
+    _ kernel: String, _ geometry: ConvGeometry, _ winograd: Winograd? = nil, hasBias: Bool, _ epilogue: Epilogue,
+    inputs: [Int], output: Int
   ) {
     let activation = Convolution.Activation(epilogue.activation)
     let residual = epilogue.addsResidual ? inputs.count - 1 : nil
-    emit(kernel, inputs: inputs, outputs: [output]) { call in
-      Convolution.forward(
-        call.input(0), weights: call.input(1), into: call.output(), geometry,
-        epilogue: Convolution.Epilogue(
-          bias: hasBias ? call.input(2) : nil, residual: residual.map { call.input($0) }, activation: activation),
-        pool: call.pool)
+    let bytes = (winograd?.workspaceSize ?? 0) * 4
+    emit(kernel, inputs: inputs, outputs: [output], workspaceBytes: bytes) { call in
+      let epilogue = Convolution.Epilogue(
+        bias: hasBias ? call.input(2) : nil, residual: residual.map { call.input($0) }, activation: activation)
+      if let winograd {
+        winograd.run(
+          call.input(0), weights: call.input(1), into: call.output(), epilogue: epilogue,
+          workspace: call.workspace.assumingMemoryBound(to: Float.self), pool: call.pool)
+      } else {
+        Convolution.forward(
+          call.input(0), weights: call.input(1), into: call.output(), geometry, epilogue: epilogue, pool: call.pool)
+      }
     }
   }
 
   mutating func convInputGradient(_ attributes: ConvAttributes, _ node: Graph.Node) {
     let geometry = ConvGeometry(
       attributes, input: shape(node.outputs[0]), weight: shape(node.inputs[1]), output: shape(node.inputs[0]))
+    if ConvAlgorithm.inputGradient(geometry, options.algorithmRules) != .direct {
+      let winograd = Winograd(inputGradient: geometry)
+      let weights = winogradWeights(node.inputs[1], winograd, "winograd_weights_for_gradient")
+      let inputs = [value(node.inputs[0], .channelsLast), weights]
+      let bytes = winograd.workspaceSize * 4
+      emit(
+        "winograd_transposed", inputs: inputs, outputs: [output(node.outputs[0], .channelsLast)], workspaceBytes: bytes
+      ) { call in
+        winograd.run(
+          call.input(0), weights: call.input(1), into: call.output(),
+          workspace: call.workspace.assumingMemoryBound(to: Float.self), pool: call.pool)
+      }
+      return
+    }
     let weights = derived(
       value(node.inputs[1], .rowMajor), kind: geometry.packKey("gradient"),
       elementCount: Convolution.inputGradientWeightsSize(geometry)
@@ -108,6 +152,16 @@ extension Lowering {
   }
 
   private mutating func emitWeightGradient(_ geometry: ConvGeometry, x: Int, dy: Int, output: Int) {
+    if ConvAlgorithm.weightGradient(geometry, options.algorithmRules) != .direct {
+      let winograd = WinogradWeightGradient(geometry)
+      let bytes = winograd.workspaceSize * 4
+      emit("winograd_outer_product", inputs: [x, dy], outputs: [output], workspaceBytes: bytes) { call in
+        winograd.run(
+          call.input(0), call.input(1), into: call.output(),
+          workspace: call.workspace.assumingMemoryBound(to: Float.self), pool: call.pool)
+      }
+      return
+    }
     let bytes = Convolution.weightGradientWorkspaceSize(geometry) * 4
     emit("outer_product", inputs: [x, dy], outputs: [output], workspaceBytes: max(4, bytes)) { call in
       Convolution.weightGradient(

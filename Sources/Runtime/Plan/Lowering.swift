@@ -67,9 +67,9 @@ struct LoweredValue: Sendable {
 /// Turns a graph into kernel calls on buffers in chosen layouts.
 struct Lowering {
   let graph: Graph
-  /// Whether parameters keep their values between runs (inference), so that what depends on them alone, such as packed
-  /// weights, is computed once.
-  let parametersAreConstant: Bool
+  /// Where parameters keep their values between runs (inference), what depends on them alone, such as packed weights,
+  /// is computed once.
+  let options: Plan.Options
   private(set) var values: [LoweredValue] = []
   private(set) var steps: [Step] = []
   /// Positions of the maxima that a pooling node found, for its gradient; by the pooled buffer and the attributes.
@@ -88,9 +88,9 @@ struct Lowering {
     var kind: String
   }
 
-  init(_ graph: Graph, parametersAreConstant: Bool) throws(ShapeError) {
+  init(_ graph: Graph, _ options: Plan.Options) throws(ShapeError) {
     self.graph = graph
-    self.parametersAreConstant = parametersAreConstant
+    self.options = options
     lowered = .init(repeating: [:], count: graph.values.count)
     for (index, id) in graph.inputs.enumerated() { define(id, .input(index)) }
     for (index, id) in graph.parameters.enumerated() { define(id, .parameter(index)) }
@@ -106,7 +106,7 @@ struct Lowering {
     let isPrepared =
       switch origin {
       case .constant: true
-      case .parameter: parametersAreConstant
+      case .parameter: options.parametersAreConstant
       default: false
       }
     let value = addValue(

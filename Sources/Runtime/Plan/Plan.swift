@@ -13,10 +13,14 @@ public struct Plan: Sendable {
     public var parametersAreConstant: Bool
     /// Whether operators are fused; an unfused plan runs every node of the graph as it stands.
     public var fuses: Bool
+    /// Whether convolutions may use Winograd's algorithm where it is faster: its results differ from those of the
+    /// direct one by about 1e-5 of the largest output.
+    public var allowsWinograd: Bool
 
-    public init(parametersAreConstant: Bool = true, fuses: Bool = true) {
+    public init(parametersAreConstant: Bool = true, fuses: Bool = true, allowsWinograd: Bool = true) {
       self.parametersAreConstant = parametersAreConstant
       self.fuses = fuses
+      self.allowsWinograd = allowsWinograd
     }
   }
 
@@ -54,7 +58,7 @@ public struct Plan: Sendable {
     for (index, id) in graph.parameters.enumerated() {
       if case .parameter(let path) = graph[id].source { slots[path] = index }
     }
-    var lowering = try Lowering(graph, parametersAreConstant: options.parametersAreConstant)
+    var lowering = try Lowering(graph, options)
     let outputs = graph.outputs.map { output in
       (value: lowering.value(output.value, .rowMajor), parameter: updates[output.name].flatMap { slots[$0] })
     }

@@ -34,7 +34,8 @@ enum SingleOperationPlans {
     let inputs = types.enumerated().map { graph.addInput("\($0)", $1) }
     let outputs = try graph.append(operation, inputs)
     graph.outputs = outputs.enumerated().map { Graph.Output(name: "\($0)", value: $1) }
-    let plan = try LoadedPlan(Plan(graph, options: .init(parametersAreConstant: false, fuses: false)))
+    let options = Plan.Options(parametersAreConstant: false, fuses: false, allowsWinograd: false)
+    let plan = try LoadedPlan(Plan(graph, options: options))
     cache.withLock { cache in
       if cache.entries.count >= capacity, let oldest = cache.entries.min(by: { $0.value.lastUse < $1.value.lastUse }) {
         cache.entries[oldest.key] = nil

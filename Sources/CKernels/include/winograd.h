@@ -1,0 +1,65 @@
+#pragma once
+
+#include "convolution.h"
+
+typedef struct {
+  long height, width;
+} ck_plane;
+
+/// A convolution of 3x3 taps and stride 1, computed by tiles of the output: a tile of m x m positions takes (m + 2)^2
+/// products for each pair of channels instead of 9 m^2 (Winograd 1980; Lavin and Gray, 2015).
+///
+/// Tiles are numbered by image, then row by row. The (m + 2)^2 transformed elements of a patch are its points; at each
+/// point, transformed patches and weights are ordinary matrices.
+typedef struct {
+  ck_plane input, output;
+  /// Positions before the input's first that the first patch starts at; negative when it starts inside.
+  ck_plane padding;
+  /// Tiles along each axis of one image.
+  ck_plane tiles;
+  /// Channels of x, and of y.
+  long channels, columns;
+  ck_epilogue epilogue;
+  const float *x, *weights;
+  float *y;
+} ck_winograd_problem;
+
+/// Where transformed patches lie: at each point, blocks of `block` channels (the last may be narrower), each holding
+/// `rows` tiles.
+typedef struct {
+  float *base;
+  /// Floats between points.
+  long point_step;
+  long rows, block;
+} ck_winograd_patches;
+
+/// The kernels for one size of tile.
+typedef struct {
+  /// m, and (m + 2)^2.
+  long tile, points;
+  /// Most rows that one call of `pack` may take.
+  long pack_rows;
+  /// Channels of a block in `outer_product`'s first operand.
+  long outer_block;
+
+  /// Transforms taps [column * column_step + row * row_step + 0...8], reversed if `is_rotated`, of rows [0, rows) and
+  /// `columns` columns to packed[point * point_step + row * width + column]; zeros fill the width, a number of vectors.
+  void (*pack)(const float *weights, long row_step, long column_step, int is_rotated, long rows, long columns,
+               float *packed, long width, long point_step);
+  /// Transforms the patches of x of tiles [tile, tile_end), which become rows [row, ...) of `to`.
+  void (*transform_input)(const ck_winograd_problem *p, long tile, long tile_end, ck_winograd_patches to, long row);
+  /// The tiles [tile, tile_end) of y in the columns of panels [panel, panel_end), from transformed patches in blocks
+  /// of a vector's channels and tile_rows rows; the groups of rows follow one another. The weights are
+  /// [panel][point][channel][column], 16 floats between points. `products` has room for (panel_end - panel) * points *
+  /// (tiles, rounded up to tile_rows, * tile_columns + 16) floats.
+  void (*multiply)(const ck_winograd_problem *p, long tile, long tile_end, long panel, long panel_end,
+                   const float *patches, long point_step, float *products);
+  /// Transforms the gradient of y at tiles [tile, tile_end), given as the problem's y.
+  void (*transform_gradient)(const ck_winograd_problem *p, long tile, long tile_end, ck_winograd_patches to, long row);
+  /// The weight gradient of `tiles` tiles in panels [panel][tap][channel][column], for channels [channel, channel_end)
+  /// and one panel, written or added to `partial`. x is in blocks of `outer_block` channels, dy in panels. `channel` is
+  /// a multiple of tile_rows; `products` has room for points * (channels, rounded up to tile_rows, * tile_columns + 16)
+  /// floats.
+  void (*outer_product)(const ck_winograd_problem *p, ck_winograd_patches x, ck_winograd_patches dy, long tiles,
+                        long channel, long channel_end, long panel, float *products, float *partial, int accumulate);
+} ck_winograd_kernels;

@@ -1,0 +1,32 @@
+// The weight gradient: at each point the product of transposed patches and transformed gradients, summed over tiles,
+// then transformed to the nine taps while still in cache.
+
+static void winograd_outer_product(const ck_winograd_problem *p, ck_winograd_patches x, ck_winograd_patches dy,
+                                   long tiles, long channel, long channel_end, long panel, float *products,
+                                   float *partial, int accumulate) {
+  enum { extent = 6, points = extent * extent };
+  const long padded = (p->channels + CK_VW - 1) / CK_VW * CK_VW;
+  const long vectors = panel_vectors(p->columns, panel), width = vectors * CK_VW;
+  const long product_step = (channel_end - channel + CK_TILE_ROWS - 1) / CK_TILE_ROWS * CK_TILE_ROWS * width + CK_POINT_GAP;
+  for (long point = 0; point < points; point++)
+    for (long c = channel; c < channel_end; c += CK_TILE_ROWS) {
+      const long block = c / x.block * x.block, block_width = at_most(x.block, padded - block);
+      const float *a = x.base + point * x.point_step + block * x.rows + (c - block);
+      const float *b = dy.base + point * dy.point_step + panel * dy.block * dy.rows;
+      transposed_tiles[tile_index(at_most(CK_TILE_ROWS, channel_end - c))][vectors - 1](
+          a, block_width, b, tiles, products + point * product_step + (c - channel) * width);
+    }
+  for (long c = channel; c < channel_end; c++)
+    for (long v = 0; v < width; v += CK_VW) {
+      const float *from = products + (c - channel) * width + v;
+      vf half[3 * extent], taps[9];
+      for (long k = 0; k < extent; k++) {
+        vf line[extent];
+        for (long l = 0; l < extent; l++) line[l] = vload(from + (l * extent + k) * product_step);
+        transform_weight_gradient_axis(line, 1, half + k, extent);
+      }
+      for (long k = 0; k < 3; k++) transform_weight_gradient_axis(half + k * extent, 1, taps + 3 * k, 1);
+      float *to = partial + panel * CK_TILE_COLUMNS * 9 * p->channels + c * width + v;
+      for (long t = 0; t < 9; t++, to += p->channels * width) vstore(to, accumulate ? vload(to) + taps[t] : taps[t]);
+    }
+}

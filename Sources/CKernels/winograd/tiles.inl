@@ -1,0 +1,50 @@
+// The matrix products at each point: the tile of registers, on operands that need no copy because the transforms wrote
+// them as it reads them.
+
+/// c[rows][vectors] = a * b, with `a` in blocks of a vector's columns and CK_TILE_ROWS rows.
+CK_INLINE void blocked_tile(const long rows, const long vectors, const float *a, const float *b, long depth, float *c) {
+  vf sum[CK_TILE_ROWS][2];
+#pragma clang loop unroll(full)
+  for (long i = 0; i < rows; i++)
+#pragma clang loop unroll(full)
+    for (long j = 0; j < vectors; j++) sum[i][j] = (vf){0};
+
+  for (; depth > 0; depth -= CK_VW, a += CK_TILE_ROWS * CK_VW) {
+    const long count = depth < CK_VW ? depth : CK_VW;
+#pragma clang loop unroll(disable)
+    for (long p = 0; p < count; p++, b += vectors * CK_VW) {
+      vf row[2];
+#pragma clang loop unroll(full)
+      for (long j = 0; j < vectors; j++) row[j] = vload(b + j * CK_VW);
+#pragma clang loop unroll(full)
+      for (long i = 0; i < rows; i++) {
+        const float value = a[i * CK_VW + p];
+#pragma clang loop unroll(full)
+        for (long j = 0; j < vectors; j++) sum[i][j] = value * row[j] + sum[i][j];
+      }
+    }
+  }
+
+#pragma clang loop unroll(full)
+  for (long i = 0; i < rows; i++)
+#pragma clang loop unroll(full)
+    for (long j = 0; j < vectors; j++) vstore(c + (i * vectors + j) * CK_VW, sum[i][j]);
+}
+
+typedef void (*blocked_tile_function)(const float *a, const float *b, long depth, float *c);
+/// The transposed product: rows of c are columns of `a`, whose rows are `step` floats apart.
+typedef void (*transposed_tile_function)(const float *a, long step, const float *b, long depth, float *c);
+
+#define CK_WINOGRAD_TILE(rows, vectors)                                                                              \
+  static void blocked_tile_##rows##x##vectors(const float *a, const float *b, long depth, float *c) {                \
+    blocked_tile(rows, vectors, a, b, depth, c);                                                                     \
+  }                                                                                                                  \
+  static void transposed_tile_##rows##x##vectors(const float *a, long step, const float *b, long depth, float *c) {  \
+    tile(rows, vectors, 1, step, a, b, depth, c, 0);                                                                 \
+  }
+#define CK_WINOGRAD_DEFINE_TILES(rows, unused) CK_WINOGRAD_TILE(rows, 1) CK_WINOGRAD_TILE(rows, 2)
+CK_EACH_ROW_COUNT(CK_WINOGRAD_DEFINE_TILES, )
+
+static const blocked_tile_function blocked_tiles[CK_TILE_ROWS / 2 + 1][2] = {CK_EACH_ROW_COUNT(CK_LIST_TILES, blocked_tile)};
+static const transposed_tile_function transposed_tiles[CK_TILE_ROWS / 2 + 1][2] = {
+    CK_EACH_ROW_COUNT(CK_LIST_TILES, transposed_tile)};

@@ -1,0 +1,70 @@
+/// How a convolution or one of its gradients is computed: chosen from its sizes and the instruction set alone, so that
+/// results repeat.
+package enum ConvAlgorithm: Hashable, Sendable {
+  case direct
+  case winograd(Winograd.Tile)
+
+  /// What a plan allows.
+  package enum Rules: Hashable, Sendable {
+    case directOnly
+    /// Weights are transformed in each step, and all tiles are 4x4: gradients deserve the more exact ones.
+    case training
+    /// Weights are transformed once.
+    case inference
+  }
+
+  package static func forward(_ g: ConvGeometry, _ rules: Rules, isa: InstructionSet = .best) -> ConvAlgorithm {
+    guard rules != .directOnly, Winograd.supports(g) else { return .direct }
+    // On small images 6x6 tiles reach far over the edge, and with many channels their weights outgrow the caches.
+    let isLarge = min(g.output.height, g.output.width) >= 56 && max(g.inChannels, g.outChannels) <= 128
+    let winograd = Winograd(forward: g, tile: rules == .inference && isLarge ? .six : .four, isa: isa)
+    return choice(winograd, packs: rules == .training)
+  }
+
+  package static func inputGradient(_ g: ConvGeometry, _ rules: Rules, isa: InstructionSet = .best) -> ConvAlgorithm {
+    guard rules != .directOnly, Winograd.supports(g) else { return .direct }
+    return choice(Winograd(inputGradient: g, isa: isa), packs: rules == .training)
+  }
+
+  package static func weightGradient(_ g: ConvGeometry, _ rules: Rules, isa: InstructionSet = .best) -> ConvAlgorithm {
+    guard rules != .directOnly, Winograd.supports(g) else { return .direct }
+    let work = Work(Winograd(forward: g, tile: .four, isa: isa))
+    return isWorthwhile(work.products + work.transforms + 10 * work.weights, work) ? .winograd(.four) : .direct
+  }
+
+  // MARK: Costs, in multiply-accumulates of a vector, fitted to measurements
+
+  private static func choice(_ winograd: Winograd, packs: Bool) -> ConvAlgorithm {
+    let work = Work(winograd)
+    // Transformed weights take four times the memory; beyond the caches they come slowly and are written more slowly.
+    let isCached = winograd.weightsSize <= 2 * 1024 * 1024
+    let reading = isCached ? 0 : 12 * work.weights
+    let packing = packs ? (isCached ? 20 : 80) * work.weights : 0
+    return isWorthwhile(work.products + work.transforms + reading + packing, work)
+      ? .winograd(winograd.tile) : .direct
+  }
+
+  /// Whether Winograd's algorithm at that cost is clearly faster than the direct one.
+  private static func isWorthwhile(_ cost: Int, _ work: Work) -> Bool {
+    cost + cost / 5 < work.directProducts
+  }
+
+  private struct Work {
+    let products: Int
+    let transforms: Int
+    /// Vectors of transformed weights.
+    let weights: Int
+    let directProducts: Int
+
+    init(_ w: Winograd) {
+      let g = w.geometry
+      let width = w.isa.convolution.vector_width
+      let points = w.kernels.points
+      let (inputs, outputs) = (divideUp(g.inChannels, width), divideUp(g.outChannels, width))
+      weights = points * g.inChannels * outputs
+      products = weights * w.tileCount
+      transforms = 8 * points * w.tileCount * (inputs + outputs)
+      directProducts = 9 * g.outputRows * g.inChannels * outputs
+    }
+  }
+}

@@ -1,0 +1,160 @@
+import CKernels
+
+/// The weight gradient of a convolution of 3x3 taps, stride 1 and one group, by Winograd's algorithm with 4x4 tiles: x
+/// and dy are transformed tile by tile, and at each of 36 points the gradient is a product of matrices summed over
+/// tiles.
+package struct WinogradWeightGradient: Hashable, Sendable {
+  let winograd: Winograd
+
+  /// Stops unless ``Winograd/supports(_:)`` the geometry.
+  package init(_ g: ConvGeometry, isa: InstructionSet = .best) {
+    winograd = Winograd(forward: g, tile: .four, isa: isa)
+  }
+
+  /// Floats of workspace.
+  package var workspaceSize: Int {
+    let cut = Cut(winograd)
+    return cut.chunks.count * cut.partialSize + cut.sharedSize + cut.slotCount * cut.slotSize
+  }
+
+  /// The gradient of the weights, `[outChannels, inChannels, 3, 3]`, summed over batch and positions.
+  package func run(
+    _ x: Convolution.Input, _ dy: Convolution.Input, into dw: Convolution.Output, workspace: Convolution.Output,
+    pool: ThreadPool
+  ) {
+    let cut = Cut(winograd)
+    let (channels, panels) = (winograd.geometry.inChannels, cut.panels)
+    // The kernels read y, and nothing writes it.
+    let problem = winograd.problem(x, weights: nil, UnsafeMutablePointer(mutating: dy), .init())
+    let shared = workspace + cut.chunks.count * cut.partialSize
+    let slots = shared + cut.sharedSize
+    let taskCount = cut.channelBlocks * panels.count
+    if cut.isFused {
+      pool.parallel(cut.chunks.count, slots: cut.slotCount, cost: cut.cost) { chunk, slot in
+        let patches = slots + slot * cut.slotSize
+        let tiles = cut.chunks[chunk]
+        for start in stride(from: tiles.lowerBound, to: tiles.upperBound, by: cut.roundTiles) {
+          let round = start..<min(tiles.upperBound, start + cut.roundTiles)
+          cut.transform(round, at: 0, of: problem, into: patches)
+          for task in 0..<taskCount {
+            cut.multiply(
+              task, tiles: round.count, of: problem, patches, products: patches + cut.patchesSize,
+              into: workspace + chunk * cut.partialSize, accumulates: start > tiles.lowerBound)
+          }
+        }
+      }
+    } else {
+      for start in stride(from: 0, to: winograd.tileCount, by: cut.roundTiles) {
+        let round = start..<min(winograd.tileCount, start + cut.roundTiles)
+        let size = 8
+        pool.parallel(divideUp(round.count, size), cost: cut.cost) { block in
+          let first = start + block * size
+          cut.transform(
+            first..<min(round.upperBound, first + size), at: block * size, of: problem, into: shared)
+        }
+        pool.parallel(taskCount, slots: cut.slotCount, cost: cut.cost) { task, slot in
+          cut.multiply(
+            task, tiles: round.count, of: problem, shared, products: slots + slot * cut.slotSize, into: workspace,
+            accumulates: start > 0)
+        }
+      }
+    }
+    let blocks = divideUp(channels, Panels.rowBlock)
+    pool.parallel(blocks, cost: cut.partialSize * cut.chunks.count) { block in
+      panels.unpack(
+        block, of: workspace, paddedDepth: 9 * channels, chunks: cut.chunks.count, chunkStep: cut.partialSize,
+        rowStep: 9, columnStep: 9 * channels, rows: channels, taps: 9, into: dw)
+    }
+  }
+
+  /// How the work is cut, by shape alone.
+  ///
+  /// With few channels, each task takes a chunk of all tiles and has sums of its own, added afterwards in order. With
+  /// many, the tiles are transformed in rounds and tasks take some channels each.
+  private struct Cut {
+    let kernels: ck_winograd_kernels
+    let panels: Panels
+    let isFused: Bool
+    let chunks: Chunks
+    /// Tiles transformed together.
+    let roundTiles: Int
+    /// Channels of x in one product.
+    let channelBlock: Int
+    let channelBlocks: Int
+    /// Roughly, cycles of all tasks.
+    let cost: Int
+    let slotCount: Int
+    private let channels: Int
+    private let paddedChannels: Int
+
+    private static let cacheSize = 192 * 1024
+    private static let roundSize = 2 * 1024 * 1024
+
+    init(_ w: Winograd) {
+      let tile = w.isa.convolution
+      kernels = w.kernels
+      panels = w.panels
+      channels = w.geometry.inChannels
+      paddedChannels = roundUp(channels, tile.vector_width)
+      let tileSize = kernels.points * (paddedChannels + panels.paddedCount)
+      cost = kernels.points * w.tileCount * channels * panels.paddedCount / 32
+      isFused = tileSize <= Self.cacheSize / 32 && w.tileCount >= 256
+      if isFused {
+        chunks = Chunks(of: w.tileCount, atMost: 16, leastSize: 32)
+        let rounds = divideUp(chunks.size, max(32, Self.cacheSize / tileSize))
+        roundTiles = divideUp(chunks.size, rounds)
+      } else {
+        chunks = Chunks(of: w.tileCount, atMost: 1, leastSize: 1)
+        let rounds = divideUp(w.tileCount, max(32, Self.roundSize / tileSize))
+        roundTiles = divideUp(w.tileCount, rounds)
+      }
+      channelBlock = min(4 * tile.tile_rows, roundUp(channels, tile.tile_rows))
+      channelBlocks = divideUp(channels, channelBlock)
+      slotCount = min(32, isFused ? chunks.count : channelBlocks * panels.count)
+    }
+
+    /// Floats of the weight gradient in panels.
+    var partialSize: Int { 9 * channels * panels.paddedCount }
+
+    private func pointStep(_ width: Int) -> Int { roundTiles * width + Winograd.pointGap }
+    var patchesSize: Int { kernels.points * (pointStep(paddedChannels) + pointStep(panels.paddedCount)) }
+    private var productsSize: Int { kernels.points * (channelBlock * panels.kernels.tile_columns + Winograd.pointGap) }
+
+    /// Floats that all tasks share, and floats of each slot.
+    var sharedSize: Int { isFused ? 0 : patchesSize }
+    var slotSize: Int { productsSize + (isFused ? patchesSize : 0) }
+
+    private func layouts(_ patches: Convolution.Output) -> (x: ck_winograd_patches, dy: ck_winograd_patches) {
+      let x = ck_winograd_patches(
+        base: patches, point_step: pointStep(paddedChannels), rows: roundTiles, block: kernels.outer_block)
+      let dy = ck_winograd_patches(
+        base: patches + kernels.points * x.point_step, point_step: pointStep(panels.paddedCount), rows: roundTiles,
+        block: panels.kernels.tile_columns)
+      return (x, dy)
+    }
+
+    /// Transforms tiles, which become rows `row`, ... of the patches.
+    func transform(
+      _ tiles: Range<Int>, at row: Int, of problem: ck_winograd_problem, into patches: Convolution.Output
+    ) {
+      let (x, dy) = layouts(patches)
+      withUnsafePointer(to: problem) {
+        kernels.transform_input($0, tiles.lowerBound, tiles.upperBound, x, row)
+        kernels.transform_gradient($0, tiles.lowerBound, tiles.upperBound, dy, row)
+      }
+    }
+
+    func multiply(
+      _ task: Int, tiles: Int, of problem: ck_winograd_problem, _ patches: Convolution.Output,
+      products: Convolution.Output, into partial: Convolution.Output, accumulates: Bool
+    ) {
+      let (x, dy) = layouts(patches)
+      let (block, panel) = task.quotientAndRemainder(dividingBy: panels.count)
+      withUnsafePointer(to: problem) {
+        kernels.outer_product(
+          $0, x, dy, tiles, block * channelBlock, min(channels, (block + 1) * channelBlock), panel, products, partial,
+          accumulates ? 1 : 0)
+      }
+    }
+  }
+}
