@@ -181,7 +181,7 @@ private struct Layout {
           let y = y(channel: channel, rows: inputRows) + row * Self.cell
           parts.append(square(x, y, "mark"))
           if let kernel {
-            let weight = kernel[channel, i, j].short
+            let weight = brief(kernel[channel, i, j])
             parts.append(
               text("×\(weight)", x: x + Self.cell - 4, y: y + Self.cell - 4, style: "weight", size: 11, anchor: "end"))
           }
@@ -220,9 +220,14 @@ private struct Layout {
     "<rect class=\"\(style)\" x=\"\(x)\" y=\"\(y)\" width=\"\(Self.cell)\" height=\"\(Self.cell)\"/>"
   }
 
-  /// In the middle of a cell, as large as fits; of long numbers three digits.
+  /// Of long numbers three digits.
+  private func brief(_ value: Float) -> String {
+    value.short.count <= 5 ? value.short : String(format: "%.3g", value)
+  }
+
+  /// In the middle of a cell, as large as fits.
   private func number(_ value: Float, _ x: Int, _ y: Int, _ style: String) -> String {
-    let number = value.short.count <= 5 ? value.short : String(format: "%.3g", value)
+    let number = brief(value)
     let size = min(17, 60 / number.count)
     return text(number, x: x + Self.cell / 2, y: y + Self.cell / 2 + 3, style: style, size: size, anchor: "middle")
   }
