@@ -26,7 +26,8 @@ demo: build
 	@Scripts/demo $(CONVNET) $(RUNS)
 
 # Release, because kernels that are compiled without optimisation are about 150 times slower.
-test: dependencies
+test:
+	@Scripts/install-dependencies test
 	$(SWIFT) test -c release
 
 bench: build

@@ -12,7 +12,7 @@ struct RunCommand: ParsableCommand {
   @Option(
     name: .long,
     help: ArgumentHelp("An input and the file that holds it; once for each input.", valueName: "name=file"))
-  var input: [String]
+  var input: [String] = []
   @Option(help: "The folder for the outputs; it is made if it does not exist.") var output: String
   @OptionGroup var threads: ThreadOptions
 

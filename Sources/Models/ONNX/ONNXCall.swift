@@ -91,7 +91,7 @@ struct ONNXCall {
   // MARK: Axes and shapes
 
   func axis(_ axis: Int, rank: Int) throws -> Int {
-    guard axis >= -rank, axis < max(rank, 1) else { throw invalid("there is no axis \(axis) among \(rank)") }
+    guard axis >= -rank, axis < rank else { throw invalid("there is no axis \(axis) among \(rank)") }
     return axis < 0 ? axis + rank : axis
   }
 

@@ -13,8 +13,8 @@ struct ONNXContent {
     "InstanceNormalization": [1, 2], "LayerNormalization": [1, 2], "PRelu": [1], "Add": [0, 1], "Mul": [0, 1],
     "Gather": [0], "Transpose": [0], "Reshape": [0], "Unsqueeze": [0], "Squeeze": [0], "Identity": [0],
   ]
-  /// Folding stops at tensors of this many elements: a file of few bytes must not become a model of many.
-  private static let foldedElementLimit = 1 << 20
+  /// Elements that folding may add in all: a file of few bytes must not become a model of many.
+  private static let foldedElementLimit = 1 << 22
 
   init(_ file: ONNXFile, version: Int64) throws {
     var tensors = file.initializers
@@ -79,6 +79,7 @@ struct ONNXContent {
 
   private mutating func fold(_ version: Int64) {
     var rest: [ONNXFile.Node] = []
+    var folded = 0
     for node in nodes {
       let inputs = node.inputs.map { $0.isEmpty ? nil : constants[$0] }
       let isConstant = !node.inputs.isEmpty && zip(node.inputs, inputs).allSatisfy { $0.isEmpty || $1 != nil }
@@ -86,11 +87,12 @@ struct ONNXContent {
       guard isConstant, let operation = ONNXOperators.table[node.operation],
         let results = try? operation(ONNXCall(node: node, inputs: inputs, version: version)),
         results.count >= node.outputs.count,
-        results.reduce(0, { $0 + $1.elementCount }) <= Self.foldedElementLimit
+        case let count = results.reduce(0, { $0 + $1.elementCount }), count <= Self.foldedElementLimit - folded
       else {
         rest.append(node)
         continue
       }
+      folded += count
       for (name, tensor) in zip(node.outputs, results) { constants[name] = tensor }
     }
     nodes = rest

@@ -32,6 +32,7 @@ extension ONNXCall {
     var shape = x.shape
     for (axis, size) in zip(axes, sizes) { shape[axis] = size }
     try checked(shape.dimensions)
+    guard sizes.allSatisfy({ $0 <= 1 << 20 }) else { throw unsupported("more than a million elements along an axis") }
     guard x.elementCount > 0, shape.elementCount > 0 else { throw invalid("\(x.shape) to \(shape)") }
 
     var result = x

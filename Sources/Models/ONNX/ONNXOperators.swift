@@ -7,6 +7,6 @@ typealias ONNXOperator = @Sendable (ONNXCall) throws -> [Tensor]
 enum ONNXOperators {
   static let table: [String: ONNXOperator] = [
     activations, arithmetic, logic, functions, convolution, pooling, normalization, reduction, movement, shapes,
-    indexing, resizing, losses,
+    indexing, resizing, losses, detection, quantization,
   ].reduce(into: [:]) { $0.merge($1) { first, _ in first } }
 }
