@@ -49,8 +49,7 @@ package struct WinogradWeightGradient: Hashable, Sendable {
         let size = 8
         pool.parallel(divideUp(round.count, size), cost: cut.cost) { block in
           let first = start + block * size
-          cut.transform(
-            first..<min(round.upperBound, first + size), at: block * size, of: problem, into: shared)
+          cut.transform(first..<min(round.upperBound, first + size), at: block * size, of: problem, into: shared)
         }
         pool.parallel(taskCount, slots: cut.slotCount, cost: cut.cost) { task, slot in
           cut.multiply(

@@ -7,7 +7,8 @@ static void winograd_outer_product(const ck_winograd_problem *p, ck_winograd_pat
   enum { extent = 6, points = extent * extent };
   const long padded = (p->channels + CK_VW - 1) / CK_VW * CK_VW;
   const long vectors = panel_vectors(p->columns, panel), width = vectors * CK_VW;
-  const long product_step = (channel_end - channel + CK_TILE_ROWS - 1) / CK_TILE_ROWS * CK_TILE_ROWS * width + CK_POINT_GAP;
+  const long padded_rows = (channel_end - channel + CK_TILE_ROWS - 1) / CK_TILE_ROWS * CK_TILE_ROWS;
+  const long product_step = padded_rows * width + CK_POINT_GAP;
   for (long point = 0; point < points; point++)
     for (long c = channel; c < channel_end; c += CK_TILE_ROWS) {
       const long block = c / x.block * x.block, block_width = at_most(x.block, padded - block);

@@ -45,6 +45,7 @@ typedef void (*transposed_tile_function)(const float *a, long step, const float 
 #define CK_WINOGRAD_DEFINE_TILES(rows, unused) CK_WINOGRAD_TILE(rows, 1) CK_WINOGRAD_TILE(rows, 2)
 CK_EACH_ROW_COUNT(CK_WINOGRAD_DEFINE_TILES, )
 
-static const blocked_tile_function blocked_tiles[CK_TILE_ROWS / 2 + 1][2] = {CK_EACH_ROW_COUNT(CK_LIST_TILES, blocked_tile)};
+static const blocked_tile_function blocked_tiles[CK_TILE_ROWS / 2 + 1][2] = {
+    CK_EACH_ROW_COUNT(CK_LIST_TILES, blocked_tile)};
 static const transposed_tile_function transposed_tiles[CK_TILE_ROWS / 2 + 1][2] = {
     CK_EACH_ROW_COUNT(CK_LIST_TILES, transposed_tile)};
