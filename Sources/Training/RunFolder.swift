@@ -15,6 +15,8 @@ public struct RunFolder: Sendable {
 
   public init(_ path: String) { self.path = path }
 
+  func hasFile(at path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
+
   public var modelPath: String { path + "/model.safetensors" }
   public var lastModelPath: String { path + "/last.safetensors" }
   public var checkpointPath: String { path + "/checkpoint.safetensors" }

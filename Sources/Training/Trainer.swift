@@ -98,7 +98,7 @@ public final class Trainer<Model: Layer> {
     var position = Checkpoint.Position()
     var best = tensors(of: initialModel)
     // A run that was killed before its first checkpoint has done nothing yet.
-    let resumes = resumes && run.map { FileManager.default.fileExists(atPath: $0.checkpointPath) } ?? false
+    let resumes = resumes && run.map { $0.hasFile(at: $0.checkpointPath) || $0.hasFile(at: $0.metricsPath) } ?? false
     if resumes, let run {
       let checkpoint = try Checkpoint(contentsOf: run.checkpointPath)
       try check(checkpoint, run.checkpointPath, against: stepPlan)
@@ -107,10 +107,6 @@ public final class Trainer<Model: Layer> {
       best = checkpoint.bestModel
     }
     try run?.create()
-    let log = try run.map { run in
-      try MetricsLog(run.metricsPath, continuingAfterStep: position.step, epoch: position.epoch)
-    }
-    var metrics = log?.epochs ?? []
 
     func save() throws {
       guard let run else { return }
@@ -128,6 +124,10 @@ public final class Trainer<Model: Layer> {
     }
 
     if !resumes { try save() }
+    let log = try run.map { run in
+      try MetricsLog(run.metricsPath, continuingAfterStep: position.step, epoch: position.epoch)
+    }
+    var metrics = log?.epochs ?? []
     var clock = RunClock(stepsDone: position.step, totalSteps: totalSteps)
     var lastSave = clock.now
     while !position.isFinished {
