@@ -50,7 +50,7 @@ let package = Package(
     .testTarget(name: "KernelsTests", dependencies: ["Kernels"], exclude: ["Fixtures"]),
     .testTarget(name: "GraphTests", dependencies: ["Graph"]),
     .testTarget(name: "RuntimeTests", dependencies: ["Runtime", "Formats"], exclude: ["Fixtures"]),
-    .testTarget(name: "LayersTests", dependencies: ["Layers"]),
+    .testTarget(name: "LayersTests", dependencies: ["Layers", "Formats"], exclude: ["Fixtures"]),
     .testTarget(name: "DataTests", dependencies: ["Data", "CZlib"]),
     .testTarget(name: "FormatsTests", dependencies: ["Formats"], exclude: ["Fixtures"]),
     .testTarget(name: "VisionTests", dependencies: ["Vision"], exclude: ["Fixtures"]),

@@ -59,7 +59,9 @@ extension Graph {
 
 extension Operation {
   fileprivate func differentiableOutputs(of node: Graph.Node) -> ArraySlice<Graph.ValueID> {
-    if case .batchNormTraining = self { return node.outputs.prefix(1) }
-    return node.outputs[...]
+    switch self {
+    case .batchNormTraining, .standardize: node.outputs.prefix(1)
+    default: node.outputs[...]
+    }
   }
 }

@@ -18,6 +18,8 @@ public enum UnaryFunction: Hashable, Sendable {
   /// `log(1 + exp(x))`.
   case softplus
   case mish
+  /// `x` limited to a range; a limit may be infinite.
+  case clip(Double, Double)
   // Arithmetic.
   case exp
   case log
@@ -27,6 +29,15 @@ public enum UnaryFunction: Hashable, Sendable {
   case square
   case reciprocal
   case sign
+  case sine
+  case cosine
+  case errorFunction
+  case floor
+  case ceil
+  /// To the nearest whole number, halves to the even one.
+  case round
+  /// 1 where the element is 0, else 0.
+  case not
   /// `scale * x + shift`.
   case affine(scale: Double, shift: Double)
 
@@ -55,6 +66,14 @@ public enum UnaryFunction: Hashable, Sendable {
     case .square: "square"
     case .reciprocal: "reciprocal"
     case .sign: "sign"
+    case .clip: "clip"
+    case .sine: "sin"
+    case .cosine: "cos"
+    case .errorFunction: "erf"
+    case .floor: "floor"
+    case .ceil: "ceil"
+    case .round: "round"
+    case .not: "not"
     case .affine: "affine"
     }
   }
@@ -64,10 +83,12 @@ public enum UnaryFunction: Hashable, Sendable {
 public enum BinaryFunction: String, Hashable, Sendable, CaseIterable {
   case add, subtract, multiply, divide, maximum, minimum, power
   /// Comparisons give 1 or 0 in the inputs' type.
-  case greater, less, equal
+  case greater, less, equal, greaterOrEqual, lessOrEqual
+  /// Logic of numbers that are true if they are not 0; gives 1 or 0.
+  case and, or, exclusiveOr
 }
 
 /// A reduction over axes.
 public enum Reduction: String, Hashable, Sendable, CaseIterable {
-  case sum, mean, maximum, minimum
+  case sum, mean, maximum, minimum, product
 }

@@ -36,22 +36,47 @@ extension Operation {
     case .matmul(let transposesA, _):
       let a = inputs[0].shape
       cost.multiplyAccumulates = count * a[transposesA ? a.rank - 2 : a.rank - 1]
-    case .pool(let attributes): cost.elementOperations = count * attributes.kernel.reduce(1, *)
+    case .pool(let attributes), .maxPoolIndices(let attributes):
+      cost.elementOperations = count * attributes.kernel.reduce(1, *)
     case .poolGradient(let attributes, _):
       cost.elementOperations = inputs[0].shape.elementCount * attributes.kernel.reduce(1, *)
     case .batchNorm: cost.elementOperations = 2 * count
     case .batchNormTraining, .batchNormGradient: cost.elementOperations = 5 * count
-    case .unary, .unaryGradient, .binary, .dropout: cost.elementOperations = count
-    case .reduce: cost.elementOperations = inputs[0].shape.elementCount
+    case .standardize, .standardizeGradient: cost.elementOperations = 5 * count
+    case .resample(let resampling):
+      cost.elementOperations = resampling.tapCount(for: inputs[0].shape)
+    case .resampleGradient(let resampling, let input):
+      cost.elementOperations = resampling.tapCount(for: input)
+    case .scatterElements: cost.elementOperations = inputs[0].shape.elementCount
+    case .unary, .unaryGradient, .binary, .choose, .dropout: cost.elementOperations = count
+    case .reduce, .argmax: cost.elementOperations = inputs[0].shape.elementCount
     case .softmax, .logSoftmax, .softmaxGradient: cost.elementOperations = 3 * count
     case .crossEntropy: cost.elementOperations = 3 * inputs[0].shape.elementCount
     case .crossEntropyGradient: cost.elementOperations = 3 * count
     case .sgd, .adam: cost.elementOperations = 4 * count
     case .clipFactor: cost.elementOperations = inputs.reduce(0) { $0 + $1.shape.elementCount }
     case .reshape: cost.bytes = 0
-    case .transpose, .broadcast, .concatenate, .slice, .sliceGradient, .pad, .fill, .cast: break
+    case .transpose, .broadcast, .concatenate, .slice, .sliceGradient, .pad, .fill, .cast, .gatherElements: break
     }
     return cost
+  }
+}
+
+extension Resampling {
+  /// One operation for each tap, axis after axis; none where elements only move.
+  fileprivate func tapCount(for input: Shape) -> Int {
+    switch self {
+    case .extend, .select: return 0
+    case .resize, .adaptiveAverage:
+      var (shape, count) = (input, 0)
+      for (axis, map) in axisMaps(for: input).enumerated() {
+        guard let map else { continue }
+        shape[axis] = 1
+        count += shape.elementCount * map.taps.reduce(0) { $0 + $1.count }
+        shape[axis] = map.taps.count
+      }
+      return count
+    }
   }
 }
 

@@ -100,6 +100,18 @@ extension Operation {
       if activation != nil { fail("differentiate before fusing: \(name) has an activation") }
       let gradients = b.apply(.batchNormGradient(), [dy, inputs[0], inputs[1], outputs[1], outputs[2]])
       for index in 0..<3 { result[index] = gradients[index] }
+    case .standardize(let axis, _):
+      result[0] = b(.standardizeGradient(axis: axis), dy, outputs[0], outputs[1])
+    case .choose:
+      let zero = b.fill(0, like: dy)
+      if needed[1] { result[1] = b(.choose, inputs[0], dy, zero) }
+      if needed[2] { result[2] = b(.choose, inputs[0], zero, dy) }
+    case .resample(let resampling):
+      result[0] = b(.resampleGradient(resampling, input: b.shape(of: inputs[0])), dy)
+    case .resampleGradient(let resampling, _): result[0] = b(.resample(resampling), dy)
+    case .gatherElements(let axis):
+      result[0] = b(.scatterElements(axis: axis, extent: b.shape(of: inputs[0])[axis]), dy, inputs[1])
+    case .scatterElements(let axis, _): result[0] = b(.gatherElements(axis: axis), dy, inputs[1])
     case .unary(let function): result[0] = gradient(of: function, dy, inputs[0], outputs[0], &b)
     case .binary(let function):
       let (da, db) = gradients(of: function, dy, inputs, outputs[0], needed, &b)
@@ -135,8 +147,9 @@ extension Operation {
       let shape = b.shape(of: inputs[0])
       let steps = [Int](repeating: 1, count: shape.rank)
       result[0] = b(.slice(SliceAttributes(starts: before, counts: shape.dimensions, steps: steps)), dy)
-    case .fill: break
-    case .poolGradient, .batchNormGradient, .unaryGradient, .softmaxGradient, .crossEntropyGradient, .clipFactor,
+    case .fill, .argmax, .maxPoolIndices: break
+    case .poolGradient, .standardizeGradient, .batchNormGradient, .unaryGradient, .softmaxGradient,
+      .crossEntropyGradient, .clipFactor,
       .sgd, .adam:
       fail("\(name) is itself part of a gradient or an update; second derivatives of it are not defined")
     }
@@ -147,7 +160,7 @@ extension Operation {
   public var isDifferentiable: Bool {
     switch self {
     case .poolGradient, .batchNormGradient, .unaryGradient, .softmaxGradient, .crossEntropyGradient, .clipFactor, .sgd,
-      .adam, .fill:
+      .adam, .fill, .argmax, .maxPoolIndices, .standardizeGradient:
       false
     case .cast(let dtype): dtype.isFloatingPoint
     default: true
@@ -191,7 +204,7 @@ extension Operation {
   ) -> Builder.Value? {
     switch function {
     case .relu, .relu6, .leakyReLU, .sigmoid, .tanh, .gelu, .geluTanh, .silu, .hardSwish, .hardSigmoid, .elu, .selu,
-      .softplus, .mish:
+      .softplus, .mish, .clip:
       return b(.unaryGradient(function), dy, x)
     case .exp: return b(.binary(.multiply), dy, y)
     case .log: return b(.binary(.divide), dy, x)
@@ -200,7 +213,12 @@ extension Operation {
     case .absolute: return b(.binary(.multiply), dy, b(.unary(.sign), x))
     case .square: return b(.binary(.multiply), b.scale(dy, by: 2), x)
     case .reciprocal: return b(.binary(.multiply), dy, b(.unary(.negate), b(.unary(.square), y)))
-    case .sign: return nil
+    case .sign, .floor, .ceil, .round, .not: return nil
+    case .sine: return b(.binary(.multiply), dy, b(.unary(.cosine), x))
+    case .cosine: return b(.binary(.multiply), dy, b(.unary(.negate), b(.unary(.sine), x)))
+    case .errorFunction:
+      let density = b(.unary(.exp), b(.unary(.negate), b(.unary(.square), x)))
+      return b(.binary(.multiply), dy, b.scale(density, by: 2 / Double.pi.squareRoot()))
     case .affine(let scale, _): return b.scale(dy, by: scale)
     }
   }
@@ -232,7 +250,7 @@ extension Operation {
         b(.binary(.multiply), dy, slope),
         needed[1] ? b(.binary(.multiply), dy, b(.binary(.multiply), y, b(.unary(.log), x0))) : nil
       )
-    case .greater, .less, .equal: return (nil, nil)
+    case .greater, .less, .equal, .greaterOrEqual, .lessOrEqual, .and, .or, .exclusiveOr: return (nil, nil)
     }
   }
 
@@ -251,6 +269,16 @@ extension Operation {
       let winners = b(.binary(.equal), x, b(.broadcast(shape), b(.reshape(kept), y)))
       let count = b(.reduce(.sum, axes: axes, keepsDimensions: true), winners)
       return b(.binary(.multiply), spread, b(.binary(.divide), winners, count))
+    case .product:
+      // The product of all others: of the numbers that are not 0, it is 0 unless there is no other 0.
+      let isZero = b(.unary(.not), x)
+      let safe = b(.binary(.add), x, isZero)
+      let product = b(.reduce(.product, axes: axes, keepsDimensions: true), safe)
+      let zeros = b(.reduce(.sum, axes: axes, keepsDimensions: true), isZero)
+      let others = b(.binary(.subtract), b(.broadcast(shape), zeros), isZero)
+      let counts = b(.unary(.not), others)
+      let quotient = b(.binary(.divide), b(.broadcast(shape), product), safe)
+      return b(.binary(.multiply), spread, b(.binary(.multiply), quotient, counts))
     }
   }
 }

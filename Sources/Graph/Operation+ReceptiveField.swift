@@ -41,6 +41,25 @@ public struct ReceptiveField: Hashable, Sendable {
     return field
   }
 
+  /// Borders and interpolation look at nearby elements: at most as many as the widest output element needs, counted
+  /// where no border cuts them.
+  func resampled(_ resampling: Resampling, input: Shape) -> ReceptiveField {
+    if case .select(let axis, _) = resampling, axis >= 2 { return global }
+    var field = self
+    for (axis, map) in resampling.axisMaps(for: input).dropFirst(2).enumerated() where axis < size.count {
+      guard let map, let first = map.taps.first else { continue }
+      if case .extend(let before, _, _) = resampling {
+        field.start[axis] -= before[axis + 2] * stride[axis]
+        continue
+      }
+      let reach = map.taps.map { ($0.map(\.source).max() ?? 0) - ($0.map(\.source).min() ?? 0) }.max() ?? 0
+      field.size[axis] += reach * stride[axis]
+      field.start[axis] += (first.map(\.source).min() ?? 0) * stride[axis]
+      field.stride[axis] = max(1, stride[axis] * map.inputCount / max(1, map.taps.count))
+    }
+    return field
+  }
+
   var global: ReceptiveField {
     var field = self
     field.isGlobal = true
@@ -58,7 +77,7 @@ extension Operation {
       return joined.windowed(
         kernel: Array(inputTypes[1].shape.spatial), stride: attributes.stride, dilation: attributes.dilation,
         paddingBefore: attributes.paddingBefore)
-    case .pool(let attributes):
+    case .pool(let attributes), .maxPoolIndices(let attributes):
       return joined.windowed(
         kernel: attributes.kernel, stride: attributes.stride, dilation: attributes.dilation,
         paddingBefore: attributes.paddingBefore)
@@ -73,6 +92,9 @@ extension Operation {
       }
       return field
     case .reduce(_, let axes, _): return axes.contains { $0 >= 2 } ? joined.global : joined
+    case .standardize(let axis, _), .argmax(let axis): return axis >= 2 ? joined.global : joined
+    case .gatherElements(let axis), .scatterElements(let axis, _): return axis >= 2 ? joined.global : joined
+    case .resample(let resampling): return joined.resampled(resampling, input: inputTypes[0].shape)
     case .reshape(let shape):
       // Flattening mixes positions unless there was only one.
       let spatial = inputTypes[0].shape.spatial
@@ -90,10 +112,12 @@ extension Operation {
         field.stride[axis] *= slice.steps[axis + 2]
       }
       return field
-    case .linear, .matmul, .batchNorm, .batchNormTraining, .unary, .binary, .dropout, .cast, .softmax, .logSoftmax,
+    case .linear, .matmul, .batchNorm, .batchNormTraining, .unary, .binary, .choose, .dropout, .cast, .softmax,
+      .logSoftmax,
       .transpose, .broadcast, .concatenate, .crossEntropy:
       return joined
-    case .convWeightGradient, .poolGradient, .batchNormGradient, .unaryGradient, .softmaxGradient,
+    case .convWeightGradient, .poolGradient, .standardizeGradient, .resampleGradient, .batchNormGradient,
+      .unaryGradient, .softmaxGradient,
       .crossEntropyGradient, .sliceGradient, .fill, .clipFactor, .sgd, .adam:
       return nil
     }

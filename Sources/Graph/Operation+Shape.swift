@@ -41,6 +41,49 @@ extension Operation {
       try requireChannels(inputs[1], inputs[2...4])
       if fusesReLU { try require(inputs[5] == inputs[1], "the output is \(inputs[5]), the input \(inputs[1])") }
       return [inputs[1], inputs[2], inputs[2]]
+    case .standardize(let axis, _):
+      var statistics = inputs[0]
+      try require(statistics.shape.dimensions.indices.contains(axis), "there is no axis \(axis) in \(statistics.shape)")
+      statistics.shape[axis] = 1
+      return [inputs[0], statistics]
+    case .standardizeGradient(let axis):
+      var statistics = inputs[1]
+      try require(statistics.shape.dimensions.indices.contains(axis), "there is no axis \(axis) in \(statistics.shape)")
+      statistics.shape[axis] = 1
+      try require(
+        inputs[0] == inputs[1] && inputs[2] == statistics,
+        "the gradient is \(inputs[0]), the output \(inputs[1]), its statistics \(inputs[2])")
+      return [inputs[1]]
+    case .choose:
+      try require(
+        inputs[0] == inputs[1] && inputs[1] == inputs[2],
+        "condition \(inputs[0]) and choices \(inputs[1]) and \(inputs[2]) differ")
+      return [inputs[1]]
+    case .argmax(let axis):
+      let shape = inputs[0].shape
+      try require(
+        shape.dimensions.indices.contains(axis) && shape[axis] > 0, "there is nothing along axis \(axis) of \(shape)")
+      return [TensorType(try reducedShape(shape, [axis], false), .int32)]
+    case .maxPoolIndices(let attributes):
+      try require(attributes.kind == .max, "only maximum pooling has indices")
+      try require(inputs[0].shape.elementCount < 1 << 31, "\(inputs[0].shape) has too many elements for int32 indices")
+      return [TensorType(try poolType(attributes, inputs[0]).shape, .int32)]
+    case .resample(let resampling):
+      return [TensorType(try resampling.outputShape(of: inputs[0].shape), inputs[0].dtype)]
+    case .resampleGradient(let resampling, let input):
+      let expected = try resampling.outputShape(of: input)
+      try require(inputs[0].shape == expected, "the output's gradient is \(inputs[0].shape), expected \(expected)")
+      return [TensorType(input, inputs[0].dtype)]
+    case .gatherElements(let axis):
+      try requireIndices(inputs[1], into: inputs[0].shape, axis: axis)
+      return [TensorType(inputs[1].shape, inputs[0].dtype)]
+    case .scatterElements(let axis, let extent):
+      try require(inputs[0].shape == inputs[1].shape, "the elements are \(inputs[0]), their indices \(inputs[1])")
+      try requireIndices(inputs[1], into: inputs[0].shape, axis: axis)
+      try require((0..<(1 << 31)).contains(extent), "the extent is \(extent)")
+      var output = inputs[0]
+      output.shape[axis] = extent
+      return [output]
     case .unary: return [inputs[0]]
     case .unaryGradient:
       try require(
@@ -118,15 +161,19 @@ extension Operation {
     switch self {
     case .conv(let attributes): 2 + (attributes.hasBias ? 1 : 0) + (attributes.epilogue.addsResidual ? 1 : 0)
     case .linear(let hasBias, let epilogue): 2 + (hasBias ? 1 : 0) + (epilogue.addsResidual ? 1 : 0)
-    case .convInputGradient, .convWeightGradient, .matmul, .unaryGradient, .binary, .dropout, .softmaxGradient: 2
+    case .convInputGradient, .convWeightGradient, .matmul, .unaryGradient, .binary, .dropout, .softmaxGradient,
+      .gatherElements,
+      .scatterElements:
+      2
     case .poolGradient(let attributes, _): attributes.kind == .max ? 2 : 1
     case .batchNorm, .batchNormTraining: 5
     case .batchNormGradient(let fusesReLU): fusesReLU ? 6 : 5
     case .crossEntropy(_, let isWeighted): isWeighted ? 3 : 2
     case .crossEntropyGradient(_, let isWeighted): isWeighted ? 4 : 3
     case .pool, .unary, .cast, .reduce, .softmax, .logSoftmax, .reshape, .transpose, .broadcast, .slice,
-      .sliceGradient, .pad:
+      .sliceGradient, .pad, .maxPoolIndices, .standardize, .argmax, .resample, .resampleGradient:
       1
+    case .standardizeGradient, .choose: 3
     case .fill: 0
     case .concatenate, .clipFactor: nil
     case .sgd(let attributes): attributes.momentum == 0 ? 4 : 5
@@ -161,6 +208,9 @@ extension Operation {
     try require(
       attributes.groups > 0 && weight[0] % max(1, attributes.groups) == 0,
       "\(weight[0]) output channels do not divide into \(attributes.groups) groups")
+    try require(
+      weight[1] > 0 || input[1] == 0,
+      "the layer was declared without its input channels; resolve the model for an input shape first")
     try require(
       input[1] == weight[1] * attributes.groups,
       "the weight \(weight) takes \(weight[1] * attributes.groups) input channels, but the input \(input) has \(input[1])"
@@ -243,6 +293,9 @@ extension Operation {
     let (input, weight) = (inputs[0].shape, inputs[1].shape)
     try require(weight.rank == 2, "the weight \(weight) must be [out, in]")
     try require(
+      weight[1] > 0 || input.dimensions.last == 0,
+      "the layer was declared without its input features; resolve the model for an input shape first")
+    try require(
       input.rank >= 1 && input[input.rank - 1] == weight[1],
       "the weight \(weight) takes \(weight[1]) features, but the input \(input) has \(input.dimensions.last ?? 1)")
     let output = Shape(input.dimensions.dropLast() + [weight[0]])
@@ -313,6 +366,16 @@ extension Operation {
         step > 0 && count >= 0 && (count == 0 || start >= 0 && last < shape[axis]),
         "elements \(start) to \(last) are outside axis \(axis) of \(shape)")
     }
+  }
+
+  private func requireIndices(_ indices: TensorType, into shape: Shape, axis: Int) throws(ShapeError) {
+    try require(indices.dtype == .int32, "the indices must be int32, but they are \(indices.dtype)")
+    try require(shape.dimensions.indices.contains(axis), "there is no axis \(axis) in \(shape)")
+    var expected = shape
+    if indices.shape.rank == shape.rank { expected[axis] = indices.shape[axis] }
+    try require(
+      indices.shape == expected,
+      "the indices are \(indices.shape), but may differ from \(shape) only along axis \(axis)")
   }
 
   private func reducedShape(_ shape: Shape, _ axes: [Int], _ keepsDimensions: Bool) throws(ShapeError) -> Shape {

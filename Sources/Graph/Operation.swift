@@ -23,6 +23,8 @@ public enum Operation: Hashable, Sendable {
   case pool(PoolAttributes)
   /// `dy, x (of maximum pooling only) -> dx`.
   case poolGradient(PoolAttributes, input: Shape)
+  /// `x -> indices (int32)` of the elements that maximum pooling picks, each within its own flattened feature map.
+  case maxPoolIndices(PoolAttributes)
 
   // MARK: Normalisation (Ioffe and Szegedy, 2015)
 
@@ -34,6 +36,11 @@ public enum Operation: Hashable, Sendable {
   case batchNormTraining(epsilon: Double, momentum: Double, activation: UnaryFunction? = nil)
   /// `dy, x, scale, batchMean, inverseDeviation, y (if ReLU is fused) -> dx, dscale, dshift`.
   case batchNormGradient(fusesReLU: Bool = false)
+  /// `x -> y, inverseDeviation` (of extent 1 along the axis): mean 0 and (biased) variance 1 along an axis. The heart of
+  /// layer, instance and group normalisation.
+  case standardize(axis: Int, epsilon: Double)
+  /// `dy, y, inverseDeviation -> dx`.
+  case standardizeGradient(axis: Int)
 
   // MARK: Element by element
 
@@ -43,6 +50,8 @@ public enum Operation: Hashable, Sendable {
   case unaryGradient(UnaryFunction)
   /// `a, b -> y`, broadcast as in NumPy.
   case binary(BinaryFunction)
+  /// `condition, a, b -> y`, all of one shape: `a` where the condition is not 0, else `b`.
+  case choose
   /// `x, key [seed, step] -> y`: zeroes elements with probability `rate` and scales the others by `1 / (1 - rate)`.
   /// Which ones is a function of seed, step, `stream` and the element's row-major index alone.
   case dropout(rate: Double, stream: Int)
@@ -53,6 +62,8 @@ public enum Operation: Hashable, Sendable {
 
   /// `x -> y`; axes are counted from the front and sorted.
   case reduce(Reduction, axes: [Int], keepsDimensions: Bool)
+  /// `x -> indices (int32)` of the largest elements along an axis, which is removed; the first of equals.
+  case argmax(axis: Int)
   /// `x -> y`.
   case softmax(axis: Int)
   case logSoftmax(axis: Int)
@@ -80,6 +91,14 @@ public enum Operation: Hashable, Sendable {
   case sliceGradient(SliceAttributes, input: Shape)
   /// `x -> y` with constant borders.
   case pad(before: [Int], after: [Int], value: Double)
+  /// `x -> y`: padding with the tensor itself, resizing, and other maps along each axis.
+  case resample(Resampling)
+  /// `dy -> dx`.
+  case resampleGradient(Resampling, input: Shape)
+  /// `x, indices (int32) -> y`, both of the indices' shape: element `[.., indices[.., i, ..], ..]` along the axis.
+  case gatherElements(axis: Int)
+  /// `x, indices (int32) -> y`: adds each element to position `indices[.., i, ..]` of an axis of `extent` zeros.
+  case scatterElements(axis: Int, extent: Int)
   /// `-> y`: one value everywhere.
   case fill(Double, shape: Shape, dtype: DType)
 
@@ -106,8 +125,13 @@ public enum Operation: Hashable, Sendable {
     case .pool(let attributes):
       (attributes.kind == .max ? "max_pool" : "avg_pool") + "\(attributes.rank)d"
     case .poolGradient: "pool_gradient"
+    case .maxPoolIndices: "max_pool_indices"
     case .batchNorm, .batchNormTraining: "batch_norm"
     case .batchNormGradient: "batch_norm_gradient"
+    case .standardize: "standardize"
+    case .standardizeGradient: "standardize_gradient"
+    case .choose: "where"
+    case .argmax: "argmax"
     case .unary(let function): function.name
     case .unaryGradient(let function): function.name + "_gradient"
     case .binary(let function): function.rawValue
@@ -126,6 +150,10 @@ public enum Operation: Hashable, Sendable {
     case .slice: "slice"
     case .sliceGradient: "slice_gradient"
     case .pad: "pad"
+    case .resample(let resampling): resampling.name
+    case .resampleGradient(let resampling, _): resampling.name + "_gradient"
+    case .gatherElements: "gather_elements"
+    case .scatterElements: "scatter_elements"
     case .fill: "fill"
     case .clipFactor: "clip_factor"
     case .sgd: "sgd"

@@ -20,6 +20,7 @@ package enum ActivationKernel: Hashable, Sendable {
   /// log(1 + exp(beta x)) / beta, and x where beta x exceeds the threshold.
   case softplus(beta: Float = 1, threshold: Float = 20)
   case mish
+  case clip(low: Float, high: Float)
 
   private var kernel: (op: ck_map_op, a: Float, b: Float) {
     switch self {
@@ -37,6 +38,7 @@ package enum ActivationKernel: Hashable, Sendable {
     case .selu: (CK_SELU, 0, 0)
     case .softplus(let beta, let threshold): (CK_SOFTPLUS, beta, threshold)
     case .mish: (CK_MISH, 0, 0)
+    case .clip(let low, let high): (CK_CLIP, low, high)
     }
   }
 

@@ -4,6 +4,7 @@ import CKernels
 /// 1.
 package enum BinaryKernel: CaseIterable, Sendable {
   case add, subtract, multiply, divide, maximum, minimum, power, greater, less, equal
+  case greaterOrEqual, lessOrEqual, and, or, exclusiveOr
 
   private var op: ck_zip_op {
     switch self {
@@ -17,6 +18,11 @@ package enum BinaryKernel: CaseIterable, Sendable {
     case .greater: CK_GREATER
     case .less: CK_LESS
     case .equal: CK_EQUAL
+    case .greaterOrEqual: CK_GREATER_OR_EQUAL
+    case .lessOrEqual: CK_LESS_OR_EQUAL
+    case .and: CK_AND
+    case .or: CK_OR
+    case .exclusiveOr: CK_XOR
     }
   }
 

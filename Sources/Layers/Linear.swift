@@ -3,16 +3,33 @@ public struct Linear: Layer {
   /// `[out, in]`.
   public var weight: Tensor
   public var bias: Tensor?
+  private let initializer: Initializer
 
   public static var fields: [Field<Self>] { [.init("weight", \.weight), .init("bias", \.bias)] }
 
-  public init(in inFeatures: Int, out outFeatures: Int, bias: Bool = true, initializer: Initializer = .uniformFanIn) {
-    weight = initializer([outFeatures, inFeatures])
-    self.bias = bias ? Initializer.uniformFanIn([outFeatures], fanIn: inFeatures) : nil
+  /// - Parameter inFeatures: left out, they are taken from data once, by ``Layer/resolved(for:)``.
+  public init(
+    in inFeatures: Int? = nil, out outFeatures: Int, bias: Bool = true, initializer: Initializer = .uniformFanIn
+  ) {
+    self.initializer = initializer
+    let shape: Shape = [outFeatures, inFeatures ?? 0]
+    if inFeatures == nil {
+      weight = .zeros(shape)
+      self.bias = bias ? .zeros([outFeatures]) : nil
+    } else {
+      weight = initializer(shape)
+      self.bias = bias ? .initialBias(of: shape) : nil
+    }
   }
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    apply(.linear(hasBias: bias != nil), [x, weight] + (bias.map { [$0] } ?? []))[0]
+    var (weight, bias) = (weight, bias)
+    if weight.shape[1] == 0, let tracer = Tracer.current {
+      let shape: Shape = [weight.shape[0], x.shape.dimensions.last ?? 0]
+      weight = tracer.resolved(weight) { initializer(shape) }
+      bias = bias.map { bias in tracer.resolved(bias) { .initialBias(of: shape) } }
+    }
+    return apply(.linear(hasBias: bias != nil), [x, weight] + (bias.map { [$0] } ?? []))[0]
   }
 }
 

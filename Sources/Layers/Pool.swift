@@ -25,12 +25,13 @@ public struct AveragePool<let rank: Int>: Layer {
 
   /// - Parameter countsPadding: whether zeros of the padding count in the divisor (PyTorch's default).
   public init(
-    kernel: Extents, stride: Extents? = nil, padding: Extents = 0, roundsUp: Bool = false, countsPadding: Bool = true
+    kernel: Extents, stride: Extents? = nil, padding: Extents = 0, dilation: Extents = 1, roundsUp: Bool = false,
+    countsPadding: Bool = true
   ) {
     let padding = padding.resolved(rank: rank, "padding")
     attributes = PoolAttributes(
       kind: .average(countsPadding: countsPadding), kernel: kernel.resolved(rank: rank, "kernel"),
-      stride: (stride ?? kernel).resolved(rank: rank, "stride"), dilation: .init(repeating: 1, count: rank),
+      stride: (stride ?? kernel).resolved(rank: rank, "stride"), dilation: dilation.resolved(rank: rank, "dilation"),
       paddingBefore: padding, paddingAfter: padding, roundsUp: roundsUp)
   }
 

@@ -8,6 +8,8 @@ import Synchronization
 package final class Tracer: Sendable {
   /// Whether layers behave as in training: batch norm takes the statistics of the batch, dropout drops.
   package let isTraining: Bool
+  /// Whether layers that lack the size of their input take it from what they are called with.
+  package let isResolving: Bool
 
   fileprivate struct State {
     var graph = Graph()
@@ -18,6 +20,7 @@ package final class Tracer: Sendable {
     var randomKey: Tensor?
     var dropoutCount = 0
     var firstError: ShapeError?
+    var resolutions: [String: Tensor] = [:]
   }
   private let state = Mutex(State())
   private let isFrozen: @Sendable (String) -> Bool
@@ -25,8 +28,11 @@ package final class Tracer: Sendable {
   /// The tracer of the running `trace` or `gradient` call.
   @TaskLocal package static var current: Tracer?
 
-  package init(isTraining: Bool, isFrozen: @escaping @Sendable (String) -> Bool = { _ in false }) {
+  package init(
+    isTraining: Bool, isResolving: Bool = false, isFrozen: @escaping @Sendable (String) -> Bool = { _ in false }
+  ) {
     self.isTraining = isTraining
+    self.isResolving = isResolving
     self.isFrozen = isFrozen
   }
 
@@ -47,6 +53,24 @@ package final class Tracer: Sendable {
     }
     return symbol(of: value, type, numbers: isTracked ? tensor : nil)
   }
+
+  /// Stands in for a parameter whose shape was not known until now: while resolving, the tensor that `make` makes the
+  /// first time. Otherwise the parameter as it is.
+  package func resolved(_ parameter: Tensor, make: () -> Tensor) -> Tensor {
+    guard isResolving, let id = parameter.symbol?.value else { return parameter }
+    let (source, known) = state.withLock { state in
+      let source = state.graph[id].source
+      guard case .parameter(let path) = source else { return (source, Tensor?.none) }
+      return (source, state.resolutions[path])
+    }
+    guard case .parameter(let path) = source else { return parameter }
+    let tensor = known ?? make()
+    state.withLock { $0.resolutions[path] = tensor }
+    return self.parameter(path, tensor, isTracked: false)
+  }
+
+  /// The tensors of the parameters that were resolved, by path.
+  package var resolutions: [String: Tensor] { state.withLock { $0.resolutions } }
 
   /// `[seed, step]`, which random operations are keyed by; an input of a symbolic trace.
   package func randomKey() -> Tensor {
@@ -89,7 +113,12 @@ package final class Tracer: Sendable {
     }
     guard let outcome else {
       let fallback = inputs.first ?? Tensor(shape: .scalar, dtype: .float32, storage: nil)
-      let count = if case .batchNormTraining = operation { 5 } else { 1 }
+      let count =
+        switch operation {
+        case .batchNormTraining: 5
+        case .standardize: 2
+        default: 1
+        }
       return .init(
         repeating: Tensor(shape: fallback.shape, dtype: fallback.dtype, storage: nil, symbol: fallback.symbol),
         count: count)

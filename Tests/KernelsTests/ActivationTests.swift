@@ -58,6 +58,9 @@ import Testing
     (.erf, -5..<5, { Foundation.erf($0) }), (.sqrt, 0..<100, { $0.squareRoot() }), (.negate, -9..<9, { -$0 }),
     (.abs, -9..<9, { Swift.abs($0) }), (.square, -9..<9, { $0 * $0 }), (.reciprocal, 0.1..<9, { 1 / $0 }),
     (.sign, -1..<1, { $0 > 0 ? 1 : $0 < 0 ? -1 : 0 }),
+    (.sin, -9..<9, { Foundation.sin($0) }), (.cos, -9..<9, { Foundation.cos($0) }),
+    (.floor, -9..<9, { $0.rounded(.down) }), (.ceil, -9..<9, { $0.rounded(.up) }),
+    (.round, -9..<9, { $0.rounded(.toNearestOrEven) }), (.not, -1..<1, { $0 == 0 ? 1 : 0 }),
     (.affine(scale: 2, offset: -0.5), -9..<9, { 2 * $0 - 0.5 }),
   ]
 

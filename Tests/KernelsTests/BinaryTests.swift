@@ -16,6 +16,11 @@ import Testing
     case .greater: a > b ? 1 : 0
     case .less: a < b ? 1 : 0
     case .equal: a == b ? 1 : 0
+    case .greaterOrEqual: a >= b ? 1 : 0
+    case .lessOrEqual: a <= b ? 1 : 0
+    case .and: a != 0 && b != 0 ? 1 : 0
+    case .or: a != 0 || b != 0 ? 1 : 0
+    case .exclusiveOr: (a != 0) != (b != 0) ? 1 : 0
     }
   }
 

@@ -22,7 +22,8 @@ typedef enum {
   CK_ELU,           // a: alpha
   CK_SELU,
   CK_SOFTPLUS,      // a: beta, b: threshold
-  CK_MISH,          // the last one that has a backward kernel
+  CK_MISH,
+  CK_CLIP,          // a, b: limits; the last one that has a backward kernel
   CK_EXP,
   CK_LOG,
   CK_SQRT,
@@ -32,6 +33,12 @@ typedef enum {
   CK_RECIPROCAL,
   CK_SIGN,
   CK_ERF,
+  CK_SIN,
+  CK_COS,
+  CK_FLOOR,
+  CK_CEIL,
+  CK_ROUND,         // halves to even
+  CK_NOT,
   CK_AFFINE,        // a * x + b
 } ck_map_op;
 
@@ -47,6 +54,11 @@ typedef enum {
   CK_GREATER,
   CK_LESS,
   CK_EQUAL,
+  CK_GREATER_OR_EQUAL,
+  CK_LESS_OR_EQUAL,
+  CK_AND,
+  CK_OR,
+  CK_XOR,
 } ck_zip_op;
 
 typedef enum { CK_SUM, CK_SUM_OF_SQUARES, CK_PRODUCT, CK_MAX, CK_MIN } ck_reduce_op;

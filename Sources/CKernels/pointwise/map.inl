@@ -12,6 +12,17 @@ CK_INLINE vf vclip(vf x, float low, float high) {
   return vselect(x > vset(high), vset(high), x);
 }
 
+// Rare enough for the C library, lane by lane.
+CK_INLINE vf vsin(vf x) {
+  for (int i = 0; i < CK_VW; i++) x[i] = sinf(x[i]);
+  return x;
+}
+
+CK_INLINE vf vcos(vf x) {
+  for (int i = 0; i < CK_VW; i++) x[i] = cosf(x[i]);
+  return x;
+}
+
 CK_INLINE vf gelu_tanh_inner(vf x) { return vtanh(CK_SQRT_2_OVER_PI * (x + 0.044715f * x * x * x)); }
 
 CK_INLINE vf gelu_tanh_derivative(vf x) {
@@ -86,6 +97,8 @@ CK_MAP(softplus, softplus(x, a, b))
 CK_MAP_BACKWARD(softplus, vselect(x * a > vset(b), dy, dy * vsigmoid(x * a)))
 CK_MAP(mish, x * mish_gate(x))
 CK_MAP_BACKWARD(mish, dy * mish_derivative(x))
+CK_MAP(clip, vclip(x, a, b))
+CK_MAP_BACKWARD(clip, vselect((vi)(x <= vset(a)) | (vi)(x >= vset(b)), vset(0), dy))
 CK_MAP(exp, vexp(x))
 CK_MAP(log, vlog(x))
 CK_MAP(sqrt, vsqrt(x))
@@ -95,6 +108,12 @@ CK_MAP(square, x *x)
 CK_MAP(reciprocal, 1.0f / x)
 CK_MAP(sign, vselect(x > vset(0), vset(1), vselect(x < vset(0), vset(-1), vset(0))))
 CK_MAP(erf, verf(x))
+CK_MAP(sin, vsin(x))
+CK_MAP(cos, vcos(x))
+CK_MAP(floor, __builtin_elementwise_floor(x))
+CK_MAP(ceil, __builtin_elementwise_ceil(x))
+CK_MAP(round, __builtin_elementwise_roundeven(x))
+CK_MAP(not, vselect(x == vset(0), vset(1), vset(0)))
 CK_MAP(affine, x *a + b)
 
 typedef void (*map_function)(const float *, float *, long, float, float);
@@ -103,8 +122,9 @@ typedef void (*map_backward_function)(const float *, const float *, float *, lon
 static void map(ck_map_op op, const float *x, float *y, long n, float a, float b) {
   static const map_function functions[] = {
       map_relu, map_relu6,      map_leaky_relu, map_sigmoid, map_tanh, map_gelu, map_gelu_tanh, map_silu,
-      map_hard_swish, map_hard_sigmoid, map_elu, map_selu,   map_softplus, map_mish, map_exp,  map_log,
-      map_sqrt, map_negate,     map_abs,        map_square,  map_reciprocal, map_sign, map_erf, map_affine,
+      map_hard_swish, map_hard_sigmoid, map_elu, map_selu,   map_softplus, map_mish, map_clip, map_exp,  map_log,
+      map_sqrt, map_negate,     map_abs,        map_square,  map_reciprocal, map_sign, map_erf,
+      map_sin,  map_cos,        map_floor,      map_ceil,    map_round, map_not, map_affine,
   };
   functions[op](x, y, n, a, b);
 }
@@ -114,7 +134,7 @@ static void map_backward(ck_map_op op, const float *dy, const float *x, float *d
       map_backward_relu,       map_backward_relu6,        map_backward_leaky_relu, map_backward_sigmoid,
       map_backward_tanh,       map_backward_gelu,         map_backward_gelu_tanh,  map_backward_silu,
       map_backward_hard_swish, map_backward_hard_sigmoid, map_backward_elu,        map_backward_selu,
-      map_backward_softplus,   map_backward_mish,
+      map_backward_softplus,   map_backward_mish,         map_backward_clip,
   };
   functions[op](dy, x, dx, n, a, b);
 }

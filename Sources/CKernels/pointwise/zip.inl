@@ -33,11 +33,17 @@ CK_ZIP(power, vpower(a, b))
 CK_ZIP(greater, vtruth(a > b))
 CK_ZIP(less, vtruth(a < b))
 CK_ZIP(equal, vtruth(a == b))
+CK_ZIP(greater_or_equal, vtruth(a >= b))
+CK_ZIP(less_or_equal, vtruth(a <= b))
+CK_ZIP(and, vtruth((vi)(a != vset(0)) & (vi)(b != vset(0))))
+CK_ZIP(or, vtruth((vi)(a != vset(0)) | (vi)(b != vset(0))))
+CK_ZIP(xor, vtruth((vi)(a != vset(0)) ^ (vi)(b != vset(0))))
 
 static void zip(ck_zip_op op, const float *a, long a_step, const float *b, long b_step, float *y, long n) {
   static void (*const functions[])(const float *, long, const float *, long, float *, long) = {
       zip_add,     zip_subtract, zip_multiply, zip_divide, zip_maximum,
       zip_minimum, zip_power,    zip_greater,  zip_less,   zip_equal,
+      zip_greater_or_equal, zip_less_or_equal, zip_and, zip_or, zip_xor,
   };
   functions[op](a, a_step, b, b_step, y, n);
 }

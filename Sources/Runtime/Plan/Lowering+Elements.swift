@@ -19,7 +19,10 @@ extension ActivationKernel {
     case .selu: self = .selu
     case .softplus: self = .softplus()
     case .mish: self = .mish
-    case .exp, .log, .sqrt, .negate, .absolute, .square, .reciprocal, .sign, .affine: return nil
+    case .clip(let low, let high): self = .clip(low: Float(low), high: Float(high))
+    case .exp, .log, .sqrt, .negate, .absolute, .square, .reciprocal, .sign, .sine, .cosine, .errorFunction, .floor,
+      .ceil, .round, .not, .affine:
+      return nil
     }
   }
 }
@@ -36,6 +39,13 @@ extension UnaryKernel {
     case .square: self = .square
     case .reciprocal: self = .reciprocal
     case .sign: self = .sign
+    case .sine: self = .sin
+    case .cosine: self = .cos
+    case .errorFunction: self = .erf
+    case .floor: self = .floor
+    case .ceil: self = .ceil
+    case .round: self = .round
+    case .not: self = .not
     case .affine(let scale, let shift): self = .affine(scale: Float(scale), offset: Float(shift))
     default: return nil
     }
@@ -55,6 +65,11 @@ extension BinaryKernel {
     case .greater: self = .greater
     case .less: self = .less
     case .equal: self = .equal
+    case .greaterOrEqual: self = .greaterOrEqual
+    case .lessOrEqual: self = .lessOrEqual
+    case .and: self = .and
+    case .or: self = .or
+    case .exclusiveOr: self = .exclusiveOr
     }
   }
 }

@@ -26,7 +26,7 @@ extension Lowering {
         geometry.averageForward(call.input(0), call.output(), countsPadding: countsPadding, pool: call.pool)
       }
     case .max:
-      let isDifferentiated = graph.nodes.contains { $0.operation.isMaxPoolGradient && $0.inputs[1] == node.inputs[0] }
+      let isDifferentiated = graph.nodes.contains { $0.operation.readsMaxima(of: node.inputs[0], $0.inputs) }
       emitMaxPool(attributes, geometry, x: x, y: y, type(node.outputs[0]), keepsIndices: isDifferentiated)
     }
   }
@@ -55,6 +55,19 @@ extension Lowering {
     }
   }
 
+  /// The positions of the maxima, which pooling with the same attributes leaves behind.
+  mutating func maxPoolIndices(_ attributes: PoolAttributes, _ node: Graph.Node) {
+    let x = value(node.inputs[0], .channelsLast)
+    let type = type(node.outputs[0])
+    let key = PoolKey(value: x, attributes: attributes)
+    if poolIndices[key] == nil {
+      let geometry = PoolGeometry(attributes, input: shape(node.inputs[0]), output: type.shape)
+      let pooled = TensorType(type.shape, .float32)
+      emitMaxPool(attributes, geometry, x: x, y: temporary(pooled), pooled, keepsIndices: true)
+    }
+    alias(node.outputs[0], of: poolIndices[key]!, .channelsLast)
+  }
+
   private mutating func emitMaxPool(
     _ attributes: PoolAttributes, _ geometry: PoolGeometry, x: Int, y: Int, _ type: TensorType, keepsIndices: Bool
   ) {
@@ -71,7 +84,12 @@ extension Lowering {
 }
 
 extension Operation {
-  fileprivate var isMaxPoolGradient: Bool {
-    if case .poolGradient(let attributes, _) = self { attributes.kind == .max } else { false }
+  /// Whether the operation needs the positions of the maxima of pooling `value`.
+  fileprivate func readsMaxima(of value: Graph.ValueID, _ inputs: [Graph.ValueID]) -> Bool {
+    switch self {
+    case .poolGradient(let attributes, _): attributes.kind == .max && inputs[1] == value
+    case .maxPoolIndices: inputs[0] == value
+    default: false
+    }
   }
 }

@@ -16,6 +16,7 @@ extension Lowering {
       case .mean: .mean
       case .maximum: .maximum
       case .minimum: .minimum
+      case .product: .product
       }
     let result = output(node.outputs[0], keepsDimensions ? layout : .rowMajor)
     let bytes = ReductionKernel.workspaceBytes(extents: extents, axes: physicalAxes)
@@ -28,7 +29,7 @@ extension Lowering {
   }
 
   /// The extents before, along and after an axis in memory order.
-  private func split(_ shape: Shape, _ axis: Int, _ layout: Layout) -> (outer: Int, count: Int, inner: Int) {
+  func split(_ shape: Shape, _ axis: Int, _ layout: Layout) -> (outer: Int, count: Int, inner: Int) {
     let extents = layout.physical(shape)
     let position = layout.physicalAxis(axis, rank: shape.rank)
     return (extents[..<position].reduce(1, *), extents[position], extents[(position + 1)...].reduce(1, *))

@@ -18,6 +18,17 @@ extension Operation {
     case .batchNorm(let epsilon, let activation): lowering.batchNorm(epsilon, activation, node)
     case .batchNormTraining(let epsilon, let momentum, let activation):
       lowering.batchNormTraining(epsilon, momentum, activation, node)
+    case .maxPoolIndices(let attributes): lowering.maxPoolIndices(attributes, node)
+    case .standardize(let axis, let epsilon): lowering.standardize(axis, epsilon, node)
+    case .standardizeGradient(let axis): lowering.standardizeGradient(axis, node)
+    case .choose: lowering.choose(node)
+    case .argmax(let axis): lowering.argmax(axis, node)
+    case .resample(let resampling):
+      lowering.resample(resampling.axisMaps(for: lowering.shape(node.inputs[0])), node)
+    case .resampleGradient(let resampling, let input):
+      lowering.resample(resampling.axisMaps(for: input).map { $0?.transposed }, node)
+    case .gatherElements(let axis): lowering.gatherElements(axis, node)
+    case .scatterElements(let axis, let extent): lowering.scatterElements(axis, extent, node)
     case .batchNormGradient: lowering.batchNormGradient(node)
     case .unary(let function): lowering.unary(function, node)
     case .unaryGradient(let function): lowering.unaryGradient(function, node)

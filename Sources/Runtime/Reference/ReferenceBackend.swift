@@ -67,6 +67,22 @@ package enum ReferenceBackend {
       results = batchNormTraining(x, epsilon: epsilon, momentum: momentum, activation)
     case .batchNormGradient(let fusesReLU): results = batchNormGradient(x, output: fusesReLU ? x[5] : nil)
 
+    case .maxPoolIndices(let attributes): results = [maxPoolIndices(attributes, x[0], output: output)]
+    case .standardize(let axis, let epsilon): results = standardize(x[0], axis: axis, epsilon: epsilon)
+    case .standardizeGradient(let axis):
+      results = [standardizeGradient(dy: x[0], y: x[1], inverse: x[2], axis: axis)]
+    case .choose:
+      results = [
+        ReferenceArray(
+          output, x[0].values.indices.map { x[0].values[$0] != 0 ? x[1].values[$0] : x[2].values[$0] })
+      ]
+    case .argmax(let axis): results = [argmax(x[0], axis: axis, output: output)]
+    case .resample(let resampling):
+      results = [resample(x[0], resampling.axisMaps(for: x[0].shape))]
+    case .resampleGradient(let resampling, let input):
+      results = [resample(x[0], resampling.axisMaps(for: input).map { $0?.transposed })]
+    case .gatherElements(let axis): results = [try gatherElements(x[0], indices: x[1], axis: axis)]
+    case .scatterElements(let axis, _): results = [try scatterElements(x[0], indices: x[1], axis: axis, output: output)]
     case .unary(let function): results = [x[0].map(function.value)]
     case .unaryGradient(let function):
       results = [ReferenceArray(output, zip(x[0].values, x[1].values).map { $0 * function.derivative($1) })]

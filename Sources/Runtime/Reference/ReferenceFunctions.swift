@@ -36,6 +36,14 @@ extension UnaryFunction {
     case .selu: seluScale * (x > 0 ? x : seluAlpha * expm1(x))
     case .softplus: softened(x)
     case .mish: x * hyperbolicTangent(softened(x))
+    case .clip(let low, let high): clamped(x, low, high)
+    case .sine: sin(x)
+    case .cosine: cos(x)
+    case .errorFunction: erf(x)
+    case .floor: x.rounded(.down)
+    case .ceil: x.rounded(.up)
+    case .round: x.rounded(.toNearestOrEven)
+    case .not: x == 0 ? 1 : 0
     case .exp: exponential(x)
     case .log: naturalLogarithm(x)
     case .sqrt: x.squareRoot()
@@ -73,6 +81,11 @@ extension UnaryFunction {
     case .mish:
       let t = hyperbolicTangent(softened(x))
       return t + x * logistic(x) * (1 - t * t)
+    case .clip(let low, let high): return x <= low || x >= high ? 0 : 1
+    case .sine: return cos(x)
+    case .cosine: return -sin(x)
+    case .errorFunction: return 2 / Double.pi.squareRoot() * exponential(-x * x)
+    case .floor, .ceil, .round, .not: return 0
     case .exp: return exponential(x)
     case .log: return 1 / x
     case .sqrt: return 0.5 / x.squareRoot()
@@ -105,6 +118,11 @@ extension BinaryFunction {
     case .greater: a > b ? 1 : 0
     case .less: a < b ? 1 : 0
     case .equal: a == b ? 1 : 0
+    case .greaterOrEqual: a >= b ? 1 : 0
+    case .lessOrEqual: a <= b ? 1 : 0
+    case .and: a != 0 && b != 0 ? 1 : 0
+    case .or: a != 0 || b != 0 ? 1 : 0
+    case .exclusiveOr: (a != 0) != (b != 0) ? 1 : 0
     }
   }
 }

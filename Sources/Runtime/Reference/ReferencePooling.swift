@@ -26,6 +26,19 @@ extension ReferenceBackend {
     return ReferenceArray(output, values)
   }
 
+  /// Where each maximum is within its own feature map.
+  static func maxPoolIndices(_ attributes: PoolAttributes, _ x: ReferenceArray, output: Shape) -> ReferenceArray {
+    let windows = windows(attributes, input: x.shape, output: output)
+    let area = x.shape.spatial.reduce(1, *)
+    var values: [Double] = []
+    for channel in 0..<(x.shape[0] * x.shape[1]) {
+      for window in windows {
+        values.append(winner(window, x, channel * area).map { Double($0 - channel * area) } ?? -1)
+      }
+    }
+    return ReferenceArray(output, values)
+  }
+
   /// - Parameter x: the input, which maximum pooling needs.
   static func poolGradient(_ attributes: PoolAttributes, dy: ReferenceArray, x: ReferenceArray?, input: Shape)
     -> ReferenceArray

@@ -25,6 +25,7 @@ extension ReferenceBackend {
         case .mean: group.reduce(0, +) / Double(group.count)
         case .maximum: group.reduce(-.infinity, BinaryFunction.maximum.value)
         case .minimum: group.reduce(.infinity, BinaryFunction.minimum.value)
+        case .product: group.reduce(1, *)
         }
       })
   }

@@ -312,6 +312,114 @@ for maximum, size in ((1.0, 1.0), (100.0, 1.0), (0.5, 0.01)):
     case("clipFactor", dict(maximumNorm=maximum), [random(3, 4) * size, random(5) * size],
          lambda *g: (clip(*g)[0].mean(), clip(*g)[1]), outputs=2, differentiable=[])
 
+# Resampling. -----------------------------------------------------------------------------------------------------
+
+torch.manual_seed(20250102)  # What stands above keeps its numbers whatever is added from here on.
+for mode in ("reflect", "replicate", "circular"):
+    for shape, before, after in (((2, 3, 5), (1,), (2,)), ((1, 2, 4, 6), (2, 1), (1, 3)), ((1, 5, 3, 3), (0, 2), (2, 0)),
+                                 ((1, 2, 3, 2, 4), (1, 1, 2), (2, 0, 3))):
+        borders = [p for axis in reversed(range(len(before))) for p in (before[axis], after[axis])]
+        if mode == "reflect" and len(shape) == 5:
+            borders, before, after = [2, 3, 0, 1, 1, 2], (1, 0, 2), (2, 1, 3)
+        case("extend", dict(kind=mode, before=[0, 0, *before], after=[0, 0, *after]), [random(*shape)],
+             lambda x: F.pad(x, borders, mode=mode))
+
+PYTORCH_MODE = {"nearest": "nearest", "nearestExact": "nearest-exact",
+                "linear": {3: "linear", 4: "bilinear", 5: "trilinear"}, "cubic": "bicubic"}
+
+
+def resize(shape, output, kind, coordinates="halfPixel", antialiases=False, scales=None):
+    mode = PYTORCH_MODE[kind] if isinstance(PYTORCH_MODE[kind], str) else PYTORCH_MODE[kind][len(shape)]
+    arguments = dict(mode=mode)
+    if kind in ("linear", "cubic"):
+        arguments |= dict(align_corners=coordinates == "alignCorners")
+    if antialiases:
+        arguments |= dict(antialias=True)
+    size = dict(scale_factor=scales) if scales else dict(size=output)
+    case("resize", dict(kind=kind, output=output, coordinates=coordinates, antialiases=antialiases, scales=scales),
+         [random(*shape)], lambda x: F.interpolate(x, **size, **arguments))
+
+
+for shape, outputs in (((2, 3, 7), ([4], [14], [10], [1])), ((1, 3, 5, 6), ([10, 12], [3, 4], [7, 5], [1, 1], [13, 2])),
+                       ((1, 2, 3, 4, 2), ([6, 5, 3], [2, 2, 4]))):
+    for output in outputs:
+        resize(shape, output, "nearest", "asymmetric")
+        resize(shape, output, "nearestExact")
+        resize(shape, output, "linear")
+        resize(shape, output, "linear", "alignCorners")
+        if len(shape) == 4:
+            resize(shape, output, "cubic")
+            resize(shape, output, "cubic", "alignCorners")
+            for kind in ("linear", "cubic"):
+                resize(shape, output, kind, antialiases=True)
+resize((1, 17, 4, 4), [8, 8], "linear")
+resize((1, 1, 9, 9), [4, 4], "cubic", antialiases=True)
+for kind in ("linear", "cubic"):
+    resize((1, 2, 5, 4), [8, 6], kind, scales=[1.7, 1.6])
+resize((1, 2, 5, 4), [8, 6], "nearest", "asymmetric", scales=[1.7, 1.6])
+
+ADAPTIVE = {3: F.adaptive_avg_pool1d, 4: F.adaptive_avg_pool2d, 5: F.adaptive_avg_pool3d}
+for shape, outputs in (((2, 3, 7), ([3], [7], [1], [10])), ((1, 3, 6, 7), ([1, 1], [3, 2], [4, 5], [8, 3])),
+                       ((1, 2, 3, 4, 5), ([2, 3, 2],))):
+    for output in outputs:
+        case("adaptiveAverage", dict(output=output), [random(*shape)], lambda x: ADAPTIVE[len(shape)](x, output))
+for shape, axis, indices in (((5,), 0, [4, 0, 0]), ((2, 3, 4), 1, [2, 1, 0]), ((2, 3, 4, 2), 3, [1])):
+    case("select", dict(axis=axis, indices=indices), [random(*shape)],
+         lambda x: x.index_select(axis, torch.tensor(indices)))
+for shape, axis, count in (((4, 5), 1, 7), ((4, 5), 0, 2), ((2, 3, 4, 5), 2, 6), ((6,), 0, 3)):
+    extents = list(shape)
+    extents[axis] = count
+    indices = torch.randint(0, shape[axis], extents, dtype=torch.int32)
+    case("gatherElements", dict(axis=axis), [random(*shape), indices], lambda x, i: x.gather(axis, i), differentiable=[0])
+    case("scatterElements", dict(axis=axis, extent=shape[axis] + 1), [random(*extents), indices],
+         lambda x, i: torch.zeros([n + (a == axis) for a, n in enumerate(shape)], dtype=x.dtype)
+         .scatter_add(axis, i, x), differentiable=[0])
+for shape, axis in (((5,), 0), ((3, 7), 1), ((2, 3, 4, 5), 1), ((2, 3, 4, 5), 3)):
+    case("argmax", dict(axis=axis), [random(*shape).round()], lambda x: x.argmax(axis).int(), differentiable=[])
+for extents, kernel, stride, padding, dilation, ceil in (((11,), 3, 2, 1, 1, False), ((9, 8), 2, 2, 0, 1, False),
+                                                         ((9, 8), 3, 2, 1, 2, True), ((4, 5, 6), 2, 2, 0, 1, False)):
+    rank = len(extents)
+    spread = lambda v: [v] * rank
+    case("maxPoolIndices", dict(kernel=spread(kernel), stride=spread(stride), dilation=spread(dilation),
+                                paddingBefore=spread(padding), paddingAfter=spread(padding), roundsUp=ceil),
+         [random(2, 3, *extents)],
+         lambda x: MAX[rank](x, kernel, stride, padding, dilation, ceil, return_indices=True)[1], differentiable=[])
+
+# More functions, choices and reductions. -------------------------------------------------------------------------
+
+
+def standardize(x, axis, epsilon):
+    inverse = (x.var(axis, keepdim=True, unbiased=False) + epsilon).rsqrt()
+    return (x - x.mean(axis, keepdim=True)) * inverse, inverse
+
+
+for shape, axis in (((7,), 0), ((3, 100), 1), ((4, 5), 0), ((2, 17, 3, 3), 1), ((2, 3, 4, 5), 3), ((2, 3, 4), 1)):
+    for epsilon in (1e-5, 1e-1):
+        case("standardize", dict(axis=axis, epsilon=epsilon), [random(*shape) * 3 + 2],
+             lambda x: standardize(x, axis, epsilon), outputs=2)
+for name, function in (("sine", torch.sin), ("cosine", torch.cos), ("errorFunction", torch.erf)):
+    case("unary", dict(function=name), [torch.cat([random(33) * 3, torch.tensor([0.0, 20, -20])])], function)
+for low, high in ((-1.0, 1.5), (0.0, 6.0)):
+    case("unary", dict(function="clip", parameter=low, shift=high), [torch.cat([random(21), edges])],
+         lambda x: x.clamp(low, high))
+halves = torch.tensor([-2.5, -2, -1.5, -0.5, -0.25, 0, 0.5, 0.75, 1.5, 2.5, 3.5, 1e6])
+for name, function in (("floor", torch.floor), ("ceil", torch.ceil), ("round", torch.round),
+                       ("not", lambda x: (x == 0).double())):
+    case("unary", dict(function=name), [torch.cat([halves, random(17)])], function, differentiable=[])
+for name, function in (("greaterOrEqual", torch.ge), ("lessOrEqual", torch.le), ("and", torch.logical_and),
+                       ("or", torch.logical_or), ("exclusiveOr", torch.logical_xor)):
+    case("binary", dict(function=name), [random(3, 7).round(), random(7).round()],
+         lambda x, y: function(x, y).double(), differentiable=[])
+case("choose", dict(), [random(2, 3, 5).round(), random(2, 3, 5), random(2, 3, 5)],
+     lambda c, x, y: torch.where(c != 0, x, y), differentiable=[1, 2])
+for shape, axes, keeps in (((2, 3, 4), [1], True), ((2, 3, 4), [2], False), ((5, 3), [0], False)):
+    for zeros in (0, 1, 2):
+        x = random(*shape)
+        for zero in range(zeros):
+            x.movedim(axes[0], 0)[zero].mul_((random(*x.movedim(axes[0], 0)[zero].shape) > 0))
+        case("reduce", dict(function="product", axes=axes, keepsDimensions=keeps), [x],
+             lambda x: x.prod(axes[0], keepdim=keeps))
+
 here = pathlib.Path(__file__).parent
 save_file(tensors, here / "operations.safetensors")
 (here / "operations.json").write_text("[\n" + ",\n".join(json.dumps(c) for c in cases) + "\n]\n")

@@ -5,8 +5,14 @@ import Runtime
 typealias OperationRunner = (Operation, [Tensor]) throws -> [Tensor]
 
 extension Tensor {
-  /// The numbers of a floating-point tensor.
-  var numbers: [Double] { dtype == .float64 ? scalars(as: Double.self) : scalars(as: Float.self).map(Double.init) }
+  /// The numbers of a tensor of floating point or of int32.
+  var numbers: [Double] {
+    switch dtype {
+    case .float64: scalars(as: Double.self)
+    case .int32: scalars(as: Int32.self).map(Double.init)
+    default: scalars(as: Float.self).map(Double.init)
+    }
+  }
 
   /// The same numbers as `float64`; integers stay.
   var widened: Tensor { dtype == .float32 ? Tensor(numbers, shape: shape) : self }

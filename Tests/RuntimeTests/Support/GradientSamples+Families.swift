@@ -141,7 +141,15 @@ private func domain(_ function: UnaryFunction) -> (ClosedRange<Double>, next: Un
   case .elu: (anywhere, .selu)
   case .selu: (anywhere, .softplus)
   case .softplus: (-5...25, .mish)
-  case .mish: (-5...25, .exp)
+  case .mish: (-5...25, .clip(-1.5, 0.5))
+  case .clip: (anywhere, .sine)
+  case .sine: (anywhere, .cosine)
+  case .cosine: (anywhere, .errorFunction)
+  case .errorFunction: (anywhere, .floor)
+  case .floor: (0.1...0.9, .ceil)
+  case .ceil: (0.1...0.9, .round)
+  case .round: (0.1...0.4, .not)
+  case .not: (positive, .exp)
   case .exp: (anywhere, .log)
   case .log: (positive, .sqrt)
   case .sqrt: (positive, .negate)
@@ -172,3 +180,21 @@ func crossEntropies(_ random: inout Samples) -> [GradientSample] {
   }
   return samples
 }
+
+/// Inputs, and a resampling of each kind.
+let resamplings: [(Shape, Resampling)] =
+  BorderMode.allCases.map { ([1, 2, 4, 3], .extend(before: [0, 1, 2, 0], after: [0, 0, 3, 1], mode: $0)) }
+  + [
+    ([1, 2, 3, 4], .resize(ResizeAttributes(output: [5, 3]))),
+    ([1, 1, 3, 4], .resize(ResizeAttributes(output: [6, 7], method: .cubic(a: -0.75)))),
+    ([1, 1, 7, 6], .resize(ResizeAttributes(output: [3, 4], method: .cubic(a: -0.5), antialiases: true))),
+    ([1, 1, 5], .resize(ResizeAttributes(output: [7], coordinates: .alignCorners))),
+    ([1, 1, 5], .resize(ResizeAttributes(output: [1], coordinates: .alignCorners))),
+    (
+      [1, 1, 2, 3, 2],
+      .resize(ResizeAttributes(output: [4, 3, 5], method: .nearest(.floor), coordinates: .asymmetric))
+    ),
+    ([1, 1, 4], .resize(ResizeAttributes(output: [6], scales: [1.6], method: .nearest(.ceil)))),
+    ([2, 1, 5, 7], .adaptiveAverage(output: [3, 2])), ([1, 2, 2], .adaptiveAverage(output: [5])),
+    ([2, 3], .select(axis: 1, indices: [2, 0, 0])),
+  ]

@@ -36,7 +36,8 @@ enum OperationKind: CaseIterable {
   case conv, convInputGradient, convWeightGradient, linear, matmul, pool, poolGradient, batchNorm, batchNormTraining
   case batchNormGradient, unary, unaryGradient, binary, dropout, cast, reduce, softmax, logSoftmax, softmaxGradient
   case crossEntropy, crossEntropyGradient, reshape, transpose, broadcast, concatenate, slice, sliceGradient, pad, fill
-  case clipFactor, sgd, adam
+  case clipFactor, sgd, adam, maxPoolIndices, standardize, standardizeGradient, choose, argmax
+  case resample, resampleGradient, gatherElements, scatterElements
 
   /// A new operation stops the compiler here, and its kind in ``gradientSamples``.
   init(_ operation: Operation) {
@@ -73,6 +74,15 @@ enum OperationKind: CaseIterable {
     case .clipFactor: self = .clipFactor
     case .sgd: self = .sgd
     case .adam: self = .adam
+    case .maxPoolIndices: self = .maxPoolIndices
+    case .standardize: self = .standardize
+    case .standardizeGradient: self = .standardizeGradient
+    case .choose: self = .choose
+    case .argmax: self = .argmax
+    case .resample: self = .resample
+    case .resampleGradient: self = .resampleGradient
+    case .gatherElements: self = .gatherElements
+    case .scatterElements: self = .scatterElements
     }
   }
 
@@ -175,6 +185,38 @@ enum OperationKind: CaseIterable {
         GradientSample(.pad(before: [0, 1], after: [2, 0], value: 1.5), [random(2, 3)]),
         GradientSample(.pad(before: [0, 0, 1, 2], after: [0, 0, 2, 1], value: 0), [random(1, 2, 2, 2)]),
       ])
+    case .standardize:
+      let shapes: [(Shape, Int)] = [([5], 0), ([2, 4], 1), ([4, 2], 0), ([2, 3, 2], 1)]
+      return .samples(
+        shapes.map { GradientSample(.standardize(axis: $1, epsilon: 1e-3), [random.tensor($0)]) })
+    case .choose:
+      let condition = Tensor([1.0, 0, 0, -2, 0, 1], shape: [2, 3])
+      return .samples([GradientSample(.choose, [condition, random(2, 3), random(2, 3)], by: [1, 2])])
+    case .resample:
+      return .samples(resamplings.map { GradientSample(.resample($1), [random.tensor($0)]) })
+    case .resampleGradient:
+      return .samples(
+        resamplings.compactMap { input, resampling in
+          guard let output = try? Operation.resample(resampling).outputTypes(of: [TensorType(input)])[0].shape else {
+            return nil
+          }
+          return GradientSample(.resampleGradient(resampling, input: input), [random.tensor(output)])
+        })
+    case .gatherElements:
+      let indices = Tensor([Int32(2), 0, 0, 1, 2, 2, 1, 0], shape: [2, 4])
+      return .samples([
+        GradientSample(.gatherElements(axis: 1), [random(2, 3), indices], by: [0]),
+        GradientSample(.gatherElements(axis: 0), [random(3, 4), indices], by: [0]),
+      ])
+    case .scatterElements:
+      let indices = Tensor([Int32(2), 0, 0, 1, 2, 2, 1, 0], shape: [2, 4])
+      return .samples([
+        GradientSample(.scatterElements(axis: 1, extent: 3), [random(2, 4), indices], by: [0]),
+        GradientSample(.scatterElements(axis: 0, extent: 4), [random(2, 4), indices], by: [0]),
+      ])
+    case .argmax: return .endOfGradients(.argmax(axis: 0))
+    case .maxPoolIndices: return .endOfGradients(.maxPoolIndices(plainPool))
+    case .standardizeGradient: return .endOfGradients(.standardizeGradient(axis: 0))
     case .fill: return .endOfGradients(.fill(1, shape: [2], dtype: .float64))
     case .poolGradient: return .endOfGradients(.poolGradient(plainPool, input: [1, 1, 2]))
     case .batchNormGradient: return .endOfGradients(.batchNormGradient())

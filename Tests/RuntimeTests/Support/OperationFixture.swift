@@ -20,7 +20,11 @@ struct OperationFixture {
   /// All attributes that some operation has.
   struct Attributes: Decodable {
     var stride, dilation, paddingBefore, paddingAfter, kernel, input, shape, axes, permutation: [Int]?
-    var before, after, starts, counts, steps: [Int]?
+    var before, after, starts, counts, steps, output, indices: [Int]?
+    var scales: [Double]?
+    var extent: Int?
+    var antialiases: Bool?
+    var coordinates: String?
     var groups, axis: Int?
     var hasBias, transposesA, transposesB, roundsUp, countsPadding, keepsDimensions, isWeighted: Bool?
     var isNesterov, isDecoupled: Bool?
@@ -76,6 +80,20 @@ struct OperationFixture {
     case "broadcast": return .broadcast(Shape(a.shape!))
     case "concatenate": return .concatenate(axis: a.axis!)
     case "slice": return .slice(SliceAttributes(starts: a.starts!, counts: a.counts!, steps: a.steps!))
+    case "maxPoolIndices":
+      return .maxPoolIndices(
+        PoolAttributes(
+          kind: .max, kernel: a.kernel!, stride: a.stride!, dilation: a.dilation!, paddingBefore: a.paddingBefore!,
+          paddingAfter: a.paddingAfter!, roundsUp: a.roundsUp!))
+    case "standardize": return .standardize(axis: a.axis!, epsilon: a.epsilon!)
+    case "choose": return .choose
+    case "argmax": return .argmax(axis: a.axis!)
+    case "extend": return .resample(.extend(before: a.before!, after: a.after!, mode: BorderMode(rawValue: a.kind!)!))
+    case "resize": return .resample(.resize(resize))
+    case "adaptiveAverage": return .resample(.adaptiveAverage(output: a.output!))
+    case "select": return .resample(.select(axis: a.axis!, indices: a.indices!))
+    case "gatherElements": return .gatherElements(axis: a.axis!)
+    case "scatterElements": return .scatterElements(axis: a.axis!, extent: a.extent!)
     case "pad": return .pad(before: a.before!, after: a.after!, value: a.value!)
     case "sgd":
       return .sgd(
@@ -95,6 +113,23 @@ struct OperationFixture {
     ConvAttributes(
       stride: attributes.stride!, dilation: attributes.dilation!, paddingBefore: attributes.paddingBefore!,
       paddingAfter: attributes.paddingAfter!, groups: attributes.groups!, hasBias: attributes.hasBias!)
+  }
+
+  private var resize: ResizeAttributes {
+    let method: ResizeAttributes.Method =
+      switch attributes.kind! {
+      case "nearest": .nearest(.floor)
+      case "nearestExact": .nearest(.halfUp)
+      case "linear": .linear
+      case "cubic": .cubic(a: attributes.antialiases! ? -0.5 : -0.75)
+      default: fatalError("\(name): the manifest names a method that the test does not know")
+      }
+    let coordinates: ResizeAttributes.Coordinates =
+      attributes.coordinates == "alignCorners"
+      ? .alignCorners : attributes.coordinates == "asymmetric" ? .asymmetric : .halfPixel
+    return ResizeAttributes(
+      output: attributes.output!, scales: attributes.scales, method: method, coordinates: coordinates,
+      antialiases: attributes.antialiases!)
   }
 
   private var unaryFunction: UnaryFunction {
@@ -121,6 +156,14 @@ struct OperationFixture {
     case "square": .square
     case "reciprocal": .reciprocal
     case "sign": .sign
+    case "clip": .clip(attributes.parameter!, attributes.shift!)
+    case "sine": .sine
+    case "cosine": .cosine
+    case "errorFunction": .errorFunction
+    case "floor": .floor
+    case "ceil": .ceil
+    case "round": .round
+    case "not": .not
     case "affine": .affine(scale: attributes.parameter!, shift: attributes.shift!)
     default: fatalError("\(name): the manifest names a function that the test does not know")
     }
