@@ -4,7 +4,7 @@ import Runtime
 import struct Foundation.Data
 import class Foundation.JSONDecoder
 
-/// One case of `Fixtures/operations.json`: an operation, inputs, and what PyTorch made of them.
+/// One case of the manifests in `Fixtures`: an operation, inputs, and what PyTorch made of them.
 struct OperationFixture {
   let name: String
   let kind: String
@@ -31,7 +31,10 @@ struct OperationFixture {
     var rates: [Double]?
   }
 
-  static func all() throws -> [OperationFixture] {
+  /// The manifests: chosen cases, and grids over combinations of attributes.
+  static let files = ["operations", "grid-convolution", "grid-windows", "grid-elements"]
+
+  static func all(in file: String) throws -> [OperationFixture] {
     struct Record: Decodable {
       let name, operation: String
       let attributes: Attributes
@@ -39,8 +42,8 @@ struct OperationFixture {
       let upstream: String?
       let gradients: [String?]?
     }
-    let tensors = try readSafetensors(fixtures.appendingPathComponent("operations.safetensors"))
-    let manifest = try Data(contentsOf: fixtures.appendingPathComponent("operations.json"))
+    let tensors = try readSafetensors(fixtures.appendingPathComponent("\(file).safetensors"))
+    let manifest = try Data(contentsOf: fixtures.appendingPathComponent("\(file).json"))
     return try JSONDecoder().decode([Record].self, from: manifest).map { record in
       OperationFixture(
         name: record.name, kind: record.operation, attributes: record.attributes,
