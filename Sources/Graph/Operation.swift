@@ -118,7 +118,7 @@ public enum Operation: Hashable, Sendable {
   public var name: String {
     switch self {
     case .conv(let attributes): "conv\(attributes.rank)d"
-    case .convInputGradient: "conv_input_gradient"
+    case .convInputGradient(let attributes, _): "conv_transposed\(attributes.rank)d"
     case .convWeightGradient: "conv_weight_gradient"
     case .linear: "linear"
     case .matmul: "matmul"

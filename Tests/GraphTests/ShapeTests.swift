@@ -18,7 +18,7 @@ import Testing
     #expect(try outputs(.convWeightGradient(attributes, weight: w), x, dy) == [w])
     #expect(
       errorText(.convInputGradient(attributes, input: x), [2, 4, 4, 3], w)
-        == "conv_input_gradient: the output's gradient is 2x4x4x3, expected 2x4x4x4")
+        == "conv_transposed2d: the output's gradient is 2x4x4x3, expected 2x4x4x4")
   }
 
   @Test func pools() throws {

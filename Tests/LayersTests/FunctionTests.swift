@@ -50,6 +50,20 @@ import Testing
     }
   }
 
+  /// A function of its first input; what else it needs is captured.
+  private struct Captured: Layer {
+    let body: @Sendable (Tensor) -> Tensor
+    func callAsFunction(_ x: Tensor) -> Tensor { body(x) }
+  }
+
+  @Test(arguments: cases.keys.sorted()) func agreesWithPyTorchAsPlan(name: String) throws {
+    let tensors = try Self.fixtures.get()
+    let function = try #require(Self.cases[name])
+    let inputs = (0..<3).compactMap { tensors["\(name).x\($0)"] }
+    let plan = try compile(Captured { function([$0] + inputs.dropFirst()) }, input: inputs[0].shape)
+    expectClose(try plan.run([inputs[0]])[0], try #require(tensors["\(name).y"]), name)
+  }
+
   @Test func everyFixtureIsUsed() throws {
     let names = Set(try Self.fixtures.get().keys.map { String($0[..<$0.lastIndex(of: ".")!]) })
     #expect(names == Set(Self.cases.keys))

@@ -2,17 +2,18 @@ import Graph
 import Runtime
 import Testing
 
-/// Compares outputs and all gradients of every fixture with PyTorch's.
+/// Compares outputs and all gradients of every fixture of a file with PyTorch's.
 ///
 /// - Parameters:
 ///   - tolerance: the largest difference allowed, relative to the largest magnitude of each expected tensor.
 ///   - convert: how the float32 inputs are given to `run`.
 func expectPyTorch(
-  tolerance: Double, convert: (Tensor) -> Tensor = { $0 }, sourceLocation: SourceLocation = #_sourceLocation,
+  _ file: String, tolerance: Double, convert: (Tensor) -> Tensor = { $0 },
+  sourceLocation: SourceLocation = #_sourceLocation,
   run: OperationRunner
 ) throws {
-  let cases = try OperationFixture.all()
-  #expect(cases.count > 300, sourceLocation: sourceLocation)
+  let cases = try OperationFixture.all(in: file)
+  #expect(cases.count > 400, sourceLocation: sourceLocation)
   for fixture in cases {
     let results = try fixture.results(run: run, convert: convert)
     #expect(results.count == fixture.outputs.count, "\(fixture.name)", sourceLocation: sourceLocation)
@@ -32,24 +33,24 @@ func expectPyTorch(
 }
 
 @Suite struct PyTorchTests {
-  @Test func referenceInFloat32() throws {
-    try expectPyTorch(tolerance: 1e-6) { try ReferenceBackend.apply($0, $1) }
+  @Test(arguments: OperationFixture.files) func referenceInFloat32(file: String) throws {
+    try expectPyTorch(file, tolerance: 1e-6) { try ReferenceBackend.apply($0, $1) }
   }
 
   /// The expected numbers are float32, rounded once.
-  @Test func referenceInFloat64() throws {
-    try expectPyTorch(tolerance: 1e-7, convert: \.widened) { try ReferenceBackend.apply($0, $1) }
+  @Test(arguments: OperationFixture.files) func referenceInFloat64(file: String) throws {
+    try expectPyTorch(file, tolerance: 1e-7, convert: \.widened) { try ReferenceBackend.apply($0, $1) }
   }
 }
 
 @Suite struct KernelsAgainstPyTorchTests {
-  @Test func eager() throws {
-    try expectPyTorch(tolerance: 2e-6) { apply($0, $1) }
+  @Test(arguments: OperationFixture.files) func eager(file: String) throws {
+    try expectPyTorch(file, tolerance: 2e-6) { apply($0, $1) }
   }
 
   /// Every image-like input comes in channels last, as it does in the middle of a network.
-  @Test func channelsLast() throws {
-    try expectPyTorch(tolerance: 2e-6) { operation, inputs in
+  @Test(arguments: OperationFixture.files) func channelsLast(file: String) throws {
+    try expectPyTorch(file, tolerance: 2e-6) { operation, inputs in
       var graph = Graph()
       let values = try inputs.enumerated().map { index, tensor in
         let value = graph.addInput("\(index)", tensor.type)

@@ -1,61 +1,14 @@
 """Makes operations.safetensors and operations.json: cases computed by PyTorch, which the tests compare with.
 
 Run with a Python that has torch and safetensors:  python make_operations.py
-
-A case of the manifest has a name, an operation, its attributes, the names of its input tensors, of its outputs, and
-(where gradients apply) of the upstream gradient of output 0 and of each input's gradient (null: none). Tensors are
-stored under "<case>.<role>"; inputs are float32 but for labels (int32). Expected values are computed in float64 from
-the float32 inputs and stored as float32, so they are correctly rounded.
 """
-
-import json
-import pathlib
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+
+from fixture import case, random, save
 
 torch.manual_seed(20250101)
-torch.set_num_threads(1)
-tensors, cases = {}, []
-
-
-def random(*shape):
-    return torch.randn(shape)
-
-
-def case(operation, attributes, inputs, function, outputs=1, differentiable=None):
-    """Runs `function` on the inputs in float64 and records it.
-
-    differentiable: which inputs have gradients (default: all); an empty list records none.
-    """
-    name = f"{len(cases):03d}.{operation}"
-    differentiable = list(range(len(inputs))) if differentiable is None else differentiable
-    arguments = [i.double() if i.is_floating_point() else i.long() for i in inputs]
-    arguments = [a.requires_grad_() if i in differentiable else a for i, a in enumerate(arguments)]
-    results = function(*arguments)
-    results = list(results) if isinstance(results, (tuple, list)) else [results]
-    assert len(results) == outputs
-    record = {"name": name, "operation": operation, "attributes": attributes}
-
-    def store(role, value):
-        key = f"{name}.{role}"
-        value = value.detach()
-        value = value.float() if value.is_floating_point() else value.int()
-        tensors[key] = value.contiguous().clone()
-        return key
-
-    record["inputs"] = [store(f"x{i}", value) for i, value in enumerate(inputs)]
-    record["outputs"] = [store(f"y{i}", value) for i, value in enumerate(results)]
-    if differentiable:
-        upstream = torch.randn(results[0].shape)
-        gradients = torch.autograd.grad(results[0], [arguments[i] for i in differentiable], upstream.double())
-        record["upstream"] = store("dy", upstream)
-        record["gradients"] = [None] * len(inputs)
-        for i, gradient in zip(differentiable, gradients):
-            record["gradients"][i] = store(f"dx{i}", gradient)
-    cases.append(record)
-
 
 # Convolutions. ---------------------------------------------------------------------------------------------------
 
@@ -420,7 +373,4 @@ for shape, axes, keeps in (((2, 3, 4), [1], True), ((2, 3, 4), [2], False), ((5,
         case("reduce", dict(function="product", axes=axes, keepsDimensions=keeps), [x],
              lambda x: x.prod(axes[0], keepdim=keeps))
 
-here = pathlib.Path(__file__).parent
-save_file(tensors, here / "operations.safetensors")
-(here / "operations.json").write_text("[\n" + ",\n".join(json.dumps(c) for c in cases) + "\n]\n")
-print(len(cases), "cases,", sum((here / f"operations.{e}").stat().st_size for e in ("safetensors", "json")), "bytes")
+save("operations")

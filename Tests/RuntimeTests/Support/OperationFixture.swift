@@ -6,7 +6,7 @@ import struct Foundation.Data
 import struct Foundation.URL
 import class Foundation.JSONDecoder
 
-/// One case of `Fixtures/operations.json`: an operation, inputs, and what PyTorch made of them.
+/// One case of the manifests in `Fixtures`: an operation, inputs, and what PyTorch made of them.
 struct OperationFixture {
   let name: String
   let kind: String
@@ -33,7 +33,10 @@ struct OperationFixture {
     var rates: [Double]?
   }
 
-  static func all() throws -> [OperationFixture] {
+  /// The manifests: chosen cases, and grids over combinations of attributes.
+  static let files = ["operations", "grid-convolution", "grid-windows", "grid-elements"]
+
+  static func all(in file: String) throws -> [OperationFixture] {
     struct Record: Decodable {
       let name, operation: String
       let attributes: Attributes
@@ -41,8 +44,8 @@ struct OperationFixture {
       let upstream: String?
       let gradients: [String?]?
     }
-    let tensors = try Safetensors.read(fixtures.appendingPathComponent("operations.safetensors").path).tensors
-    let manifest = try Data(contentsOf: fixtures.appendingPathComponent("operations.json"))
+    let tensors = try Safetensors.read(fixtures.appendingPathComponent("\(file).safetensors").path).tensors
+    let manifest = try Data(contentsOf: fixtures.appendingPathComponent("\(file).json"))
     return try JSONDecoder().decode([Record].self, from: manifest).map { record in
       OperationFixture(
         name: record.name, kind: record.operation, attributes: record.attributes,
