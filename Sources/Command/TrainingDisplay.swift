@@ -6,6 +6,7 @@ import Synchronization
 /// to standard error.
 final class TrainingDisplay {
   private var bar: ProgressBar?
+  private var extraction: ProgressBar?
   /// Of the latest epoch.
   private var accuracy: Double?
 
@@ -55,6 +56,8 @@ final class TrainingDisplay {
           format: "epoch %d  %.0f images/s  loss %.4f%@%@", report.epoch, report.examplesPerSecond, report.meanLoss,
           accuracy.map { String(format: "  accuracy %.1f %%", $0 * 100) } ?? "",
           report.waitingShare > 0.1 ? String(format: "  waiting for data %.0f %%", report.waitingShare * 100) : ""))
+    case .stage(let report): show(report)
+    case .extracting(let done, let total): showExtraction(done, total)
     case .validating: break
     case .epoch(let metrics, let isBest):
       var line = String(format: "epoch %3d  loss %.4f", metrics.epoch, metrics.trainLoss)
@@ -64,6 +67,27 @@ final class TrainingDisplay {
       line += String(format: "  %.1f s", metrics.seconds) + (isBest ? "  best so far" : "")
       if let bar { bar.print(line) } else { writeToStandardError(line + "\n") }
     }
+  }
+
+  private func show(_ report: TrainingEvent.StageReport) {
+    guard report.stageCount > 1 || report.frozenParameters > 0 else { return }
+    var lines = [
+      "stage \(report.index + 1) of \(report.stageCount), \(report.stage.name): "
+        + "\(report.trainedParameters.grouped) parameters learn, \(report.frozenParameters.grouped) are frozen"
+    ]
+    if let shape = report.featureShape {
+      lines.append("  the frozen layers see each image once; their features have shape \(shape)")
+    }
+    for group in report.stage.groups where !group.isFrozen && report.stage.groups.contains(where: { $0.rateFactor != 1 }) {
+      lines.append(String(format: "  learning rate up to %.2g for ", group.rateFactor * report.stage.learningRate) + group.name)
+    }
+    for line in lines { if let bar { bar.print(line) } else { writeToStandardError(line + "\n") } }
+  }
+
+  private func showExtraction(_ done: Int, _ total: Int) {
+    if extraction == nil { extraction = ProgressBar("features", total: total, unit: "images") }
+    extraction?.update(to: done)
+    if done == total { extraction = nil }
   }
 
   /// Clears the bar.

@@ -67,8 +67,10 @@ public struct DataLoader: Sendable {
   }
 
   /// The batches of an epoch, prepared from now on.
-  /// - Parameter firstBatch: where to begin, to continue an interrupted epoch.
-  public func batches(epoch: Int, from firstBatch: Int = 0) -> BatchIterator {
+  /// - Parameters:
+  ///   - firstBatch: where to begin, to continue an interrupted epoch.
+  ///   - exampleEpoch: the epoch whose random changes the examples undergo, if not this one's own.
+  public func batches(epoch: Int, from firstBatch: Int = 0, examplesOf exampleEpoch: Int? = nil) -> BatchIterator {
     if epoch < 0 || firstBatch < 0 { fail("epoch \(epoch), batch \(firstBatch): both count from 0") }
     let order = order(epoch: epoch)
     let count = batchCount
@@ -77,7 +79,8 @@ public struct DataLoader: Sendable {
       // The last batch takes a merged example along, but not a dropped remainder.
       let isOpenEnded = batch == count - 1 && !loader.dropsRemainder
       let start = batch * loader.batchSize
-      return try loader.batch(of: order[start..<(isOpenEnded ? order.count : start + loader.batchSize)], epoch: epoch)
+      return try loader.batch(
+        of: order[start..<(isOpenEnded ? order.count : start + loader.batchSize)], epoch: exampleEpoch ?? epoch)
     }
   }
 

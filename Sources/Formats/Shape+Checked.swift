@@ -3,7 +3,7 @@ import Graph
 extension Shape {
   /// A shape from a file: no negative extent, at most 64 axes, and no overflow in any product of extents, not even
   /// where an extent is zero.
-  init?(checked dimensions: [Int]) {
+  package init?(checked dimensions: [Int]) {
     guard dimensions.count <= 64 else { return nil }
     // The widest element has eight bytes.
     var product = 8
