@@ -20,7 +20,7 @@ struct StageData {
   private func loader(_ dataset: any Dataset) -> DataLoader {
     DataLoader(
       dataset, batchSize: options.batchSize, shuffle: options.shuffles, seed: options.seed,
-      threads: options.loaderThreads)
+      threads: options.loaderThreads, mixing: options.mixing)
   }
 
   var batchCount: Int { loader(training).batchCount }
@@ -32,7 +32,8 @@ struct StageData {
   // MARK: Features
 
   func hasRoom(for prefix: FrozenPrefix, versions: Int) -> Bool {
-    guard folder != nil, options.cachesFeatures else { return false }
+    // Blending happens to pictures, before the frozen part.
+    guard folder != nil, options.cachesFeatures, options.mixing == nil else { return false }
     let count = Double(training.count * versions + (validation?.count ?? 0))
     return count * Double(prefix.featureShape.elementCount * 4) <= Double(Self.byteLimit)
   }
@@ -93,7 +94,11 @@ final class StageRun<Model: Layer> {
         of: model, exampleShape: example, allowsWinograd: allowsWinograd, isFrozen: isFrozen)
     }
     self.prefix = prefix
-    cachesFeatures = prefix.map { data.hasRoom(for: $0, versions: trainer.stages[index].versions ?? .max / 1024) } ?? false
+    if let prefix, let versions = plan.versions {
+      cachesFeatures = data.hasRoom(for: prefix, versions: versions)
+    } else {
+      cachesFeatures = false
+    }
     let loss = trainer.loss
     // Dropout of different stages is drawn from different streams.
     step = TrainingStep(

@@ -25,6 +25,8 @@ public struct TrainingOptions: Codable, Hashable, Sendable {
   public var averagingDecay: Double?
   /// Whether what frozen layers make of the data is kept in the run's folder; results do not depend on it.
   public var cachesFeatures: Bool
+  /// Blends the examples of each training batch; the loss must take probabilities, as `crossEntropy` does.
+  public var mixing: BatchMixing?
 
   public init(
     epochs: Int = 10, maximumSteps: Int? = nil, batchSize: Int = 64, shuffles: Bool = true,
