@@ -112,9 +112,20 @@ public struct ClassifierTraining: Sendable {
     let trainer = Trainer(
       model, optimizer: Optimizer(record.job.optimizer), options: record.job.training,
       loss: { crossEntropy($0, $1, labelSmoothing: smoothing) }, validationLoss: { crossEntropy($0, $1) })
-    return try trainer.fit(
+    let outcome = try trainer.fit(
       training, validation: validation, run: folder, modelMetadata: record.model.metadata(), resumes: isResumed,
       onEvent: onEvent, shouldStop: shouldStop)
+    if !outcome.wasInterrupted { try writePredictions(of: outcome.model, in: folder) }
+    return outcome
+  }
+
+  /// What the model says of each validation image, for reports and comparisons.
+  private func writePredictions(of model: AnyLayer, in folder: RunFolder) throws {
+    let evaluation = try Evaluator<AnyLayer>(allowsWinograd: record.job.training.allowsWinograd) { crossEntropy($0, $1) }
+      .evaluate(model, on: validation, loaderThreads: record.job.training.loaderThreads)
+    let names = (0..<validation.count).map { validation.exampleName(at: $0) }
+    try ExamplePrediction.write(
+      ExamplePrediction.rows(logits: evaluation.outputs, labels: evaluation.labels, names: names), to: folder)
   }
 
   // MARK: Defaults

@@ -9,6 +9,7 @@ import Foundation
 /// | `last.safetensors` | the model after the latest epoch |
 /// | `checkpoint.safetensors` | everything that a resumed run needs |
 /// | `metrics.jsonl` | a line for each epoch, and for steps if asked |
+/// | `predictions.jsonl` | what the best model says of each validation example |
 /// | `run.json` | what was trained on what, and how |
 public struct RunFolder: Sendable {
   public let path: String
@@ -21,13 +22,14 @@ public struct RunFolder: Sendable {
   public var lastModelPath: String { path + "/last.safetensors" }
   public var checkpointPath: String { path + "/checkpoint.safetensors" }
   public var metricsPath: String { path + "/metrics.jsonl" }
+  public var predictionsPath: String { path + "/predictions.jsonl" }
   public var recordPath: String { path + "/run.json" }
 
   /// Makes the folder unless it is there, and removes what a killed run left half-written in it.
   public func create() throws {
     let files = FileManager.default
     try files.createDirectory(atPath: path, withIntermediateDirectories: true)
-    let own = [modelPath, lastModelPath, checkpointPath, metricsPath, recordPath].map {
+    let own = [modelPath, lastModelPath, checkpointPath, metricsPath, predictionsPath, recordPath].map {
       "." + $0.dropFirst(path.count + 1)
     }
     for name in try files.contentsOfDirectory(atPath: path) where name.hasSuffix(".partial") {

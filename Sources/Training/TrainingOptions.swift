@@ -45,6 +45,8 @@ public enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
   case diverged(step: Int, loss: Float, firstLoss: Float)
   case noExamples
   case checkpointDoesNotFit(path: String, reason: String)
+  case noPredictions(run: String)
+  case damagedPredictions(path: String, line: Int)
 
   public var description: String {
     switch self {
@@ -55,6 +57,9 @@ public enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
       "training stopped at step \(step): the loss grew from \(firstLoss) to \(loss); try a smaller learning rate"
     case .noExamples: "there is nothing to train on: the data set is empty"
     case .checkpointDoesNotFit(let path, let reason): "\(path): cannot resume from this checkpoint: \(reason)"
+    case .noPredictions(let run):
+      "\(run): there is no predictions.jsonl, which a run writes at its end; let it finish, or give another run"
+    case .damagedPredictions(let path, let line): "\(path): line \(line) is not a prediction; train again"
     }
   }
 }
