@@ -10,7 +10,8 @@ struct Convnet: ParsableCommand {
     abstract: "Train, explain and ship convolutional networks.",
     version: libraryVersion,
     subcommands: [
-      TrainCommand.self, EvaluateCommand.self, PredictCommand.self, SummaryCommand.self, ModelsCommand.self,
+      TrainCommand.self, EvaluateCommand.self, PredictCommand.self, ExplainCommand.self,
+      ReportCommand.self, SummaryCommand.self, ModelsCommand.self,
       RunCommand.self, VerifyCommand.self, SamplesCommand.self, BenchCommand.self, LabCommand.self,
     ])
 

@@ -102,9 +102,12 @@ public struct ClassifierTraining: Sendable {
 
   /// Trains, and writes the run's folder.
   ///
-  /// - Parameter shouldStop: asked after each step; ends the run so that it can be resumed.
+  /// - Parameters:
+  ///   - writesReport: whether to end with ``RunReporter``, which also calibrates the model.
+  ///   - shouldStop: asked after each step; ends the run so that it can be resumed.
   public func run(
-    in folder: RunFolder, onEvent: (TrainingEvent) throws -> Void = { _ in }, shouldStop: () -> Bool = { false }
+    in folder: RunFolder, writesReport: Bool = true, onEvent: (TrainingEvent) throws -> Void = { _ in },
+    shouldStop: () -> Bool = { false }
   ) throws -> TrainingOutcome<AnyLayer> {
     try folder.create()
     if !isResumed { try record.write(to: folder) }
@@ -115,7 +118,13 @@ public struct ClassifierTraining: Sendable {
     let outcome = try trainer.fit(
       training, validation: validation, run: folder, modelMetadata: record.model.metadata(), resumes: isResumed,
       onEvent: onEvent, shouldStop: shouldStop)
-    if !outcome.wasInterrupted { try writePredictions(of: outcome.model, in: folder) }
+    if !outcome.wasInterrupted {
+      try writePredictions(of: outcome.model, in: folder)
+      if writesReport {
+        var reporter = try RunReporter(folder)
+        try reporter.write()
+      }
+    }
     return outcome
   }
 
@@ -159,7 +168,7 @@ public struct ClassifierTraining: Sendable {
 
   /// IDX files hold centred pictures that are best left alone; other small pictures get small changes, photographs
   /// larger ones.
-  private static func augmentation(
+  static func augmentation(
     _ preset: ClassifierJob.AugmentationPreset?, _ images: any ImageDataset, _ rule: ImagePreprocessing
   ) -> Augmentation {
     let standard: ClassifierJob.AugmentationPreset =

@@ -75,7 +75,7 @@ public struct Calibration: Codable, Hashable, Sendable {
   }
 
   /// The mean cross-entropy of softened logits.
-  static func crossEntropy(_ logits: [Float], _ labels: [Int], temperature: Double) -> Double {
+  package static func crossEntropy(_ logits: [Float], _ labels: [Int], temperature: Double) -> Double {
     let classes = logits.count / max(1, labels.count)
     var total = 0.0
     for (row, label) in labels.enumerated() {

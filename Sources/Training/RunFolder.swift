@@ -10,6 +10,7 @@ import Foundation
 /// | `checkpoint.safetensors` | everything that a resumed run needs |
 /// | `metrics.jsonl` | a line for each epoch, and for steps if asked |
 /// | `predictions.jsonl` | what the best model says of each validation example |
+/// | `report.html` | what the run came to, for people |
 /// | `run.json` | what was trained on what, and how |
 public struct RunFolder: Sendable {
   public let path: String
@@ -24,12 +25,13 @@ public struct RunFolder: Sendable {
   public var metricsPath: String { path + "/metrics.jsonl" }
   public var predictionsPath: String { path + "/predictions.jsonl" }
   public var recordPath: String { path + "/run.json" }
+  public var reportPath: String { path + "/report.html" }
 
   /// Makes the folder unless it is there, and removes what a killed run left half-written in it.
   public func create() throws {
     let files = FileManager.default
     try files.createDirectory(atPath: path, withIntermediateDirectories: true)
-    let own = [modelPath, lastModelPath, checkpointPath, metricsPath, predictionsPath, recordPath].map {
+    let own = [modelPath, lastModelPath, checkpointPath, metricsPath, predictionsPath, recordPath, reportPath].map {
       "." + $0.dropFirst(path.count + 1)
     }
     for name in try files.contentsOfDirectory(atPath: path) where name.hasSuffix(".partial") {
@@ -56,6 +58,12 @@ public struct EpochMetrics: Codable, Hashable, Sendable {
     case validationLoss = "validation_loss"
     case validationAccuracy = "validation_accuracy"
     case learningRate = "learning_rate"
+  }
+
+  /// The epochs of a run so far; none if it has written none. Lines of another kind are passed over.
+  public static func read(from run: RunFolder) throws -> [EpochMetrics] {
+    let text = (try? String(contentsOfFile: run.metricsPath, encoding: .utf8)) ?? ""
+    return text.split(separator: "\n").compactMap { try? JSONDecoder().decode(Self.self, from: Data($0.utf8)) }
   }
 }
 
