@@ -11,7 +11,7 @@ struct TrainCommand: ParsableCommand {
       are used.
 
       The run's folder gets model.safetensors (the best epoch), last.safetensors, checkpoint.safetensors, \
-      metrics.jsonl and run.json. An interrupted run goes on with --resume.
+      metrics.jsonl, run.json, and report.html for people to read. An interrupted run goes on with --resume.
       """)
 
   @Argument(help: "The folder with the images.") var data: String?

@@ -104,6 +104,7 @@ final class TrainingDisplay {
       struct Result: Encodable {
         var run: String
         var model: String
+        var report: String
         var bestEpoch: Int?
         var validationAccuracy: Double?
         var validationLoss: Double?
@@ -112,7 +113,7 @@ final class TrainingDisplay {
         var epochs: [EpochMetrics]
 
         enum CodingKeys: String, CodingKey {
-          case run, model, steps, parameters, epochs
+          case run, model, report, steps, parameters, epochs
           case bestEpoch = "best_epoch"
           case validationAccuracy = "validation_accuracy"
           case validationLoss = "validation_loss"
@@ -120,7 +121,7 @@ final class TrainingDisplay {
       }
       return try printJSON(
         Result(
-          run: folder.path, model: folder.modelPath, bestEpoch: outcome.bestEpoch,
+          run: folder.path, model: folder.modelPath, report: folder.reportPath, bestEpoch: outcome.bestEpoch,
           validationAccuracy: best?.validationAccuracy, validationLoss: best?.validationLoss, steps: outcome.steps,
           parameters: training.record.parameters, epochs: outcome.metrics))
     }
@@ -128,5 +129,6 @@ final class TrainingDisplay {
       print(String(format: "best epoch %d: validation accuracy %.2f %%", best.epoch, accuracy * 100))
     }
     print("the model is \(folder.modelPath)")
+    print("the report is \(folder.reportPath)")
   }
 }

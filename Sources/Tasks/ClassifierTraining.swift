@@ -104,9 +104,12 @@ public struct ClassifierTraining: Sendable {
 
   /// Trains, and writes the run's folder.
   ///
-  /// - Parameter shouldStop: asked after each step; ends the run so that it can be resumed.
+  /// - Parameters:
+  ///   - writesReport: whether to end with ``RunReporter``, which also calibrates the model.
+  ///   - shouldStop: asked after each step; ends the run so that it can be resumed.
   public func run(
-    in folder: RunFolder, onEvent: (TrainingEvent) throws -> Void = { _ in }, shouldStop: () -> Bool = { false }
+    in folder: RunFolder, writesReport: Bool = true, onEvent: (TrainingEvent) throws -> Void = { _ in },
+    shouldStop: () -> Bool = { false }
   ) throws -> TrainingOutcome<AnyLayer> {
     try folder.create()
     if !isResumed { try record.write(to: folder) }
@@ -127,7 +130,13 @@ public struct ClassifierTraining: Sendable {
         try board?.record($0)
         try onEvent($0)
       }, shouldStop: shouldStop)
-    if !outcome.wasInterrupted { try writePredictions(of: outcome.model, in: folder) }
+    if !outcome.wasInterrupted {
+      try writePredictions(of: outcome.model, in: folder)
+      if writesReport {
+        var reporter = try RunReporter(folder)
+        try reporter.write()
+      }
+    }
     return outcome
   }
 

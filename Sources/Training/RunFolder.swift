@@ -11,6 +11,7 @@ import Foundation
 /// | `metrics.jsonl` | a line for each epoch, and for steps if asked |
 /// | `predictions.jsonl` | what the best model says of each validation example |
 /// | `features/` | while it trains, what frozen layers make of the data |
+/// | `report.html` | what the run came to, for people |
 /// | `run.json` | what was trained on what, and how |
 public struct RunFolder: Sendable {
   public let path: String
@@ -26,12 +27,13 @@ public struct RunFolder: Sendable {
   public var predictionsPath: String { path + "/predictions.jsonl" }
   var featuresPath: String { path + "/features" }
   public var recordPath: String { path + "/run.json" }
+  public var reportPath: String { path + "/report.html" }
 
   /// Makes the folder unless it is there, and removes what a killed run left half-written in it.
   public func create() throws {
     let files = FileManager.default
     try files.createDirectory(atPath: path, withIntermediateDirectories: true)
-    let own = [modelPath, lastModelPath, checkpointPath, metricsPath, predictionsPath, recordPath].map {
+    let own = [modelPath, lastModelPath, checkpointPath, metricsPath, predictionsPath, recordPath, reportPath].map {
       "." + $0.dropFirst(path.count + 1)
     }
     for name in try files.contentsOfDirectory(atPath: path) where name.hasSuffix(".partial") {
@@ -63,6 +65,12 @@ public struct EpochMetrics: Codable, Hashable, Sendable {
     case validationAccuracy = "validation_accuracy"
     case learningRate = "learning_rate"
     case learningRates = "learning_rates"
+  }
+
+  /// The epochs of a run so far; none if it has written none. Lines of another kind are passed over.
+  public static func read(from run: RunFolder) throws -> [EpochMetrics] {
+    let text = (try? String(contentsOfFile: run.metricsPath, encoding: .utf8)) ?? ""
+    return text.split(separator: "\n").compactMap { try? JSONDecoder().decode(Self.self, from: Data($0.utf8)) }
   }
 }
 
