@@ -25,6 +25,8 @@ struct VerifyCommand: ParsableCommand {
     var passed = 0
     var failed = 0
     var unsupported = 0
+    /// Of those that passed, how many did as a compiled plan too.
+    var compiled = 0
     var cases: [Row] = []
   }
 
@@ -36,7 +38,9 @@ struct VerifyCommand: ParsableCommand {
       if cases.isEmpty { throw CommandError("\(path): no case found; a case is a folder with model.onnx") }
       for result in cases.map({ $0.verify() }) {
         switch result.status {
-        case .passed: report.passed += 1
+        case .passed:
+          report.passed += 1
+          if result.isCompiled { report.compiled += 1 }
         case .failed: report.failed += 1
         case .unsupported: report.unsupported += 1
         }
@@ -47,7 +51,9 @@ struct VerifyCommand: ParsableCommand {
     if json {
       try printJSON(report)
     } else {
-      print("\(report.passed) passed, \(report.failed) failed, \(report.unsupported) unsupported")
+      print(
+        "\(report.passed) passed (\(report.compiled) also compiled), \(report.failed) failed, "
+          + "\(report.unsupported) unsupported")
     }
     if report.failed > 0 { throw ExitCode(1) }
   }

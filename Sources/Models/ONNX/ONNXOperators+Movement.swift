@@ -193,6 +193,8 @@ extension ONNXCall {
     for (index, axis) in axes.enumerated() {
       (before[axis], after[axis]) = (pads[index], pads[index + axes.count])
     }
+    try checked((0..<x.rank).map { before[$0] + x.shape[$0] + after[$0] })
+    let mode = try string("mode", "constant")
     guard x.elementCount > 0 || mode == "constant" else { throw invalid("an empty tensor to pad from") }
     if mode == "constant" {
       let value = try double(2) ?? number("value", 0)
