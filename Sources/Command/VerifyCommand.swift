@@ -21,6 +21,7 @@ struct VerifyCommand: ParsableCommand {
       var name: String
       var status: String
       var reason: String
+      var compiled: Bool
     }
     var passed = 0
     var failed = 0
@@ -44,7 +45,9 @@ struct VerifyCommand: ParsableCommand {
         case .failed: report.failed += 1
         case .unsupported: report.unsupported += 1
         }
-        report.cases.append(.init(name: result.name, status: result.status.rawValue, reason: result.reason))
+        report.cases.append(
+          .init(
+            name: result.name, status: result.status.rawValue, reason: result.reason, compiled: result.isCompiled))
         if !json && result.status != .passed { print("\(result.status): \(result.name): \(result.reason)") }
       }
     }

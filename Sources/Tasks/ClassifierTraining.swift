@@ -113,7 +113,8 @@ public struct ClassifierTraining: Sendable {
       model, optimizer: Optimizer(record.job.optimizer), options: record.job.training,
       loss: { crossEntropy($0, $1, labelSmoothing: smoothing) }, validationLoss: { crossEntropy($0, $1) })
     return try trainer.fit(
-      training, validation: validation, run: folder, modelMetadata: record.model.metadata(), resumes: isResumed,
+      training, validation: validation, run: folder, modelMetadata: ImageClassifier.metadata(of: model, record.model),
+      resumes: isResumed,
       onEvent: onEvent, shouldStop: shouldStop)
   }
 

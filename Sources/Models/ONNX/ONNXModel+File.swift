@@ -6,6 +6,7 @@ import Layers
 /// metadata holds the network itself as JSON, with the constants that no training changes. So whatever saves parameters
 /// (a training run, a checkpoint) saves an imported model too.
 extension ONNXModel {
+  /// The entry's name.
   package static let metadataKey = "convnet.onnx"
 
   /// The entry of a file's metadata that describes the network without its parameters.
