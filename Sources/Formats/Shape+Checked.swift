@@ -1,4 +1,4 @@
-import Graph
+package import Graph
 
 extension Shape {
   /// A shape from a file: no negative extent, at most 64 axes, and no overflow in any product of extents, not even
