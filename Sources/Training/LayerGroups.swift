@@ -10,9 +10,10 @@ public struct LayerGroups: Sendable {
 
   /// - Parameters:
   ///   - input: an input's shape with its batch axis.
+  ///   - classifier: the paths of the head, where it is known.
   ///   - parts: the most groups of the body.
   /// - Throws: ``TrainingError`` if the model has no parameters; `ShapeError` if the input does not fit.
-  public init<Model: Layer>(of model: Model, input: Shape, parts: Int = 3) throws {
+  public init<Model: Layer>(of model: Model, input: Shape, classifier: [String]? = nil, parts: Int = 3) throws {
     let graph = try trace(model, input: input).graph.removingDeadCode()
     // Layers in order, with all that is under their path: running statistics, and what the trace did not touch.
     var scopes: [String] = []
@@ -25,18 +26,21 @@ public struct LayerGroups: Sendable {
     }
     guard let last = scopes.last else { throw TrainingError.nothingToLearn }
     let paths = Dictionary(grouping: model.parameters.map(\.path), by: Self.scope)
-    head = ParameterGroup(last, paths: paths[last] ?? [], rateFactor: 1)
+    let headPaths = classifier ?? paths[last] ?? []
+    head = ParameterGroup(classifier.map { Self.scope(of: $0.first ?? last) } ?? last, paths: headPaths, rateFactor: 1)
+    let headScopes = Set(headPaths.map(Self.scope))
+    scopes.removeAll { headScopes.contains($0) }
 
     // Blocks stay whole.
     var blocks: [[String]] = []
-    for scope in scopes.dropLast() {
+    for scope in scopes {
       if let previous = blocks.last?.last, Self.block(of: previous) == Self.block(of: scope) {
         blocks[blocks.count - 1].append(scope)
       } else {
         blocks.append([scope])
       }
     }
-    let total = scopes.count - 1
+    let total = scopes.count
     var groups: [[String]] = []
     var taken = 0
     for block in blocks {
