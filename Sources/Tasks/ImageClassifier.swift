@@ -105,7 +105,7 @@ public final class ImageClassifier: Sendable {
       throw TaskError(
         "\(path): the model takes inputs of \(architecture.inputShape()), but its pictures become \(rule.shape)")
     }
-    let model = try AnyLayer(structure).loading(tensors, from: path)
+    let model = try AnyLayer(structure).loading(tensors, from: path).model
     self.init(model, description)
   }
 
