@@ -29,6 +29,8 @@ struct FinetuneCommand: ParsableCommand {
   @Option(help: "The highest learning rate while only the new layer learns, before all do.")
   var headLearningRate = 0.003
   @Option(help: "By how much the rate falls from each group of layers to the one before it.") var rateDecay = 2.6
+  @Flag(help: "Let batch norms learn too, and follow the images' statistics: for thousands of images.")
+  var trainNorms = false
   @Option(help: "Augmented versions of each image while only the new layer learns.") var versions = 4
   @Option(help: "Images in a step. (default: 32)") var batchSize: Int?
   @OptionGroup var arguments: TrainingArguments
@@ -54,7 +56,7 @@ struct FinetuneCommand: ParsableCommand {
       job.fineTuning = FineTuning(
         strategy, headEpochs: strategy == .head ? epochs ?? headEpochs : headEpochs,
         headLearningRate: strategy == .head ? learningRate ?? headLearningRate : headLearningRate, versions: versions,
-        rateDecay: rateDecay)
+        rateDecay: rateDecay, trainsNorms: trainNorms)
       return job
     }
   }

@@ -20,16 +20,20 @@ public struct FineTuning: Codable, Hashable, Sendable {
   public var versions: Int
   /// By how much the learning rate falls from each group of layers to the one before it, while all learn.
   public var rateDecay: Double
+  /// Whether batch norms learn, and follow the images' statistics, while all layers learn. A few hundred images tell too
+  /// little for that.
+  public var trainsNorms: Bool
 
   public init(
     _ strategy: Strategy = .staged, headEpochs: Int = 30, headLearningRate: Double = 0.003, versions: Int = 4,
-    rateDecay: Double = 2.6
+    rateDecay: Double = 2.6, trainsNorms: Bool = false
   ) {
     self.strategy = strategy
     self.headEpochs = headEpochs
     self.headLearningRate = headLearningRate
     self.versions = versions
     self.rateDecay = rateDecay
+    self.trainsNorms = trainsNorms
   }
 
   enum CodingKeys: String, CodingKey {
@@ -37,6 +41,7 @@ public struct FineTuning: Codable, Hashable, Sendable {
     case headEpochs = "head_epochs"
     case headLearningRate = "head_learning_rate"
     case rateDecay = "rate_decay"
+    case trainsNorms = "trains_norms"
   }
 
   /// The stages of a training; epochs and rate of the stage in which all learn are the job's.
@@ -46,7 +51,7 @@ public struct FineTuning: Codable, Hashable, Sendable {
       groups: groups.headOnly, versions: isAugmented ? versions : 1)
     let full = TrainingStage(
       "full", epochs: job.training.epochs, learningRate: job.optimizer.learningRate, schedule: job.training.schedule,
-      groups: groups.discriminative(by: rateDecay))
+      groups: groups.discriminative(by: rateDecay, freezesNorms: !trainsNorms))
     return switch strategy {
     case .head: [head]
     case .full: [full]

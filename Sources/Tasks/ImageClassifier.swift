@@ -123,7 +123,7 @@ public final class ImageClassifier: Sendable {
     } catch {
       throw TaskError("\(path): \(error)")
     }
-    return try AnyLayer(structure).loading(tensors, from: path)
+    return try AnyLayer(structure).loading(tensors, from: path).model
   }
 
   /// Writes a model file, whole or not at all; ``init(contentsOf:)`` reads it.

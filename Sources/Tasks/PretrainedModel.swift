@@ -28,7 +28,7 @@ struct PretrainedModel {
       try self.init(known, path, imageSize: imageSize, classNames: classNames, seed: seed)
     } else {
       try self.init(
-        tensors: Safetensors.read(path).tensors, path, modelName: modelName, imageSize: imageSize,
+        tensors: WeightsFile(contentsOf: path).tensors, path, modelName: modelName, imageSize: imageSize,
         classes: classNames.count, seed: seed)
     }
   }
@@ -38,30 +38,31 @@ struct PretrainedModel {
   private init(
     tensors: [String: Tensor], _ path: String, modelName: String, imageSize: Int?, classes: Int, seed: UInt64
   ) throws {
-    let architecture = try Self.architecture(modelName, of: tensors, path)
+    let record = try PretrainedRecord.find(forFile: path)
+    let name = modelName == ClassifierJob.modelOfWeights ? record?.architecture : modelName
+    let architecture = try name.map { try ModelRegistry.architecture(named: $0) } ?? Self.architecture(of: tensors, path)
     configuration = architecture.standard
     configuration.classes = classes
-    let side = imageSize ?? configuration.imageSize[0]
-    configuration.imageSize = [side, side]
-    preprocessing = .imageNet(side: side)
-    model = try Self.registered(configuration, tensors, path, keepsHead: false, seed: seed)
-    notes.append("the weights say nothing about how to prepare images; ImageNet's mean and deviation are taken")
+    if let record, record.architecture == architecture.name {
+      configuration.imageSize = record.imageSize
+      preprocessing = ImagePreprocessing(record)
+      notes.append("the weights are \(record.fileName) (\(record.dataset)); images are prepared as for these")
+    } else {
+      preprocessing = ImagePreprocessing.imageNet.resized(to: configuration.imageSize[0])
+      notes.append("the weights say nothing about how to prepare images; ImageNet's mean and deviation are taken")
+    }
+    if let imageSize {
+      configuration.imageSize = [imageSize, imageSize]
+      preprocessing = preprocessing.resized(to: imageSize)
+    }
+    let loaded = try AnyLayer(ModelRegistry.make(configuration, seed: seed)).loading(
+      tensors, from: path, allowing: record?.unusedPrefixes == nil ? .newHead : [.newHead, .unused])
+    model = loaded.model
+    if let naming = loaded.report.naming { notes.append("the file uses \(naming) names of the weights") }
   }
 
-  /// A model of the registry with a file's tensors, but a last layer of its own.
-  private static func registered(
-    _ configuration: ModelConfiguration, _ tensors: [String: Tensor], _ path: String, keepsHead: Bool, seed: UInt64
-  ) throws -> AnyLayer {
-    let fresh = AnyLayer(try ModelRegistry.make(configuration, seed: seed))
-    if keepsHead { return try fresh.loading(tensors, from: path) }
-    let head = Set(try LayerGroups(of: fresh, input: configuration.inputShape()).head.paths)
-    var merged = tensors
-    for parameter in fresh.parameters where head.contains(parameter.path) { merged[parameter.path] = parameter.tensor }
-    return try fresh.loading(merged, from: path)
-  }
-
-  private static func architecture(_ name: String, of tensors: [String: Tensor], _ path: String) throws -> Architecture {
-    if name != ClassifierJob.modelOfWeights { return try ModelRegistry.architecture(named: name) }
+  /// The one architecture whose names and shapes a file has, but for the last layer.
+  private static func architecture(of tensors: [String: Tensor], _ path: String) throws -> Architecture {
     let names = Set(tensors.keys.filter { !$0.hasSuffix("num_batches_tracked") })
     let fitting = try ModelRegistry.architectures.filter { architecture in
       guard architecture.classifiesImages else { return false }
@@ -101,7 +102,8 @@ struct PretrainedModel {
       model = AnyLayer(logits)
       classifierPaths = try network.classifierParameters()
     } else {
-      model = try Self.registered(configuration, known.model.tensors, path, keepsHead: isSameTask, seed: seed)
+      model = try AnyLayer(ModelRegistry.make(configuration, seed: seed))
+        .loading(known.model.tensors, from: path, allowing: isSameTask ? [] : .newHead).model
     }
     if isSameTask { notes.append("the weights are of the same classes; their last layer is kept") }
   }
@@ -123,7 +125,8 @@ struct PretrainedModel {
     let side = imageSize ?? declared[2] ?? 224
     configuration = ModelConfiguration(
       name: (path as NSString).lastPathComponent, channels: channels, classes: classes, imageSize: [side, side])
-    preprocessing = channels == 3 ? .imageNet(side: side) : ImagePreprocessing(channels: 1, height: side, width: side)
+    preprocessing =
+      channels == 3 ? ImagePreprocessing.imageNet.resized(to: side) : ImagePreprocessing(channels: 1, height: side, width: side)
     let adapted = try network.replacingClassifier(classes: classes, seed: seed)
     model = AnyLayer(adapted)
     classifierPaths = try adapted.classifierParameters()
@@ -132,8 +135,12 @@ struct PretrainedModel {
 }
 
 extension ImagePreprocessing {
-  /// The rule of networks trained on ImageNet, for another size: the middle seven eighths of the picture.
-  static func imageNet(side: Int) -> ImagePreprocessing { imageNet.resized(to: side) }
+  /// The rule that published weights were trained with.
+  init(_ record: PretrainedRecord) {
+    self.init(
+      height: record.imageSize[0], width: record.imageSize[1], resize: .shortestSide(record.resize),
+      interpolation: record.interpolation == "bicubic" ? .bicubic : .bilinear, mean: record.mean, std: record.std)
+  }
 
   /// The same rule for another size of the network's input.
   func resized(to side: Int) -> ImagePreprocessing {

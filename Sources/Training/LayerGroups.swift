@@ -7,6 +7,8 @@ public struct LayerGroups: Sendable {
   public private(set) var body: [ParameterGroup]
   /// The last layer with parameters: the one that a new task replaces.
   public let head: ParameterGroup
+  /// The paths of norms with running statistics.
+  private let norms: Set<String>
 
   /// - Parameters:
   ///   - input: an input's shape with its batch axis.
@@ -26,6 +28,8 @@ public struct LayerGroups: Sendable {
     }
     guard let last = scopes.last else { throw TrainingError.nothingToLearn }
     let paths = Dictionary(grouping: model.parameters.map(\.path), by: Self.scope)
+    let normScopes = model.parameters.filter { $0.kind == .statistic }.map { Self.scope(of: $0.path) }
+    norms = Set(normScopes.flatMap { paths[$0] ?? [] })
     let headPaths = classifier ?? paths[last] ?? []
     head = ParameterGroup(classifier.map { Self.scope(of: $0.first ?? last) } ?? last, paths: headPaths, rateFactor: 1)
     let headScopes = Set(headPaths.map(Self.scope))
@@ -66,14 +70,19 @@ public struct LayerGroups: Sendable {
   /// The groups with rates that fall by a factor from each group to the one before it: early layers know what all
   /// pictures have in common and need to change least (Howard and Ruder, "Universal language model fine-tuning for text
   /// classification", 2018, whose factor is 2.6).
-  public func discriminative(by factor: Double = 2.6) -> [ParameterGroup] {
+  ///
+  /// - Parameter freezesNorms: whether batch norms stay as they are; the statistics of a few images would spoil them.
+  public func discriminative(by factor: Double = 2.6, freezesNorms: Bool = false) -> [ParameterGroup] {
     var rate = 1.0
     var groups = [head]
     for group in body.reversed() {
       rate /= factor
       groups.append(group.with(rateFactor: rate))
     }
-    return groups.reversed()
+    groups.reverse()
+    guard freezesNorms, !norms.isEmpty else { return groups }
+    for index in groups.indices { groups[index].paths.removeAll(where: norms.contains) }
+    return groups + [ParameterGroup("batch norms", paths: norms.sorted(), rateFactor: 0)]
   }
 
   /// `layer1.0.conv1` of `layer1.0.conv1.weight`; a name without dots is a layer of its own.
