@@ -117,7 +117,7 @@ struct TrainingArguments: ParsableArguments {
     _ training: ClassifierTraining, in folder: RunFolder, _ display: TrainingDisplay, _ command: String
   ) throws {
     let interruption = Interruption()
-    display.begin(training, in: folder)
+    try display.begin(training, in: folder)
     let outcome = try training.run(in: folder) {
       display.show($0)
     } shouldStop: {

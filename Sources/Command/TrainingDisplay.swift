@@ -7,6 +7,8 @@ import Synchronization
 final class TrainingDisplay {
   private var bar: ProgressBar?
   private var extraction: ProgressBar?
+  /// Seconds that the run should take.
+  private var predicted: Double?
   /// Of the latest epoch.
   private var accuracy: Double?
 
@@ -26,12 +28,14 @@ final class TrainingDisplay {
   }
 
   /// Says what is about to happen.
-  func begin(_ training: ClassifierTraining, in folder: RunFolder) {
+  func begin(_ training: ClassifierTraining, in folder: RunFolder) throws {
     let record = training.record
     let rule = record.model.preprocessing
     for note in training.notes { writeToStandardError("note: \(note)\n") }
     let names = record.model.classNames
-    let classes = names.prefix(8).joined(separator: ", ") + (names.count > 8 ? ", ..." : "")
+    let classes =
+      training.classCounts.prefix(12).map { "\($0.name) \($0.training) + \($0.validation)" }.joined(separator: ", ")
+      + (names.count > 12 ? ", ..." : "")
     writeToStandardError(
       """
       \(record.model.architecture.name): \(record.parameters.grouped) parameters, \
@@ -41,6 +45,18 @@ final class TrainingDisplay {
       the run's folder is \(folder.path)
 
       """)
+    if !training.isResumed {
+      let forecast = try training.forecast(in: folder)
+      predicted = forecast.seconds
+      for stage in forecast.stages where forecast.stages.count > 1 { writeToStandardError(Self.line(stage) + "\n") }
+      writeToStandardError(
+        "it should take \(ProgressBar.clock(forecast.seconds)) and \(forecast.memoryByteCount.formattedByteCount)\n")
+    }
+  }
+
+  private static func line(_ stage: TrainingForecast.Stage) -> String {
+    "  \(stage.name): \(stage.epochs) epochs, \(stage.trainedParameters.grouped) parameters learn, "
+      + "\(stage.frozenParameters.grouped) are frozen, \(ProgressBar.clock(stage.seconds))"
   }
 
   /// Shows an event.
@@ -90,6 +106,15 @@ final class TrainingDisplay {
     if done == total { extraction = nil }
   }
 
+  /// Says how good the prediction was.
+  private func judgePrediction(_ outcome: TrainingOutcome<AnyLayer>) {
+    guard let predicted, predicted > 0 else { return }
+    let taken = outcome.metrics.reduce(0) { $0 + $1.seconds }
+    let share = Int((abs(taken / predicted - 1) * 100).rounded())
+    writeToStandardError(
+      "it took \(ProgressBar.clock(taken)), \(share) % \(taken < predicted ? "less" : "more") than predicted\n")
+  }
+
   /// Clears the bar.
   func end() {
     if Terminal.errorIsTerminal { writeToStandardError("\r\u{1B}[K") }
@@ -99,6 +124,7 @@ final class TrainingDisplay {
   func result(
     _ outcome: TrainingOutcome<AnyLayer>, _ training: ClassifierTraining, in folder: RunFolder, json: Bool
   ) throws {
+    judgePrediction(outcome)
     let best = outcome.metrics.first { $0.epoch == outcome.bestEpoch }
     if json {
       struct Result: Encodable {

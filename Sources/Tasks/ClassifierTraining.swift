@@ -10,12 +10,14 @@ public struct ClassifierTraining: Sendable {
   /// What a person should know before it starts.
   public let notes: [String]
   public let model: AnyLayer
+  /// Images of each class to train and to validate on.
+  public let classCounts: [(name: String, training: Int, validation: Int)]
   /// What is trained when; empty for a single stage with all of the model.
   public let stages: [TrainingStage]
   private let training: any LabeledDataset
   private let validation: any LabeledDataset
   private let classWeights: [Float]?
-  private let isResumed: Bool
+  public let isResumed: Bool
 
   /// Opens and checks the data of a job.
   ///
@@ -101,6 +103,8 @@ public struct ClassifierTraining: Sendable {
     if job.balance == nil, let advice = balance.advice { notes.append(advice) }
     training = job.balance == .sampling ? Self.subset(base, balance.evenIndices) : base
     classWeights = job.balance == .weights ? balance.weights : nil
+    let validationCounts = ClassBalance(of: validation).counts
+    classCounts = classNames.indices.map { (classNames[$0], balance.counts[$0], validationCounts[$0]) }
     self.model = model
     self.notes = notes
     isResumed = old != nil
@@ -126,19 +130,9 @@ public struct ClassifierTraining: Sendable {
   ) throws -> TrainingOutcome<AnyLayer> {
     try folder.create()
     if !isResumed { try record.write(to: folder) }
-    let smoothing = record.job.labelSmoothing
-    var options = record.job.training
-    if record.job.mixUp != nil || record.job.cutMix != nil {
-      options.mixing = BatchMixing(
-        mixUp: record.job.mixUp, cutMix: record.job.cutMix, classCount: record.model.classNames.count)
-    }
+    let trainer = trainer()
     let board = try record.job.tensorBoardFolder.map { try TensorBoardLog(folder: $0) }
-    try board?.begin(model, record.model.preprocessing, training, options, showsPictures: !isResumed)
-    let classWeights = classWeights.map { Tensor($0) }
-    let trainer = Trainer(
-      model, optimizer: Optimizer(record.job.optimizer), options: options, stages: stages,
-      loss: { crossEntropy($0, $1, classWeights: classWeights, labelSmoothing: smoothing) },
-      validationLoss: { crossEntropy($0, $1) })
+    try board?.begin(model, record.model.preprocessing, training, trainer.options, showsPictures: !isResumed)
     let outcome = try trainer.fit(
       training, validation: validation, run: folder, dataKey: dataKey(), modelMetadata: ImageClassifier.metadata(of: model, record.model),
       resumes: isResumed,
@@ -154,6 +148,24 @@ public struct ClassifierTraining: Sendable {
       }
     }
     return outcome
+  }
+
+  /// What the run will take, from a few timed steps.
+  public func forecast(in folder: RunFolder) throws -> TrainingForecast {
+    try trainer().forecast(training, validation: validation, run: folder)
+  }
+
+  private func trainer() -> Trainer<AnyLayer> {
+    let job = record.job
+    var options = job.training
+    if job.mixUp != nil || job.cutMix != nil {
+      options.mixing = BatchMixing(mixUp: job.mixUp, cutMix: job.cutMix, classCount: record.model.classNames.count)
+    }
+    let (smoothing, classWeights) = (job.labelSmoothing, classWeights.map { Tensor($0) })
+    return Trainer(
+      model, optimizer: Optimizer(job.optimizer), options: options, stages: stages,
+      loss: { crossEntropy($0, $1, classWeights: classWeights, labelSmoothing: smoothing) },
+      validationLoss: { crossEntropy($0, $1) })
   }
 
   /// Changes with the images and with what is done to them before the network.

@@ -75,7 +75,7 @@ final class StageRun<Model: Layer> {
   let cachesFeatures: Bool
   private let evaluator: Evaluator<Model>
   private let validatesOnFeatures: Bool
-  private let data: StageData
+  let data: StageData
   private let options: TrainingOptions
   private var epochFeatures: (epoch: Int, file: FeatureFile)?
   private var validationFeatures: FeatureFile?
