@@ -5,13 +5,11 @@ import Training
 import Vision
 
 extension TensorBoardLog {
-  /// Shows the network and, of a run that begins, the first batch as the network gets it.
+  /// Shows the network of a run that begins, and the first batch as the network gets it.
   func begin(
-    _ model: AnyLayer, _ preprocessing: ImagePreprocessing, _ training: any Dataset, _ options: TrainingOptions,
-    showsPictures: Bool
+    _ model: AnyLayer, _ preprocessing: ImagePreprocessing, _ training: any Dataset, _ options: TrainingOptions
   ) throws {
     try record(trace(model, input: Shape([1] + preprocessing.shape.dimensions)).graph)
-    guard showsPictures else { return }
     let loader = DataLoader(
       training, batchSize: min(options.batchSize, 64), shuffle: options.shuffles, seed: options.seed, threads: 0,
       mixing: options.mixing)

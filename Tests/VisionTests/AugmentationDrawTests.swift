@@ -1,3 +1,4 @@
+import Data
 import Foundation
 import Runtime
 import Testing
@@ -179,6 +180,23 @@ import Vision
     let padded = Augmentation.none.draw(width: 48, height: 40, preprocessing: wide, random: RandomStream(seed: 1))
       .applied(toMask: mask, background: 255)
     #expect(padded.pixels.count { $0 == 255 } == 8 * 48)
+  }
+
+  @Test(arguments: Augmentation.Preset.allCases)
+  func sameBatchesForAnyNumberOfThreads(preset: Augmentation.Preset) throws {
+    let pixels = (0..<11 * 784).map { UInt8(truncatingIfNeeded: $0 * $0 / 97) }
+    let base = IDXDataset(
+      pixels: pixels, labels: [UInt8](repeating: 0, count: 11), imageHeight: 28, imageWidth: 28, classNames: ["a", "b"])
+    let images = IDXImages(base, preprocessing: Self.square, augmentation: Augmentation(preset))
+    func epoch(_ threads: Int) throws -> [[Float]] {
+      let batches = DataLoader(images, batchSize: 3, shuffle: true, seed: 2, threads: threads).batches(epoch: 4)
+      var inputs: [[Float]] = []
+      while let batch = try batches.next() { inputs.append(batch.input.scalars()) }
+      return inputs
+    }
+    let reference = try epoch(0)
+    #expect(reference.count == 4)
+    for threads in 1...3 { #expect(try epoch(threads) == reference) }
   }
 
   @Test func movesBecomeOneResampling() throws {
