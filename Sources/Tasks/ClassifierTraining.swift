@@ -117,7 +117,7 @@ public struct ClassifierTraining: Sendable {
         mixUp: record.job.mixUp, cutMix: record.job.cutMix, classCount: record.model.classNames.count)
     }
     let board = try record.job.tensorBoardFolder.map { try TensorBoardLog(folder: $0) }
-    if !isResumed { try board?.begin(model, record.model.preprocessing, training, options) }
+    try board?.begin(model, record.model.preprocessing, training, options, showsPictures: !isResumed)
     let trainer = Trainer(
       model, optimizer: Optimizer(record.job.optimizer), options: options,
       loss: { crossEntropy($0, $1, labelSmoothing: smoothing) }, validationLoss: { crossEntropy($0, $1) })
