@@ -66,6 +66,9 @@ public struct EdgeFeatures: Sendable {
     self.sums = sums
   }
 
+  /// The largest response of each direction in each patch, `[1, 8, extent, extent]`: convolution, ReLU, pooling.
+  public func pooled(to extent: Int) -> Tensor { AdaptiveMaxPool2D(output: Extents(extent))(responses) }
+
   /// One response as a picture; white is the largest of all eight.
   public func picture(direction: Int) -> Image {
     let (height, width) = (responses.shape[2], responses.shape[3])

@@ -18,6 +18,39 @@ struct LabEdgesCommand: ParsableCommand {
   }
 }
 
+struct LabFeaturesCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "features",
+    abstract: "Compare raw pixels with hand-made edge features: which tell pictures apart?",
+    discussion: "Half of the pictures are examples, the others get the class of the nearest one. Without --data the "
+      + "pictures are drawn: circles and stars of random size and place.")
+
+  @Option(help: "A folder with one subfolder of pictures for each class.") var data: String?
+  @Option(help: "How many pictures of each class.") var count = 100
+  @Option(help: "The grid of patches has so many along each side.") var patches = 4
+  @Option(help: "Of the drawn pictures.") var seed: UInt64 = 0
+  @Flag(help: "Print JSON.") var json = false
+
+  func validate() throws {
+    if !(2...1000).contains(count) { throw ValidationError("--count must be from 2 to 1000, not \(count)") }
+    if !(1...32).contains(patches) { throw ValidationError("--patches must be from 1 to 32, not \(patches)") }
+  }
+
+  func run() throws {
+    let result: FigureClassification
+    if let data {
+      let folder = try ImageFolder(data, preprocessing: ImagePreprocessing(height: 64, width: 64))
+      result = try FigureClassification(
+        FigureClassification.pictures(of: folder, limit: count), classNames: folder.classNames, patches: patches)
+    } else {
+      result = try FigureClassification(
+        FigureClassification.circlesAndStars(count: 2 * count, seed: seed), classNames: ["circle", "star"],
+        patches: patches)
+    }
+    if json { printJSON(result.json) } else { print(result) }
+  }
+}
+
 struct LabSmoothCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "smooth",
@@ -30,13 +63,16 @@ struct LabSmoothCommand: ParsableCommand {
   @Option(help: "What stands before the first and after the last value.") var padding = Smoothing.Padding.edge
   @Option(help: "A CSV file for time, value and smoothed value.") var output: String?
   @Option(help: "An SVG file for the plot.") var svg: String?
+  @Flag(help: "In the plot, join the values by lines.") var join = false
+  @Option(help: "An SVG file for what the window leaves of waves of each frequency.") var response: String?
   @Flag(help: "Print JSON.") var json = false
 
   func run() throws {
     let smoothing = try Smoothing(
       TimeSeries(contentsOf: file), window: window, radius: radius, padding: padding)
     if let output { try AtomicFile.write(smoothing.csv, to: output) }
-    if let svg { try AtomicFile.write(smoothing.svg, to: svg) }
+    if let svg { try AtomicFile.write(smoothing.svg(joinsValues: join), to: svg) }
+    if let response { try AtomicFile.write(smoothing.responseSVG, to: response) }
     if json { printJSON(smoothing.json) } else { print(smoothing) }
   }
 }
