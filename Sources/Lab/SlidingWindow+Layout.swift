@@ -55,8 +55,9 @@ extension SlidingWindow {
           block.names = names(channels, "channel")
         }
         kernel = block
-        // Names may be wider than a small kernel.
-        next += max(block.width, (block.names.map(\.count).max() ?? 0) * 7) + Self.gap
+        // Names may be wider than a small kernel; biases stand beside it.
+        let bias = convolution.bias.isEmpty ? 0 : 56
+        next += max(block.width + bias, (block.names.map(\.count).max() ?? 0) * 7) + Self.gap
       } else {
         (convolution, kernel) = (nil, nil)
       }
@@ -108,8 +109,9 @@ extension SlidingWindow {
         for (index, grid) in convolution.kernels.enumerated() {
           parts.append(self.grid(grid, kernel, from: index * grid.channels, isFlipped: convolution.isFlipped))
           if index < convolution.bias.count {
-            let at = kernel.origin((index + 1) * grid.channels - 1, [0, grid.rows, 0])
-            parts.append(text("+ \(brief(convolution.bias[index]))", x: at.x, y: at.y + 14, style: "weight", size: 13))
+            let at = kernel.origin((index + 1) * grid.channels - 1, [0, 0, 0])
+            let (x, y) = (at.x + kernel.width + 8, at.y + grid.rows * Self.cell / 2 + 5)
+            parts.append(text("+ \(brief(convolution.bias[index]))", x: x, y: y, style: "weight", size: 14))
           }
         }
       }
