@@ -109,6 +109,19 @@ extension FigureClassification {
     return notchY / (notchY * cos(away) + (1 - notchX) * sin(away))
   }
 
+  /// Writes `folder/CLASS/INDEX.png`.
+  public static func write(_ pictures: [(image: Image, label: Int)], classNames: [String], to folder: String) throws {
+    for name in classNames {
+      let path = "\(folder)/\(name)"
+      do { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) } catch {
+        throw LabError("\(path): this folder cannot be made: \(error.localizedDescription)")
+      }
+    }
+    for (index, picture) in pictures.enumerated() {
+      try picture.image.writePNG(to: "\(folder)/\(classNames[picture.label])/\(index).png")
+    }
+  }
+
   /// Pictures of a folder with one subfolder for each class, made grey and resized to 64x64; of each class the first
   /// `limit`.
   public static func pictures(of folder: ImageFolder, limit: Int) throws -> [(image: Image, label: Int)] {

@@ -100,7 +100,7 @@ extension Smoothing: CustomStringConvertible {
       \(series.values.count) value\(series.values.count == 1 ? "" : "s") from \(series.labels.first ?? "") to \(series.labels.last ?? "")
       window           \(window.rawValue), \(self.weights.count) weights: \(weights)\(self.weights.count > 9 ? " ..." : "")
       padding          \(padding.rawValue), \(radius) at both ends: \(series.values.count + 2 * radius) values
-      total variation  \(Float(before).short) before, \(Float(after).short) after
+      total variation  \(String(format: "%.6g", before)) before, \(String(format: "%.6g", after)) after
       response         half is left of a wave that takes \(String(format: "%.1f", 1 / cutoff)) values, less of shorter ones
       """
   }

@@ -29,10 +29,12 @@ struct LabFeaturesCommand: ParsableCommand {
   @Option(help: "How many pictures of each class.") var count = 100
   @Option(help: "The grid of patches has so many along each side.") var patches = 4
   @Option(help: "Of the drawn pictures.") var seed: UInt64 = 0
+  @Option(help: "A folder for the drawn pictures, with one subfolder for each class.") var output: String?
   @Flag(help: "Print JSON.") var json = false
 
   func validate() throws {
     if !(2...1000).contains(count) { throw ValidationError("--count must be from 2 to 1000, not \(count)") }
+    if data != nil && output != nil { throw ValidationError("--output is for drawn pictures; leave --data out") }
     if !(1...32).contains(patches) { throw ValidationError("--patches must be from 1 to 32, not \(patches)") }
   }
 
@@ -43,9 +45,10 @@ struct LabFeaturesCommand: ParsableCommand {
       result = try FigureClassification(
         FigureClassification.pictures(of: folder, limit: count), classNames: folder.classNames, patches: patches)
     } else {
-      result = try FigureClassification(
-        FigureClassification.circlesAndStars(count: 2 * count, seed: seed), classNames: ["circle", "star"],
-        patches: patches)
+      let names = ["circle", "star"]
+      let pictures = FigureClassification.circlesAndStars(count: 2 * count, seed: seed)
+      if let output { try FigureClassification.write(pictures, classNames: names, to: output) }
+      result = try FigureClassification(pictures, classNames: names, patches: patches)
     }
     if json { printJSON(result.json) } else { print(result) }
   }
@@ -82,14 +85,17 @@ extension Smoothing.Padding: ExpressibleByArgument {}
 
 struct LabFiltersCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "filters", abstract: "Draw the kernels of a trained model's first layer.")
+    commandName: "filters", abstract: "Draw the kernels of a trained model's convolution.")
 
-  @Argument(help: "A model file that `train` wrote.") var model: String
+  @Argument(help: "A model file that `train` wrote, or an ONNX file.") var model: String
+  @Option(help: "The convolution to draw, such as conv2; the first by default.") var layer: String?
   @Option(help: "The PNG file to write.") var output: String
 
   func run() throws {
-    let picture = try Image.firstLayerFilters(of: AnyLayer(try loadModelFile(model).layer))
-    try picture.writePNG(to: output)
-    print("\(output): \(picture.width)x\(picture.height) pixels; middle grey is 0")
+    let layer: any Layer =
+      model.hasSuffix(".onnx") ? try ONNXModel(contentsOf: model) : try loadModelFile(model).layer
+    let filters = try FilterPicture(of: AnyLayer(layer), path: self.layer)
+    try filters.image.writePNG(to: output)
+    print("\(output): \(filters.image.width)x\(filters.image.height) pixels\n\(filters)")
   }
 }

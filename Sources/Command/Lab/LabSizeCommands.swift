@@ -17,12 +17,12 @@ struct LabArithmeticCommand: ParsableCommand {
         convnet lab arithmetic --input 28 --kernel 2 --stride 2 --transposed
       """)
 
-  @Option(help: "The input's extent along one axis.") var input: Int
-  @Option(help: "The kernel's extent.") var kernel: Int?
-  @Option(help: "The output's extent, to find layers that make it.") var output: Int?
-  @Option(help: "Steps between windows (1 unless --output asks for it).") var stride: Int?
-  @Option(help: "The padding, which each convention reads in its own way.") var padding: Int?
-  @Option(help: "Steps between the kernel's taps.") var dilation = 1
+  @Option(parsing: .unconditional, help: "The input's extent along one axis.") var input: Int
+  @Option(parsing: .unconditional, help: "The kernel's extent.") var kernel: Int?
+  @Option(parsing: .unconditional, help: "The output's extent, to find layers that make it.") var output: Int?
+  @Option(parsing: .unconditional, help: "Steps between windows (1 unless --output asks for it).") var stride: Int?
+  @Option(parsing: .unconditional, help: "The padding, which each convention reads in its own way.") var padding: Int?
+  @Option(parsing: .unconditional, help: "Steps between the kernel's taps.") var dilation = 1
   @Flag(help: "Of a transposed convolution.") var transposed = false
   @Option(help: "With --transposed: elements added at the end.") var outputPadding = 0
   @Option(help: "With --output: the largest kernel to consider.") var largestKernel = 11

@@ -65,7 +65,7 @@ struct LabPoolCommand: ParsableCommand {
 
   @Option(parsing: .unconditional, help: "The numbers to slide over.") var input: String
   @Option(help: "What becomes of a window.") var kind = SlidingWindow.Pooling.Function.max
-  @Option(help: "The window: 2, or 2x3 for rows and columns.") var size = AxesOption([2])
+  @Option(parsing: .unconditional, help: "The window: 2, or 2x3 for rows and columns.") var size = AxesOption([2])
   @Flag(help: "One window over everything, as in global pooling.") var global = false
   @Flag(help: "Keep a last window that hangs over the end (PyTorch's ceil_mode).") var ceil = false
   @Flag(help: "Let averages divide by the numbers without the padding's zeros.") var ignorePadding = false
