@@ -93,7 +93,8 @@ extension SlidingWindow {
     /// One number for every axis there is, or one for each of the last axes.
     private func spread(_ numbers: [Int], _ least: Int, _ what: String) throws(LabError) -> [Int] {
       guard numbers.allSatisfy({ (least...Self.extentLimit).contains($0) }), (1...3).contains(numbers.count) else {
-        throw LabError("the \(what) must be from \(least) to \(Self.extentLimit), but it is \(NumberGrid.text(numbers))")
+        throw LabError(
+          "the \(what) must be from \(least) to \(Self.extentLimit), but it is \(NumberGrid.text(numbers))")
       }
       let missing = [Int](repeating: least, count: 3 - (numbers.count == 1 ? rank : numbers.count))
       return missing + (numbers.count == 1 ? [Int](repeating: numbers[0], count: rank) : numbers)
@@ -128,7 +129,8 @@ extension SlidingWindow {
         switch kind {
         case .pooling where max(before[axis], after[axis]) > window[axis] / 2:
           throw LabError(
-            "pooling may pad by at most half its window, \(window[axis] / 2), but it is \(max(before[axis], after[axis]))")
+            "pooling may pad by at most half its window, \(window[axis] / 2), but it is \(max(before[axis], after[axis]))"
+          )
         case .convolution(let convolution):
           let most =
             convolution.borders == .reflect

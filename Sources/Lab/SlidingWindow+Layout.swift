@@ -201,16 +201,21 @@ extension SlidingWindow {
         + "height=\"\(rows * Self.cell)\"/>"
     }
 
-    /// Of long numbers three digits.
+    /// Of long numbers three digits: `0.333`, `-1.2e9`.
     private func brief(_ value: Float) -> String {
-      value.short.count <= 5 ? value.short : String(format: "%.3g", value)
+      if value.short.count <= 5 { return value.short }
+      let three = String(format: "%.3g", value)
+      guard three.contains("e") else { return three }
+      return String(format: "%.2g", value).replacing("e+0", with: "e").replacing("e+", with: "e")
+        .replacing("e-0", with: "e-")
     }
 
     /// In the middle of a cell, as large as fits.
     private func number(_ value: Float, _ at: (x: Int, y: Int), _ style: String) -> String {
       let number = brief(value)
       let size = min(17, 60 / number.count)
-      return text(number, x: at.x + Self.cell / 2, y: at.y + Self.cell / 2 + 3, style: style, size: size, anchor: "middle")
+      return text(
+        number, x: at.x + Self.cell / 2, y: at.y + Self.cell / 2 + 3, style: style, size: size, anchor: "middle")
     }
 
     private func text(_ text: String, x: Int, y: Int, style: String, size: Int, anchor: String = "start") -> String {

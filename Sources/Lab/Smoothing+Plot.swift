@@ -9,7 +9,8 @@ extension Smoothing {
     let first = series.times[0]
     let duration = max(1e-12, (series.times.last ?? first) - first)
     let chart = Chart(
-      title: "values (\(joinsValues ? "thin line" : "dots")) and their \(window.rawValue) average over \(weights.count) "
+      title:
+        "values (\(joinsValues ? "thin line" : "dots")) and their \(window.rawValue) average over \(weights.count) "
         + "(thick line)",
       values: (all.min() ?? 0)...(all.max() ?? 1), start: series.labels.first ?? "", end: series.labels.last ?? "")
     let places = series.times.map { ($0 - first) / duration }
@@ -31,7 +32,8 @@ extension Smoothing {
       let weights = Self.weights(window, radius: radius)
       return (0...800).map { (Double($0) / 800, Self.gain(weights, at: Double($0) / 1600)) }
     }
-    return chart.document(others.map { chart.line(response($0), style: "thin") } + [chart.line(response(window), style: "line")])
+    return chart.document(
+      others.map { chart.line(response($0), style: "thin") } + [chart.line(response(window), style: "line")])
   }
 }
 

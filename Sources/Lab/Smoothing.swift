@@ -68,7 +68,8 @@ public struct Smoothing: Sendable {
   public static func gain(_ weights: [Float], at frequency: Double) -> Double {
     let radius = weights.count / 2
     return abs(
-      weights.enumerated().reduce(0) { $0 + Double($1.element) * cos(2 * .pi * frequency * Double($1.offset - radius)) })
+      weights.enumerated().reduce(0) { $0 + Double($1.element) * cos(2 * .pi * frequency * Double($1.offset - radius)) }
+    )
   }
 
   /// The lowest frequency of which half or less is left, in waves for each value.

@@ -96,7 +96,8 @@ public struct WindowSearch: Sendable {
     }
     guard !found.isEmpty else {
       throw LabError(
-        "no convolution and pooling of the usual forms make \(output) of \(input); try without --layers, or other sizes")
+        "no convolution and pooling of the usual forms make \(output) of \(input); try without --layers, or other sizes"
+      )
     }
     answers = found.sorted { a, b in
       func rank(_ pair: [Layer]) -> (Int, Int, Int, Int) {

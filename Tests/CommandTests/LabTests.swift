@@ -68,7 +68,8 @@ import Testing
       try output("--input", "1 2 3", "--kernel", "1/2 1/2", "--padding", "same", "--borders", "circular")
         == [[[1.5, 2.5, 2]]])
     #expect(try output("--input", "1 2 3", "--kernel", "0 1", "--padding", "1:0", "--flip") == [[[0, 1, 2]]])
-    #expect(try output("--input", "0 1 2;3 4 5", "--kernel", "1 1", "--padding", "0x0:1") == [[[1, 3, 2], [7, 9, 5]]])
+    #expect(
+      try output("--input", "0 1 2;3 4 5", "--kernel", "1 1", "--padding", "0x0:1") == [[[1, 3, 2], [7, 9, 5]]])
   }
 
   @Test func convOfPlanes() throws {
@@ -104,7 +105,8 @@ import Testing
     #expect(global["output"] as? [[[Double]]] == [[[4]]])
     let sixteen = (0..<4).map { row in (1...4).map { "\(4 * row + $0)" }.joined(separator: " ") }.joined(separator: ";")
     let ceil = try Convnet.run(
-      "lab", "pool", "--input", sixteen, "--kind", "average", "--size", "3", "--stride", "2", "--padding", "1", "--ceil")
+      "lab", "pool", "--input", sixteen, "--kind", "average", "--size", "3", "--stride", "2", "--padding", "1", "--ceil"
+    )
     #expect(ceil.output.contains("(16 + 0 + 0 + 0) / 4 = 4") && ceil.output.contains("rounded up"))
     let inside = try Convnet.run(
       "lab", "pool", "--input", "2 4", "--kind", "average", "--padding", "1", "--ignore-padding")
@@ -174,7 +176,12 @@ import Testing
 
   @Test func features() throws {
     let folder = try TemporaryFolder()
-    let json = try Convnet.run("lab", "features", "--count", "10", "--json").object
+    let drawn = "\(folder.path)/drawn"
+    let json = try Convnet.run("lab", "features", "--count", "10", "--output", drawn, "--json").object
+    #expect(
+      try Convnet.run("lab", "features", "--data", drawn, "--json").object["classes"] as? [String] == [
+        "circle", "star",
+      ])
     #expect((json["features"] as? [[String: Any]])?.map { $0["numbers"] as? Int } == [4096, 8, 128, 128])
     #expect(try Convnet.run("samples", "\(folder.path)/samples", "--per-class", "2").status == 0)
     let result = try Convnet.run("lab", "features", "--data", "\(folder.path)/samples", "--patches", "2")
@@ -223,6 +230,21 @@ import Testing
     let picture = "\(folder.path)/filters.png"
     let result = try Convnet.run("lab", "filters", "\(run)/model.safetensors", "--output", picture)
     #expect(result.status == 0 && FileManager.default.fileExists(atPath: picture), "\(result.errors)")
+    #expect(result.output.contains("conv1.weight: 6 kernels of 5x5, one tile each"))
+    let model = "\(run)/model.safetensors"
+    let second = try Convnet.run("lab", "filters", model, "--layer", "conv2", "--output", picture)
+    #expect(second.output.contains("16 kernels of 5x5, a row for each kernel's 6 channels"), "\(second.errors)")
+    let none = try Convnet.run("lab", "filters", model, "--layer", "fc1", "--output", picture)
+    #expect(none.status == 1 && none.errors.contains("no convolution \"fc1\"; its convolutions are conv1, conv2"))
+  }
+
+  @Test func claims() throws {
+    let list = try #require(try Convnet.run("lab", "claim", "--json").json as? [[String: Any]])
+    #expect(list.map { $0["name"] as? String } == ["equivariance", "permutation", "borders", "stacking", "tensors"])
+    let result = try Convnet.run("lab", "claim", "borders")
+    #expect(result.status == 0 && result.output.contains("windows over the middle, padding 1                       9"))
+    let json = try Convnet.run("lab", "claim", "stacking", "--json").object
+    #expect(json["holds"] as? Bool == true)
   }
 
   /// A mistake ends with one line, wrong arguments also with how the command is used.
@@ -245,7 +267,9 @@ import Testing
     (["conv", "--input", "1", "--kernel", "1", "--svg", "a.svg", "--step", "1"], 1, "there is no window 1"),
     (["conv", "--input", "1", "--kernel", "1", "--stride", "2y3"], 64, "--stride"),
     (["conv", "--input", "1 2", "--kernel", "1", "--kernel", "1 2"], 1, "the kernels must be of one size"),
-    (["conv", "--input", "1|2|3", "--kernel", "1", "--groups", "2"], 1, "3 input channels and 1 kernels do not divide"),
+    (
+      ["conv", "--input", "1|2|3", "--kernel", "1", "--groups", "2"], 1, "3 input channels and 1 kernels do not divide"
+    ),
     (["conv", "--input", "1|2", "--kernel", "1|1", "--kernel", "1|1", "--groups", "2"], 1, "each kernel needs 1 of"),
     (["conv", "--input", "1 2", "--kernel", "1", "--bias", "1 2"], 1, "1 kernels need as many biases, not 2"),
     (["conv", "--input", "1 2", "--kernel", "1", "--padding", "2", "--borders", "reflect"], 1, "by 1 at most"),
@@ -264,6 +288,12 @@ import Testing
     (["arithmetic", "--input", "5", "--output", "3", "--kernel", "9", "--padding", "0"], 1, "no layer with these"),
     (["arithmetic", "--input", "5", "--kernel", "3", "--transposed", "--output-padding", "1"], 1, "smaller than"),
     (["arithmetic", "--input", "9", "--output", "3", "--layers", "3"], 64, "--layers must be 1 or 2"),
+    (["claim", "nothing"], 1, "there is no claim named \"nothing\"; the claims are: equivariance"),
+    (["pool", "--input", "1", "--kind", "x"], 64, "Please provide one of the following: max, average"),
+    (
+      ["conv", "--input", "1", "--kernel", "1", "--padding", "-1"], 1,
+      "the padding must be from 0 to 4096, but it is -1"
+    ),
     (["features", "--count", "1"], 64, "--count must be from 2"),
     (["features", "--data", "/nowhere"], 1, "/nowhere"),
     (["receptive-field", "nothing"], 1, "there is no model named \"nothing\""),

@@ -14,7 +14,8 @@ import Testing
 
   /// 1.7, which the list does not number.
   private static let layers = [
-    "conv2DArguments", "bias", "dilation", "groups", "paddingModes", "namedPadding", "lazyChannels", "channels", "dtype",
+    "conv2DArguments", "bias", "dilation", "groups", "paddingModes", "namedPadding", "lazyChannels", "channels",
+    "dtype",
     "upConvolution", "skips", "classifierHead", "poolings", "adamW", "activations",
   ]
 

@@ -95,7 +95,9 @@ import Testing
 
   /// Flatten and fully connected layers with dropout, which only training sees.
   @Test func classifierHead() throws {
-    let head = withSeed(6) { Sequential(Flatten(), Linear(in: 4 * 3 * 3, out: 8), Activation(.relu), Dropout(rate: 0.5)) }
+    let head = withSeed(6) {
+      Sequential(Flatten(), Linear(in: 4 * 3 * 3, out: 8), Activation(.relu), Dropout(rate: 0.5))
+    }
     let x = noise([2, 4, 3, 3])
     #expect(head(x).shape == [2, 8])
     #expect(head(x).scalars() == head(x).scalars() as [Float])

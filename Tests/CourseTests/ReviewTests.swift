@@ -14,7 +14,9 @@ import Testing
   /// and the numbers at the border that no window meets.
   @Test func q2() throws {
     for (input, kernel, outputs, unused) in [(4, 2, [2, 3], [0, 0]), (4, 3, [1, 2, 3], [1, 1, 1])] {
-      let sizes = try (0..<kernel).map { try WindowArithmetic(input: input, kernel: kernel, stride: 2, padding: $0).rows[0] }
+      let sizes = try (0..<kernel).map {
+        try WindowArithmetic(input: input, kernel: kernel, stride: 2, padding: $0).rows[0]
+      }
       #expect(sizes.map(\.output) == outputs && sizes.map(\.unused) == unused)
       for (padding, size) in sizes.enumerated() {
         let layer = Conv1D(in: 1, out: 1, kernel: Extents(kernel), stride: 2, padding: Extents(padding))

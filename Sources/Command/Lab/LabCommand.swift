@@ -10,20 +10,22 @@ struct LabCommand: ParsableCommand {
     subcommands: [
       LabConvCommand.self, LabPoolCommand.self, LabArithmeticCommand.self, LabReceptiveFieldCommand.self,
       LabLearnKernelCommand.self, LabEdgesCommand.self, LabFeaturesCommand.self, LabSmoothCommand.self,
-      LabFiltersCommand.self,
+      LabFiltersCommand.self, LabClaimCommand.self,
     ])
 }
 
 /// How a window moves, and where it is drawn.
 struct WindowOptions: ParsableArguments {
-  @Option(parsing: .unconditional, help: "Steps between windows: 2, or 3x2 for rows and columns.") var stride: AxesOption?
+  @Option(parsing: .unconditional, help: "Steps between windows: 2, or 3x2 for rows and columns.") var stride:
+    AxesOption?
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
       "1, 1x0 for rows and columns, 0:1 for before and after, or valid, same, same-lower, full.",
       valueName: "padding"))
   var padding: PaddingOption?
-  @Option(parsing: .unconditional, help: "Steps between what a window covers: 2, or 2x1 for rows and columns.") var dilation: AxesOption?
+  @Option(parsing: .unconditional, help: "Steps between what a window covers: 2, or 2x1 for rows and columns.")
+  var dilation: AxesOption?
   @Option(help: "Draw one window in an SVG file.") var svg: String?
   @Option(help: "The window that --svg marks, from 0.") var step = 0
   @Option(help: "Write an HTML page that shows all windows one after another.") var html: String?
