@@ -167,7 +167,7 @@ import Testing
     #expect(result.status == 0, "\(result.errors)")
     let features = try #require(try result.object["features"] as? [[Double]])
     #expect(features.count == 8 && features.allSatisfy { $0.count == 4 })
-    for name in ["edges-000", "edges-315", "compass"] {
+    for name in ["edges-000", "edges-315", "compass", "pooled"] {
       #expect(FileManager.default.fileExists(atPath: "\(folder.path)/maps/\(name).png"))
     }
     // Trousers stand upright: their edges look left and right.

@@ -11,8 +11,10 @@ struct LabConvCommand: ParsableCommand {
       --flip asks for it.
 
       Examples:
-        convnet lab conv --input "0 1 2; 3 4 5; 6 7 8" --kernel "0 1; 2 3" --padding same --html conv.html
-        convnet lab conv --input "0 1 0 1 1" --kernel "-1 1" --kernel "1/2 1/2" --bias "0 1"
+        convnet lab conv --input "0 1 2; 3 4 5; 6 7 8" --kernel "0 1; 2 3" \\
+          --padding same --html conv.html
+        convnet lab conv --input "0 1 0 1 1" --kernel "-1 1" \\
+          --kernel "1/2 1/2" --bias "0 1"
         convnet lab conv --input "1 2; 3 4;; 5 6; 7 8" --kernel "1 0; 0 0;; 0 0; 0 1"
       """)
 
