@@ -41,6 +41,9 @@ extension SlidingWindow {
             throw LabError(
               "maxout takes groups of \(pooling.pieces) channels, which do not divide the input's \(input.channels)")
           }
+          guard steps == Steps() else {
+            throw LabError("maxout looks at one place at a time; leave --stride, --padding and --dilation out")
+          }
           (channelStep, channelsPerWindow) = (pooling.pieces, pooling.pieces)
         }
       }

@@ -227,27 +227,40 @@ extension SlidingWindow {
   private static func pooled<let rank: Int>(
     _: MaxPool<rank>.Type, _ pooling: Pooling, _ input: NumberGrid, _ geometry: Geometry
   ) -> Tensor {
-    func spatial(_ numbers: [Int]) -> Extents { Extents(Array(numbers.suffix(rank))) }
-    let (kernel, stride) = (spatial(geometry.window), spatial(geometry.stride))
-    let (padding, dilation) = (spatial(geometry.before), spatial(geometry.dilation))
-    let x = input.tensor(rank: rank)
+    let axes = { (numbers: [Int]) in Array(numbers.suffix(rank)) }
+    let (kernel, stride) = (Extents(axes(geometry.window)), Extents(axes(geometry.stride)))
     let roundsUp = pooling.roundsUp
+    // Layers pad both sides alike; windows of the lab need not.
+    func place(_ attributes: inout PoolAttributes) {
+      (attributes.paddingBefore, attributes.paddingAfter) = (axes(geometry.before), axes(geometry.after))
+      attributes.dilation = axes(geometry.dilation)
+    }
+    let x = input.tensor(rank: rank)
     switch pooling.function {
     case .max:
-      return MaxPool<rank>(kernel: kernel, stride: stride, padding: padding, dilation: dilation, roundsUp: roundsUp)(x)
+      var layer = MaxPool<rank>(kernel: kernel, stride: stride, roundsUp: roundsUp)
+      place(&layer.attributes)
+      return layer(x)
     case .min:
-      return MinPool<rank>(kernel: kernel, stride: stride, padding: padding, dilation: dilation, roundsUp: roundsUp)(x)
+      var layer = MinPool<rank>(kernel: kernel, stride: stride, roundsUp: roundsUp)
+      place(&layer.attributes)
+      return layer(x)
     case .sum:
-      return SumPool<rank>(kernel: kernel, stride: stride, padding: padding, dilation: dilation, roundsUp: roundsUp)(x)
+      var layer = SumPool<rank>(kernel: kernel, stride: stride, roundsUp: roundsUp)
+      place(&layer.attributes)
+      return layer(x)
     case .l2:
-      return LpPool<rank>(kernel: kernel, stride: stride, padding: padding, dilation: dilation, roundsUp: roundsUp)(x)
+      var layer = LpPool<rank>(kernel: kernel, stride: stride, roundsUp: roundsUp)
+      place(&layer.sum.attributes)
+      return layer(x)
     case .average:
-      return AveragePool<rank>(
-        kernel: kernel, stride: stride, padding: padding, dilation: dilation, roundsUp: roundsUp,
-        countsPadding: pooling.countsPadding)(x)
+      var layer = AveragePool<rank>(
+        kernel: kernel, stride: stride, roundsUp: roundsUp, countsPadding: pooling.countsPadding)
+      place(&layer.attributes)
+      return layer(x)
     case .variance:
-      var layer = VariancePool<rank>(kernel: kernel, stride: stride, padding: padding, roundsUp: roundsUp)
-      layer.attributes.dilation = Array(geometry.dilation.suffix(rank))
+      var layer = VariancePool<rank>(kernel: kernel, stride: stride, roundsUp: roundsUp)
+      place(&layer.attributes)
       return layer(x)
     case .maxout: return maxout(x, pieces: pooling.pieces)
     }

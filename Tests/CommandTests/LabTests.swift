@@ -108,6 +108,8 @@ import Testing
       "lab", "pool", "--input", sixteen, "--kind", "average", "--size", "3", "--stride", "2", "--padding", "1", "--ceil"
     )
     #expect(ceil.output.contains("(16 + 0 + 0 + 0) / 4 = 4") && ceil.output.contains("rounded up"))
+    let even = try Convnet.run("lab", "pool", "--input", "3 1 2", "--padding", "same", "--stride", "1", "--json").object
+    #expect(even["output"] as? [[[Double]]] == [[[3, 2, 2]]])
     let inside = try Convnet.run(
       "lab", "pool", "--input", "2 4", "--kind", "average", "--padding", "1", "--ignore-padding")
     #expect(inside.output.hasPrefix("(2) / 1 = 2\n(4) / 1 = 4\n"), "\(inside.output)")
@@ -276,6 +278,7 @@ import Testing
     (["conv", "--input", "1 2", "--kernel", "1/0"], 1, "--kernel: \"1/0\" is no finite number"),
     (["conv", "--input", "1;;2 3", "--kernel", "1"], 1, "plane 2 is 1x2, but the first is 1x1"),
     (["conv", "--input", "1", "--kernel", "1", "--padding", "4096x4096x4096", "--stride", "4096"], 1, "too much"),
+    (["pool", "--input", "1|2", "--kind", "maxout", "--stride", "2"], 1, "maxout looks at one place at a time"),
     (["pool", "--input", "1|2|3", "--kind", "maxout"], 1, "groups of 2 channels, which do not divide the input's 3"),
     (["pool", "--input", "1 2; 3 4", "--size", "0"], 1, "the window must be from 1"),
     (["pool", "--input", "1 2; 3 4", "--padding", "2"], 1, "at most half its window"),
