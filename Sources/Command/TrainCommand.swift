@@ -94,11 +94,8 @@ struct TrainCommand: ParsableCommand {
       training = try ClassifierTraining(try job(), progress: display.opening)
     }
     display.begin(training, in: folder)
-    let outcome = try training.run(in: folder) {
-      display.show($0)
-    } shouldStop: {
-      interruption.isRequested
-    }
+    let outcome = try training.run(
+      in: folder, onReport: display.reporting, onEvent: display.show, shouldStop: { interruption.isRequested })
     display.end()
     if outcome.wasInterrupted {
       throw TaskError("interrupted after step \(outcome.steps); go on with: convnet train --resume \(folder.path)")

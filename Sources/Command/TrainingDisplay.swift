@@ -66,6 +66,11 @@ final class TrainingDisplay {
     }
   }
 
+  /// Says what the report's making is about, where a person waits for it.
+  func reporting(_ what: String) {
+    if Terminal.errorIsTerminal { writeToStandardError("\r\u{1B}[Kreport: \(what)") }
+  }
+
   /// Clears the bar.
   func end() {
     if Terminal.errorIsTerminal { writeToStandardError("\r\u{1B}[K") }

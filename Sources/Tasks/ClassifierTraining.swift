@@ -104,10 +104,11 @@ public struct ClassifierTraining: Sendable {
   ///
   /// - Parameters:
   ///   - writesReport: whether to end with ``RunReporter``, which also calibrates the model.
+  ///   - onReport: called with what the report's making is about.
   ///   - shouldStop: asked after each step; ends the run so that it can be resumed.
   public func run(
-    in folder: RunFolder, writesReport: Bool = true, onEvent: (TrainingEvent) throws -> Void = { _ in },
-    shouldStop: () -> Bool = { false }
+    in folder: RunFolder, writesReport: Bool = true, onReport: (String) -> Void = { _ in },
+    onEvent: (TrainingEvent) throws -> Void = { _ in }, shouldStop: () -> Bool = { false }
   ) throws -> TrainingOutcome<AnyLayer> {
     try folder.create()
     if !isResumed { try record.write(to: folder) }
@@ -120,18 +121,28 @@ public struct ClassifierTraining: Sendable {
       onEvent: onEvent, shouldStop: shouldStop)
     if !outcome.wasInterrupted {
       try writePredictions(of: outcome.model, in: folder)
-      if writesReport {
-        var reporter = try RunReporter(folder)
-        try reporter.write()
-      }
+      if writesReport { try writeReport(in: folder, progress: onReport) }
     }
     return outcome
   }
 
+  private func writeReport(in folder: RunFolder, progress: (String) -> Void) throws {
+    do {
+      var reporter = try RunReporter(folder)
+      try reporter.write(progress: progress)
+    } catch {
+      throw TaskError(
+        "the training is done and the model is \(folder.modelPath), but there is no report: \(error); "
+          + "then try `convnet report \(folder.path)`")
+    }
+  }
+
   /// What the model says of each validation image, for reports and comparisons.
   private func writePredictions(of model: AnyLayer, in folder: RunFolder) throws {
-    let evaluation = try Evaluator<AnyLayer>(allowsWinograd: record.job.training.allowsWinograd) { crossEntropy($0, $1) }
-      .evaluate(model, on: validation, loaderThreads: record.job.training.loaderThreads)
+    let evaluation = try Evaluator<AnyLayer>(allowsWinograd: record.job.training.allowsWinograd) {
+      crossEntropy($0, $1)
+    }
+    .evaluate(model, on: validation, loaderThreads: record.job.training.loaderThreads)
     let names = (0..<validation.count).map { validation.exampleName(at: $0) }
     try ExamplePrediction.write(
       ExamplePrediction.rows(logits: evaluation.outputs, labels: evaluation.labels, names: names), to: folder)

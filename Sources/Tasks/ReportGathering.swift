@@ -71,13 +71,15 @@ struct ReportGathering {
   private mutating func add(_ positions: [Int]) throws {
     let new = positions.filter { places[$0] == nil }
     let (part, rule) = (validation, rule)
-    for (position, image) in zip(new, try Self.thumbnails(new.count) { Self.thumbnail(try part.image(at: new[$0]), rule) })
+    for (position, image) in zip(
+      new, try Self.thumbnails(new.count) { Self.thumbnail(try part.image(at: new[$0]), rule) })
     {
       guard places[position] == nil else { continue }
       places[position] = report.pictures.count
       report.pictures.append(
         .init(
-          name: part.name(at: position), image: image, label: rows.labels[position], answer: answers[position]))
+          name: reporter.fileName(part.name(at: position)), image: image, label: rows.labels[position],
+          answer: answers[position]))
     }
   }
 
@@ -87,7 +89,7 @@ struct ReportGathering {
     trainingPlaces[position] = report.pictures.count
     report.pictures.append(
       .init(
-        name: part.name(at: position), image: Self.thumbnail(try part.image(at: position), rule),
+        name: reporter.fileName(part.name(at: position)), image: Self.thumbnail(try part.image(at: position), rule),
         label: part.label(at: position)))
     return report.pictures.count - 1
   }
@@ -187,7 +189,7 @@ struct ReportGathering {
     report.map = zip(chosen, components.points).map { index, point in
       .init(
         x: Double(point.x), y: Double(point.y), label: rows.labels[index], predicted: answers[index].predicted,
-        name: validation.name(at: index))
+        name: reporter.fileName(validation.name(at: index)))
     }
   }
 

@@ -52,6 +52,19 @@ public struct EpochMetrics: Codable, Hashable, Sendable {
   /// Wall-clock time of the epoch with its validation.
   public var seconds: Double
 
+  public init(
+    epoch: Int, step: Int, trainLoss: Double, validationLoss: Double? = nil, validationAccuracy: Double? = nil,
+    learningRate: Double, seconds: Double
+  ) {
+    self.epoch = epoch
+    self.step = step
+    self.trainLoss = trainLoss
+    self.validationLoss = validationLoss
+    self.validationAccuracy = validationAccuracy
+    self.learningRate = learningRate
+    self.seconds = seconds
+  }
+
   enum CodingKeys: String, CodingKey {
     case epoch, step, seconds
     case trainLoss = "train_loss"

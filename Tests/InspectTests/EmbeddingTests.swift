@@ -8,7 +8,9 @@ import Testing
   @Test func principalComponentsFindTheLongDirections() {
     var random = RandomStream(seed: 5)
     let count = 200
-    let coordinates = (0..<count).map { _ in (random.uniform(-10..<10), random.uniform(-2..<2), random.uniform(-0.1..<0.1)) }
+    let coordinates = (0..<count).map { _ in
+      (random.uniform(-10..<10), random.uniform(-2..<2), random.uniform(-0.1..<0.1))
+    }
     // A rotation by 45 degrees about the third axis.
     let half = Float(0.5).squareRoot()
     let rows = coordinates.flatMap { [half * ($0.0 - $0.1) + 3, half * ($0.0 + $0.1) - 7, $0.2] }
