@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import Inspect
 import Layers
 
 /// A time series smoothed by a window of `2 radius + 1` weights that sum to 1.
@@ -123,9 +124,6 @@ extension Smoothing {
         <text x="\(left - 8)" y="\(text(y(value) + 4))" text-anchor="end">\(String(format: "%.4g", value))</text>
         """
     }
-    func escaped(_ label: String?) -> String {
-      (label ?? "").replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;")
-    }
     return """
       <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 900 410" width="900" height="410" role="img">
       <style>
@@ -141,8 +139,8 @@ extension Smoothing {
       \(ticks.joined(separator: "\n"))
       \(dots.joined(separator: "\n"))
       <polyline class="line" points="\(points.joined(separator: " "))"/>
-      <text x="\(left)" y="390">\(escaped(series.labels.first))</text>
-      <text x="\(left + width)" y="390" text-anchor="end">\(escaped(series.labels.last))</text>
+      <text x="\(left)" y="390">\(Markup.escaped(series.labels.first ?? ""))</text>
+      <text x="\(left + width)" y="390" text-anchor="end">\(Markup.escaped(series.labels.last ?? ""))</text>
       </svg>
 
       """

@@ -82,13 +82,13 @@ extension Page {
       overflow: hidden; text-overflow: ellipsis; white-space: nowrap; margin: 0 auto; }
     .matrix tbody th { text-align: right; padding-right: 10px; white-space: nowrap; max-width: 11rem; overflow: hidden;
       text-overflow: ellipsis; font-weight: 500; font-size: .87rem; position: sticky; left: 0; background: var(--card); }
-    .matrix td { width: 2.7rem; height: 2.4rem; text-align: center; border-radius: 5px; color: var(--soft); }
+    .matrix td { width: 2.7rem; min-width: 1.9rem; height: 2.4rem; text-align: center; border-radius: 5px; color: var(--soft); }
     .matrix td.right { background: rgba(var(--heat), var(--v)); } .matrix td.wrong { background: rgba(var(--miss), var(--v)); }
     .matrix td.strong, .matrix td.strong a { color: #fff; }
     .matrix a { display: grid; place-items: center; width: 100%; height: 100%; color: var(--ink); border-radius: 5px; }
     @media (prefers-color-scheme: dark) { .matrix td.strong, .matrix td.strong a { color: #0c1016; } }
     .cell { display: none; margin-top: 16px; padding-top: 6px; border-top: 1px solid var(--line); }
-    .cell:target { display: block; scroll-margin-top: 16px; }
+    .cell:target { display: block; scroll-margin-top: 16px; } .cell > p:last-child { margin: 16px 0 0; }
     .hint { color: var(--soft); margin: 14px 0 0; } .cells:has(.cell:target) .hint { display: none; }
     .plot .axis { stroke: var(--line); } .plot circle { fill-opacity: .75; } .plot circle:not(.miss) { stroke: none; }
     .plot circle.miss { fill: none; stroke-width: 2; }

@@ -39,6 +39,12 @@ struct ReportGathering {
     }
   }
 
+  /// The surest mistake of each kind.
+  private var differentMistakes: [Int] {
+    var kinds: Set<[Int]> = []
+    return mistakes.filter { kinds.insert([rows.labels[$0], answers[$0].predicted]).inserted }
+  }
+
   /// Right answers, class by class in turn, the surest of each first.
   private var successes: [Int] {
     var byClass: [Int: [Int]] = [:]
@@ -116,7 +122,7 @@ struct ReportGathering {
   mutating func addExplanations() throws {
     let explainer = try Explainer(reporter.classifier.model, input: rule.shape)
     guard let layer = explainer.layer else { return }
-    let chosen = Array(mistakes.prefix(Self.explanationsEach)) + successes.prefix(Self.explanationsEach)
+    let chosen = Array(differentMistakes.prefix(Self.explanationsEach)) + successes.prefix(Self.explanationsEach)
     try add(chosen)
     for position in chosen {
       let picture = rule.fitted(try validation.image(at: position))
@@ -160,7 +166,7 @@ struct ReportGathering {
   }
 
   mutating func addNeighbors(_ extractor: FeatureExtractor) throws {
-    let queries = Array(mistakes.prefix(4)) + successes.prefix(3)
+    let queries = Array(differentMistakes.prefix(4)) + successes.prefix(3)
     let part = reporter.images.training
     guard !queries.isEmpty, part.count > 0 else { return }
     try add(queries)
