@@ -144,7 +144,7 @@ struct ReportGathering {
 
   mutating func addLayers() throws {
     let model = reporter.classifier.model
-    report.filters = try? .firstLayerFilters(of: model)
+    report.filters = try? FilterPicture(of: model).image
     guard let example = successes.first ?? answers.indices.first else { return }
     try add([example])
     let input = rule.tensor(from: try validation.image(at: example))
