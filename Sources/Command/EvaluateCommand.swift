@@ -46,7 +46,8 @@ extension ClassificationReport {
     }
     let top = classes.count > 5 ? "   among the first five \(percent(top5))" : ""
     let interval = accuracyInterval
-    var text = table.text + "\n\n\(images) images   accuracy \(percent(accuracy))\(top)   loss "
+    var text =
+      table.text + "\n\n\(images) images   accuracy \(percent(accuracy))\(top)   loss "
       + String(format: "%.4f", loss)
     text += "\nwith 95 % confidence the accuracy is from \(percent(interval.lower)) to \(percent(interval.upper))"
     if let calibration {

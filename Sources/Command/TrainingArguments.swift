@@ -32,6 +32,8 @@ struct TrainingArguments: ParsableArguments {
   @Option(help: "Go on with the run in this folder; its own options hold.") var resume: String?
   @Option(help: "Also write a metrics line after every so many steps.") var logEvery: Int?
   @Option(help: "Write event files for TensorBoard into this folder.") var tensorboard: String?
+  @Flag(help: "First try rates from tiny to huge, take the best for the highest, and draw the curve into the run's folder.")
+  var findLearningRate = false
   @Flag(help: "Do not use Winograd's algorithm, which is faster and a little less exact.") var noWinograd = false
   @Flag(help: "Leave out images that cannot be read.") var skipBadImages = false
   @Flag(help: "Print the result as JSON.") var json = false
@@ -92,7 +94,7 @@ struct TrainingArguments: ParsableArguments {
     threads.apply()
     do {
       let display = TrainingDisplay()
-      let training: ClassifierTraining
+      var training: ClassifierTraining
       let folder: RunFolder
       if let resume {
         folder = RunFolder(resume)
@@ -104,6 +106,7 @@ struct TrainingArguments: ParsableArguments {
             "\(folder.path): there is a run already; go on with --resume \(folder.path), or give another --output")
         }
         training = try ClassifierTraining(try job(), progress: display.opening)
+        if findLearningRate { display.found(try training.findLearningRate(in: folder), in: folder) }
       }
       try train(training, in: folder, display, command)
     } catch let error as UnreadableImages {
@@ -118,11 +121,8 @@ struct TrainingArguments: ParsableArguments {
   ) throws {
     let interruption = Interruption()
     try display.begin(training, in: folder)
-    let outcome = try training.run(in: folder) {
-      display.show($0)
-    } shouldStop: {
-      interruption.isRequested
-    }
+    let outcome = try training.run(
+      in: folder, onReport: display.reporting, onEvent: display.show, shouldStop: { interruption.isRequested })
     display.end()
     if outcome.wasInterrupted {
       throw TaskError(

@@ -106,6 +106,14 @@ final class TrainingDisplay {
     if done == total { extraction = nil }
   }
 
+  /// Says which rate a search came to.
+  func found(_ finder: LearningRateFinder, in folder: RunFolder) {
+    let rate = finder.suggestion.map { String(format: "%.2g", $0) }
+    writeToStandardError(
+      (rate.map { "the loss falls fastest at a learning rate of \($0), which is taken" }
+        ?? "the loss falls at no learning rate; the given one stays") + "; the curve is \(folder.learningRatePath)\n")
+  }
+
   /// Says how good the prediction was.
   private func judgePrediction(_ outcome: TrainingOutcome<AnyLayer>) {
     guard let predicted, predicted > 0 else { return }
@@ -113,6 +121,11 @@ final class TrainingDisplay {
     let share = Int((abs(taken / predicted - 1) * 100).rounded())
     writeToStandardError(
       "it took \(ProgressBar.clock(taken)), \(share) % \(taken < predicted ? "less" : "more") than predicted\n")
+  }
+
+  /// Says what the report's making is about, where a person waits for it.
+  func reporting(_ what: String) {
+    if Terminal.errorIsTerminal { writeToStandardError("\r\u{1B}[Kreport: \(what)") }
   }
 
   /// Clears the bar.

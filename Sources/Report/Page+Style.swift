@@ -15,7 +15,6 @@ extension Page {
       --s7: #bfa98d; --s8: #a5b1c4; --s9: #b5d354;
     } }
     * { box-sizing: border-box; }
-    html { scroll-behavior: smooth; }
     body {
       margin: 0; background: var(--paper); color: var(--ink);
       font: 16px/1.55 system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif;
@@ -26,7 +25,7 @@ extension Page {
       overflow-wrap: anywhere; }
     h2 { font-size: 1.3rem; margin: 0 0 4px; letter-spacing: -.01em; }
     h3 { font-size: 1rem; margin: 22px 0 8px; overflow-wrap: anywhere; }
-    p { margin: 0 0 12px; } .lead, .soft { color: var(--soft); } .lead { max-width: 46rem; }
+    p { margin: 0 0 12px; } section > p:last-child { margin: 0; } .single { max-width: 128px; } .lead, .soft { color: var(--soft); } .lead { max-width: 46rem; }
     a { color: var(--accent); text-underline-offset: 2px; }
     :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; border-radius: 3px; }
     .store { position: absolute; }
@@ -83,20 +82,17 @@ extension Page {
       overflow: hidden; text-overflow: ellipsis; white-space: nowrap; margin: 0 auto; }
     .matrix tbody th { text-align: right; padding-right: 10px; white-space: nowrap; max-width: 11rem; overflow: hidden;
       text-overflow: ellipsis; font-weight: 500; font-size: .87rem; position: sticky; left: 0; background: var(--card); }
-    .matrix td { width: 2.7rem; height: 2.4rem; text-align: center; border-radius: 5px; color: var(--soft); }
+    .matrix td { width: 2.7rem; min-width: 1.9rem; height: 2.4rem; text-align: center; border-radius: 5px; color: var(--soft); }
     .matrix td.right { background: rgba(var(--heat), var(--v)); } .matrix td.wrong { background: rgba(var(--miss), var(--v)); }
     .matrix td.strong, .matrix td.strong a { color: #fff; }
     .matrix a { display: grid; place-items: center; width: 100%; height: 100%; color: var(--ink); border-radius: 5px; }
     @media (prefers-color-scheme: dark) { .matrix td.strong, .matrix td.strong a { color: #0c1016; } }
     .cell { display: none; margin-top: 16px; padding-top: 6px; border-top: 1px solid var(--line); }
-    .cell:target { display: block; scroll-margin-top: 16px; }
+    .cell:target { display: block; scroll-margin-top: 16px; } .cell > p:last-child { margin: 16px 0 0; }
     .hint { color: var(--soft); margin: 14px 0 0; } .cells:has(.cell:target) .hint { display: none; }
-    .plot .axis { stroke: var(--line); } .plot circle { fill-opacity: .75; stroke: none; }
+    .plot .axis { stroke: var(--line); } .plot circle { fill-opacity: .75; } .plot circle:not(.miss) { stroke: none; }
     .plot circle.miss { fill: none; stroke-width: 2; }
     .plot .bars { fill: var(--s0); fill-opacity: .85; } .plot .ideal { stroke: var(--soft); stroke-dasharray: 4 4; }
-    .legend { display: flex; flex-wrap: wrap; gap: 4px 16px; list-style: none; padding: 0; margin: 10px 0 0;
-      font-size: .87rem; }
-    .legend i { display: inline-block; width: 10px; height: 10px; border-radius: 50%; margin-right: 6px; }
     details { margin-top: 12px; } summary { cursor: pointer; color: var(--accent); }
     code { font: .88em ui-monospace, "DejaVu Sans Mono", monospace; background: var(--paper); padding: 1px 5px;
       border-radius: 4px; overflow-wrap: anywhere; }
@@ -107,7 +103,7 @@ extension Page {
       .tiles { grid-template-columns: 1fr 1fr; gap: 8px; } .tile { padding: 11px 12px; } .tile .value { font-size: 1.25rem; }
       nav ul { flex-wrap: nowrap; overflow-x: auto; padding-bottom: 6px; } nav a { white-space: nowrap; }
       .gallery { grid-template-columns: repeat(auto-fill, minmax(96px, 1fr)); }
-      .maps { grid-template-columns: 1fr; }
+      .maps { grid-template-columns: 1fr; } .chart text { font-size: 20px; }
       .facts th { width: 8rem; }
     }
     @media print {

@@ -15,6 +15,8 @@ struct Page {
   struct Section {
     /// Its anchor.
     var id: String
+    /// In the list of contents.
+    var name: String
     var title: String
     /// What it shows and how to read it, in a sentence or two.
     var lead: Markup
@@ -23,7 +25,7 @@ struct Page {
 
   func html() throws -> String {
     let stored = try pictures.enumerated().map { try Self.stored($0.element, id: $0.offset) }
-    let contents = sections.map { "<li><a href=\"#\($0.id)\">\($0.title)</a></li>" as Markup }
+    let contents = sections.map { "<li><a href=\"#\($0.id)\">\($0.name)</a></li>" as Markup }
     let body = sections.map { section -> Markup in
       """
       <section id="\(section.id)" aria-labelledby="\(section.id)-title">
@@ -43,7 +45,7 @@ struct Page {
       <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
       <title>\(title)</title>
       <style>
-      \(Markup(stringLiteral: Self.style + "\n" + LineChart.style))
+      \(Markup(stringLiteral: LineChart.style + "\n" + Self.style))
       </style>
       </head>
       <body>

@@ -6,14 +6,14 @@ import Models
 ///
 /// Everything that can be wrong with the data is found here, before the first step.
 public struct ClassifierTraining: Sendable {
-  public let record: RunRecord
+  public private(set) var record: RunRecord
   /// What a person should know before it starts.
   public let notes: [String]
   public let model: AnyLayer
   /// Images of each class to train and to validate on.
   public let classCounts: [(name: String, training: Int, validation: Int)]
   /// What is trained when; empty for a single stage with all of the model.
-  public let stages: [TrainingStage]
+  public private(set) var stages: [TrainingStage]
   private let training: any LabeledDataset
   private let validation: any LabeledDataset
   private let classWeights: [Float]?
@@ -123,10 +123,11 @@ public struct ClassifierTraining: Sendable {
   ///
   /// - Parameters:
   ///   - writesReport: whether to end with ``RunReporter``, which also calibrates the model.
+  ///   - onReport: called with what the report's making is about.
   ///   - shouldStop: asked after each step; ends the run so that it can be resumed.
   public func run(
-    in folder: RunFolder, writesReport: Bool = true, onEvent: (TrainingEvent) throws -> Void = { _ in },
-    shouldStop: () -> Bool = { false }
+    in folder: RunFolder, writesReport: Bool = true, onReport: (String) -> Void = { _ in },
+    onEvent: (TrainingEvent) throws -> Void = { _ in }, shouldStop: () -> Bool = { false }
   ) throws -> TrainingOutcome<AnyLayer> {
     try folder.create()
     if !isResumed { try record.write(to: folder) }
@@ -142,10 +143,7 @@ public struct ClassifierTraining: Sendable {
       }, shouldStop: shouldStop)
     if !outcome.wasInterrupted {
       try writePredictions(of: outcome.model, in: folder)
-      if writesReport {
-        var reporter = try RunReporter(folder)
-        try reporter.write()
-      }
+      if writesReport { try writeReport(in: folder, progress: onReport) }
     }
     return outcome
   }
@@ -153,6 +151,21 @@ public struct ClassifierTraining: Sendable {
   /// What the run will take, from a few timed steps.
   public func forecast(in folder: RunFolder) throws -> TrainingForecast {
     try trainer().forecast(training, validation: validation, run: folder)
+  }
+
+  /// Looks for a learning rate on a copy of the model, takes it, and draws the curve into the run's folder.
+  public mutating func findLearningRate(in folder: RunFolder) throws -> LearningRateFinder {
+    let finder = try LearningRateFinder(trainer(), on: training)
+    try folder.create()
+    try AtomicFile.write(finder.chart.standaloneSVG.text + "\n", to: folder.learningRatePath)
+    guard let rate = finder.suggestion else { return finder }
+    if record.job.fineTuning?.strategy == .head {
+      record.job.fineTuning?.headLearningRate = rate
+    } else {
+      record.job.optimizer.learningRate = rate
+    }
+    if !stages.isEmpty { stages[stages.count - 1].learningRate = rate }
+    return finder
   }
 
   private func trainer() -> Trainer<AnyLayer> {
@@ -185,10 +198,23 @@ public struct ClassifierTraining: Sendable {
     return String(hash, radix: 16)
   }
 
+  private func writeReport(in folder: RunFolder, progress: (String) -> Void) throws {
+    do {
+      var reporter = try RunReporter(folder)
+      try reporter.write(progress: progress)
+    } catch {
+      throw TaskError(
+        "the training is done and the model is \(folder.modelPath), but there is no report: \(error); "
+          + "then try `convnet report \(folder.path)`")
+    }
+  }
+
   /// What the model says of each validation image, for reports and comparisons.
   private func writePredictions(of model: AnyLayer, in folder: RunFolder) throws {
-    let evaluation = try Evaluator<AnyLayer>(allowsWinograd: record.job.training.allowsWinograd) { crossEntropy($0, $1) }
-      .evaluate(model, on: validation, loaderThreads: record.job.training.loaderThreads)
+    let evaluation = try Evaluator<AnyLayer>(allowsWinograd: record.job.training.allowsWinograd) {
+      crossEntropy($0, $1)
+    }
+    .evaluate(model, on: validation, loaderThreads: record.job.training.loaderThreads)
     let names = (0..<validation.count).map { validation.exampleName(at: $0) }
     try ExamplePrediction.write(
       ExamplePrediction.rows(logits: evaluation.outputs, labels: evaluation.labels, names: names), to: folder)

@@ -1,5 +1,5 @@
-public import Inspect
 import Foundation
+public import Inspect
 
 /// Why a classifier said what it said of a picture.
 public struct ImageExplanation: Sendable {

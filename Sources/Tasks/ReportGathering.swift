@@ -39,6 +39,12 @@ struct ReportGathering {
     }
   }
 
+  /// The surest mistake of each kind.
+  private var differentMistakes: [Int] {
+    var kinds: Set<[Int]> = []
+    return mistakes.filter { kinds.insert([rows.labels[$0], answers[$0].predicted]).inserted }
+  }
+
   /// Right answers, class by class in turn, the surest of each first.
   private var successes: [Int] {
     var byClass: [Int: [Int]] = [:]
@@ -71,13 +77,15 @@ struct ReportGathering {
   private mutating func add(_ positions: [Int]) throws {
     let new = positions.filter { places[$0] == nil }
     let (part, rule) = (validation, rule)
-    for (position, image) in zip(new, try Self.thumbnails(new.count) { Self.thumbnail(try part.image(at: new[$0]), rule) })
+    for (position, image) in zip(
+      new, try Self.thumbnails(new.count) { Self.thumbnail(try part.image(at: new[$0]), rule) })
     {
       guard places[position] == nil else { continue }
       places[position] = report.pictures.count
       report.pictures.append(
         .init(
-          name: part.name(at: position), image: image, label: rows.labels[position], answer: answers[position]))
+          name: reporter.fileName(part.name(at: position)), image: image, label: rows.labels[position],
+          answer: answers[position]))
     }
   }
 
@@ -87,7 +95,7 @@ struct ReportGathering {
     trainingPlaces[position] = report.pictures.count
     report.pictures.append(
       .init(
-        name: part.name(at: position), image: Self.thumbnail(try part.image(at: position), rule),
+        name: reporter.fileName(part.name(at: position)), image: Self.thumbnail(try part.image(at: position), rule),
         label: part.label(at: position)))
     return report.pictures.count - 1
   }
@@ -114,7 +122,7 @@ struct ReportGathering {
   mutating func addExplanations() throws {
     let explainer = try Explainer(reporter.classifier.model, input: rule.shape)
     guard let layer = explainer.layer else { return }
-    let chosen = Array(mistakes.prefix(Self.explanationsEach)) + successes.prefix(Self.explanationsEach)
+    let chosen = Array(differentMistakes.prefix(Self.explanationsEach)) + successes.prefix(Self.explanationsEach)
     try add(chosen)
     for position in chosen {
       let picture = rule.fitted(try validation.image(at: position))
@@ -136,7 +144,7 @@ struct ReportGathering {
 
   mutating func addLayers() throws {
     let model = reporter.classifier.model
-    report.filters = try? .firstLayerFilters(of: model)
+    report.filters = try? FilterPicture(of: model).image
     guard let example = successes.first ?? answers.indices.first else { return }
     try add([example])
     let input = rule.tensor(from: try validation.image(at: example))
@@ -158,7 +166,7 @@ struct ReportGathering {
   }
 
   mutating func addNeighbors(_ extractor: FeatureExtractor) throws {
-    let queries = Array(mistakes.prefix(4)) + successes.prefix(3)
+    let queries = Array(differentMistakes.prefix(4)) + successes.prefix(3)
     let part = reporter.images.training
     guard !queries.isEmpty, part.count > 0 else { return }
     try add(queries)
@@ -187,7 +195,7 @@ struct ReportGathering {
     report.map = zip(chosen, components.points).map { index, point in
       .init(
         x: Double(point.x), y: Double(point.y), label: rows.labels[index], predicted: answers[index].predicted,
-        name: validation.name(at: index))
+        name: reporter.fileName(validation.name(at: index)))
     }
   }
 

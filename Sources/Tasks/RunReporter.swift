@@ -65,7 +65,9 @@ public struct RunReporter {
     let duplicates = try images.duplicates()
     report.duplicateCount = duplicates.count
     report.duplicates = duplicates.prefix(10).map {
-      RunReport.Duplicate(training: images.training.name(at: $0.training), validation: images.validation.name(at: $0.validation))
+      RunReport.Duplicate(
+        training: fileName(images.training.name(at: $0.training)),
+        validation: fileName(images.validation.name(at: $0.validation)))
     }
     let answers = ConfidentAnswer.all(
       logits: rows.logits, labels: rows.labels, temperature: calibration.calibration.temperature)
@@ -79,6 +81,12 @@ public struct RunReporter {
     gathering.addMap()
     try gathering.addAugmentation()
     return gathering.report
+  }
+
+  /// A file's path from the data's folder on.
+  func fileName(_ path: String) -> String {
+    guard let data = record.job.data, path.hasPrefix(data + "/") else { return path }
+    return String(path.dropFirst(data.count + 1))
   }
 
   /// The last part of a path.
@@ -120,7 +128,11 @@ public struct RunReporter {
     return [
       ("Model", "\(record.model.architecture.name), \(record.parameters.grouped) parameters"),
       ("Initial weights", job.weightsPath ?? "random, from seed \(job.training.seed)"),
-      ("Data", job.data ?? "\(LabeledImages.embeddedName), embedded in the program"),
+      (
+        "Data",
+        job.data.map { "\($0); files below are named from there on" }
+          ?? "\(LabeledImages.embeddedName), embedded in the program"
+      ),
       (
         "Images",
         "\(record.trainingImages.grouped) to train on, \(record.validationImages.grouped) to validate on"

@@ -110,6 +110,10 @@ public struct ConfidentAnswer: Hashable, Sendable {
   public var confidence: Double
   public var isRight: Bool
 
+  public init(predicted: Int, confidence: Double, isRight: Bool) {
+    (self.predicted, self.confidence, self.isRight) = (predicted, confidence, isRight)
+  }
+
   /// One for each row of logits.
   public static func all(logits: [Float], labels: [Int], temperature: Double) -> [ConfidentAnswer] {
     let classes = logits.count / max(1, labels.count)

@@ -12,6 +12,7 @@ import Foundation
 /// | `predictions.jsonl` | what the best model says of each validation example |
 /// | `features/` | while it trains, what frozen layers make of the data |
 /// | `report.html` | what the run came to, for people |
+/// | `learning-rate.svg` | the curve of a search for the learning rate, if there was one |
 /// | `run.json` | what was trained on what, and how |
 public struct RunFolder: Sendable {
   public let path: String
@@ -26,6 +27,7 @@ public struct RunFolder: Sendable {
   public var metricsPath: String { path + "/metrics.jsonl" }
   public var predictionsPath: String { path + "/predictions.jsonl" }
   var featuresPath: String { path + "/features" }
+  public var learningRatePath: String { path + "/learning-rate.svg" }
   public var recordPath: String { path + "/run.json" }
   public var reportPath: String { path + "/report.html" }
 
@@ -57,6 +59,19 @@ public struct EpochMetrics: Codable, Hashable, Sendable {
   public var learningRates: [String: Double]?
   /// Wall-clock time of the epoch with its validation.
   public var seconds: Double
+
+  public init(
+    epoch: Int, step: Int, trainLoss: Double, validationLoss: Double? = nil, validationAccuracy: Double? = nil,
+    learningRate: Double, seconds: Double
+  ) {
+    self.epoch = epoch
+    self.step = step
+    self.trainLoss = trainLoss
+    self.validationLoss = validationLoss
+    self.validationAccuracy = validationAccuracy
+    self.learningRate = learningRate
+    self.seconds = seconds
+  }
 
   enum CodingKeys: String, CodingKey {
     case epoch, stage, step, seconds

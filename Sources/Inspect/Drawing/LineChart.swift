@@ -1,4 +1,4 @@
-/// Curves over one axis as SVG, in the colours of the page that holds it.
+/// Curves over a whole number, such as the epoch, as SVG, in the colours of the page that holds it.
 public struct LineChart: Sendable {
   public struct Series: Sendable {
     public var name: String
@@ -28,6 +28,9 @@ public struct LineChart: Sendable {
     .chart .grid { stroke: var(--line); stroke-width: 1; }
     .chart .mark { stroke: var(--soft); stroke-width: 1; stroke-dasharray: 3 4; }
     .chart polyline { fill: none; stroke-width: 2.25; stroke-linejoin: round; stroke-linecap: round; }
+    .legend { display: flex; flex-wrap: wrap; gap: 4px 16px; list-style: none; padding: 0; margin: 10px 0 0;
+      font-size: .87rem; }
+    .legend i { display: inline-block; width: 10px; height: 10px; border-radius: 50%; margin-right: 6px; }
     .s0 { stroke: var(--s0); fill: var(--s0); } .s1 { stroke: var(--s1); fill: var(--s1); }
     .s2 { stroke: var(--s2); fill: var(--s2); } .s3 { stroke: var(--s3); fill: var(--s3); }
     .s4 { stroke: var(--s4); fill: var(--s4); } .s5 { stroke: var(--s5); fill: var(--s5); }
@@ -38,8 +41,9 @@ public struct LineChart: Sendable {
   /// Colours that ``style`` numbers.
   public static let colorCount = 10
 
-  public var svg: Markup {
-    let (width, height, left, right, top, bottom) = (520.0, 300.0, 52.0, 14.0, 16.0, 58.0)
+  /// The drawing and its legend.
+  public var markup: Markup {
+    let (width, height, left, right, top, bottom) = (520.0, 300.0, 52.0, 14.0, 28.0, 46.0)
     let points = series.flatMap(\.points).filter { $0.x.isFinite && $0.y.isFinite }
     let xs = points.map(\.x)
     let ys = points.map(\.y) + (range.map { [$0.lowerBound, $0.upperBound] } ?? [])
@@ -56,19 +60,19 @@ public struct LineChart: Sendable {
       parts.append("<line class=\"grid\" x1=\"\(left)\" x2=\"\(width - right)\" y1=\"\(y(tick))\" y2=\"\(y(tick))\"/>")
       parts.append("<text x=\"\(left - 8)\" y=\"\(y(tick) + 4)\" text-anchor=\"end\">\(label)</text>")
     }
-    for tick in Self.ticks(xLow, xHigh, count: 6) where tick >= xLow && tick <= xHigh {
-      let label = tick.rounded(digits: tick == tick.rounded() ? 0 : 2)
-      parts.append("<text x=\"\(x(tick))\" y=\"\(height - bottom + 18)\" text-anchor=\"middle\">\(label)</text>")
+    for tick in Self.ticks(xLow, xHigh, count: 6) where tick >= xLow && tick <= xHigh && tick == tick.rounded() {
+      let label = tick.rounded(digits: 0)
+      parts.append("<text x=\"\(x(tick))\" y=\"\(height - bottom + 20)\" text-anchor=\"middle\">\(label)</text>")
     }
     if let mark {
       parts.append(
-        "<line class=\"mark\" x1=\"\(x(mark.x))\" x2=\"\(x(mark.x))\" y1=\"\(top)\" y2=\"\(height - bottom)\"/>")
+        "<line class=\"mark\" x1=\"\(x(mark.x))\" x2=\"\(x(mark.x))\" y1=\"\(top - 6)\" y2=\"\(height - bottom)\"/>")
       let isRight = x(mark.x) > width / 2
       parts.append(
-        "<text x=\"\(x(mark.x) + (isRight ? -5 : 5))\" y=\"\(top + 2)\" text-anchor=\"\(isRight ? "end" : "start")\">\(mark.name)</text>"
+        "<text x=\"\(x(mark.x))\" y=\"\(top - 10)\" text-anchor=\"\(isRight ? "end" : "start")\">\(mark.name)</text>"
       )
     }
-    var legend = left
+    var legend: [Markup] = []
     for (index, series) in series.enumerated() {
       let drawn = series.points.filter { $0.x.isFinite && $0.y.isFinite }
       let color = index % Self.colorCount
@@ -79,14 +83,36 @@ public struct LineChart: Sendable {
           parts.append("<circle class=\"s\(color)\" r=\"2.5\" cx=\"\(x(point.x))\" cy=\"\(y(point.y))\"/>")
         }
       }
-      parts.append("<rect class=\"s\(color)\" x=\"\(legend)\" y=\"\(height - 16)\" width=\"14\" height=\"3\"/>")
-      parts.append("<text x=\"\(legend + 20)\" y=\"\(height - 10)\">\(series.name)</text>")
-      legend += 36 + Double(series.name.count) * 6.6
+      legend.append("<li><i style=\"background:var(--s\(color))\"></i>\(series.name)</li>")
     }
-    parts.append("<text x=\"\(width - right)\" y=\"\(height - bottom + 36)\" text-anchor=\"end\">\(xTitle)</text>")
+    parts.append("<text x=\"\(width - right)\" y=\"\(height - 6)\" text-anchor=\"end\">\(xTitle)</text>")
     return """
       <svg class="chart" viewBox="0 0 \(Int(width)) \(Int(height))" role="img" aria-label="\(title)">
       \(parts)
+      </svg>
+      <ul class="legend">\(legend)</ul>
+      """
+  }
+
+  /// A file of its own, with its title and colours that follow the viewer's light or dark scheme.
+  public var standaloneSVG: Markup {
+    let style = """
+      :root { --paper: #ffffff; --soft: #5a6579; --line: #e1e5ec; --s0: #2f6fde; --s1: #d9622b; --s2: #1f9d6b;
+        --s3: #a24bc4; --s4: #c79a14; --s5: #d33d6e; --s6: #3aa6c4; --s7: #7d6a52; --s8: #6d7b8f; --s9: #7d9c1e; }
+      @media (prefers-color-scheme: dark) { :root { --paper: #181e28; --soft: #9ba6ba; --line: #2a3342; --s0: #6ea8ff;
+        --s1: #ff9a66; --s2: #55cf9d; --s3: #cf8bea; --s4: #e7c350; --s5: #ff7fa6; --s6: #6fd3ec; --s7: #bfa98d; } }
+      text { font-family: system-ui, sans-serif; font-size: 14px; fill: var(--soft); }
+      """
+    return """
+      <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 560 360" width="840" height="540">
+      <style>
+      \(Markup(stringLiteral: style + "\n" + Self.style))
+      </style>
+      <rect width="560" height="360" style="fill:var(--paper)"/>
+      <text x="20" y="28">\(title)</text>
+      <svg x="20" y="44" width="520" height="300">
+      \(svg)
+      </svg>
       </svg>
       """
   }

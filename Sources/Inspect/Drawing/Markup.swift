@@ -30,7 +30,7 @@ public struct Markup: Sendable, ExpressibleByStringInterpolation {
 
   /// Text that means nothing but itself, inside an element as well as inside quotes. Characters that could reorder or
   /// hide text (controls, and Unicode's marks of direction) become U+FFFD.
-  static func escaped(_ text: String) -> String {
+  package static func escaped(_ text: String) -> String {
     var result = ""
     result.reserveCapacity(text.utf8.count)
     for scalar in text.unicodeScalars {

@@ -27,7 +27,7 @@ extension RunReport {
     if !wrong.isEmpty { body += ["<h3>When it was wrong</h3>", try figures(wrong)] }
     if !right.isEmpty { body += ["<h3>When it was right</h3>", try figures(right)] }
     return Page.Section(
-      id: "attention", title: "Where the network looked",
+      id: "attention", name: "Heat maps", title: "Where the network looked",
       lead: """
         Grad-CAM at <code>\(layer)</code>: what glows spoke for the answer. Each map is compared with those of \
         networks whose upper layers were made random; one that looks the same says nothing about what was learned and \
@@ -38,34 +38,33 @@ extension RunReport {
 
   func layersSection() throws -> Page.Section? {
     guard filters != nil || featureMaps != nil else { return nil }
-    var body: [Markup] = []
-    if let filters {
-      body.append(
-        """
-        <div><h3>Kernels of the first layer</h3>
-        <p class="soft">What the network looks for first; middle grey is 0.</p>
-        \(try Page.image(filters, alt: "The first layer's kernels side by side", style: "sheet"))</div>
-        """)
+    let kernels = try filters.map { filters -> Markup in
+      """
+      <div><h3>Kernels of the first layer</h3>
+      <p class="soft">What the network looks for first; middle grey is 0.</p>
+      \(try Page.image(filters, alt: "The first layer's kernels side by side", style: "sheet"))</div>
+      """
     }
-    if let featureMaps {
-      let maps = try featureMaps.maps.map { layer, image -> Markup in
-        """
-        <h3><code>\(layer)</code></h3>
-        \(try Page.image(image, alt: "The strongest feature maps of \(layer)", style: "sheet"))
-        """
-      }
-      body.append(
-        """
-        <div><h3>What it makes of one image</h3>
-        <p class="soft">The strongest feature maps of each size, bright where they respond.</p>
-        <div style="max-width:128px">\(figure(featureMaps.picture))</div>
-        \(maps)</div>
-        """)
+    let maps = try featureMaps?.maps.map { layer, image -> Markup in
+      """
+      <div><h3><code>\(layer)</code></h3>
+      \(try Page.image(image, alt: "The strongest feature maps of \(layer)", style: "sheet"))</div>
+      """
+    }
+    let example = featureMaps.map { featureMaps -> Markup in
+      """
+      <div><h3>What it makes of one image</h3>
+      <p class="soft">Below are its strongest feature maps in layers of each size, bright where they respond.</p>
+      <div class="single">\(figure(featureMaps.picture))</div></div>
+      """
     }
     return Page.Section(
-      id: "layers", title: "Filters and feature maps",
+      id: "layers", name: "Layers", title: "Filters and feature maps",
       lead: "From edges in the first layers to parts of objects in the last.",
-      body: "<div class=\"two\">\(body)</div>")
+      body: """
+        <div class="two">\([kernels, example].compactMap { $0 })</div>
+        <div class="two">\(maps ?? [])</div>
+        """)
   }
 
   var neighborsSection: Page.Section? {
@@ -80,7 +79,7 @@ extension RunReport {
       return "<div class=\"row\">\(figure(neighborhood.picture))\(near)</div>"
     }
     return Page.Section(
-      id: "neighbors", title: "Nearest training images",
+      id: "neighbors", name: "Neighbours", title: "Nearest training images",
       lead: """
         To the network, these of \(searchedTrainingImages.grouped) training images are most like the first one of each \
         row (the number is the cosine between their features). They often tell where a mistake was learned.
@@ -97,7 +96,7 @@ extension RunReport {
       return "<div class=\"row augmented\">\(cells)</div>"
     }
     return Page.Section(
-      id: "augmentation", title: "What training saw",
+      id: "augmentation", name: "Augmentation", title: "What training saw",
       lead:
         "The first of each row is the training image as the network gets it; the others are variants of augmentation.",
       body: Markup(rows))

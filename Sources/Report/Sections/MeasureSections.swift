@@ -26,7 +26,7 @@ extension RunReport {
     }
     let hint: Markup = classNames.count > LineChart.colorCount ? " Some classes share a colour." : ""
     return Page.Section(
-      id: "map", title: "A map of the features",
+      id: "map", name: "Map", title: "A map of the features",
       lead: """
         \(map.count.grouped) validation images, laid out by the two directions in which the features of the last layer \
         differ most (\(mapShares.x.percent) and \(mapShares.y.percent) of their variance). Rings are mistakes. Classes \
@@ -59,7 +59,7 @@ extension RunReport {
         "No threshold makes \(fitted.targetPrecision.percent) of the answers right."
       }
     return Page.Section(
-      id: "calibration", title: "Can its confidence be believed?",
+      id: "calibration", name: "Calibration", title: "Can its confidence be believed?",
       lead: """
         Of the answers given with 80 % confidence, 80 % should be right: bars should end at the dashed line. \
         The logits are divided by a temperature of \(fitted.temperature, digits: 2), which was fitted on the validation \

@@ -39,7 +39,7 @@ extension RunReport {
         """
     }
     return Page.Section(
-      id: "confusion", title: "What was taken for what",
+      id: "confusion", name: "Confusions", title: "What was taken for what",
       lead: hasMatrix
         ? "Rows are what images show, columns what the network said. Follow a number to see its images."
         : "There are too many classes for a matrix; these are the most frequent confusions.",
@@ -71,7 +71,7 @@ extension RunReport {
         // Mistakes are rare, so their colour grows faster.
         let strength = row == column ? 0.12 + 0.88 * share : 0.14 + 0.86 * min(1, 2.5 * share)
         let kind: Markup = row == column ? "right" : "wrong"
-        let isStrong: Markup = strength > 0.55 ? " strong" : ""
+        let isStrong: Markup = strength > (row == column ? 0.78 : 0.9) ? " strong" : ""
         return "<td class=\"\(kind)\(isStrong)\" style=\"--v:\(strength, digits: 2)\">\(link(cell))</td>"
       }
       return "<tr><th scope=\"row\" title=\"\(classNames[row])\">\(classNames[row])</th>\(columns)</tr>"
@@ -97,7 +97,7 @@ extension RunReport {
   var mistakesSection: Page.Section {
     let shown = mistakes.prefix(24)
     return Page.Section(
-      id: "mistakes", title: "The surest mistakes",
+      id: "mistakes", name: "Mistakes", title: "The surest mistakes",
       lead: """
         Wrong answers that the network was most certain of. Often the label is at fault, or the image shows several \
         things: it is worth opening these files.

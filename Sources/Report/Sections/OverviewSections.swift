@@ -6,7 +6,7 @@ extension RunReport {
     let warnings = warnings
     let rows = warnings.map { "<li><strong>\($0.title)</strong>\($0.advice)</li>" as Markup }
     return Page.Section(
-      id: "warnings", title: "Before you believe it",
+      id: "warnings", name: "Warnings", title: "Before you believe it",
       lead: warnings.isEmpty
         ? "What commonly makes such numbers misleading was looked for."
         : "What makes these numbers less certain than they look.",
@@ -20,8 +20,8 @@ extension RunReport {
   var dataSection: Page.Section {
     let rows = facts.map { "<tr><th scope=\"row\">\($0.name)</th><td>\($0.value)</td></tr>" as Markup }
     return Page.Section(
-      id: "setup", title: "What was trained on what", lead: "Enough to do it again.",
-      body: "<div class=\"scroll\"><table class=\"facts\"><tbody>\(rows)</tbody></table></div>")
+      id: "setup", name: "Setup", title: "What was trained on what", lead: "Enough to do it again.",
+      body: "<div class=\"scroll\"><table class=\"facts\"><caption>Data, model and recipe of the run</caption><tbody>\(rows)</tbody></table></div>")
   }
 
   var curvesSection: Page.Section? {
@@ -52,13 +52,13 @@ extension RunReport {
         """
     }
     return Page.Section(
-      id: "curves", title: "Learning curves",
+      id: "curves", name: "Curves", title: "Learning curves",
       lead: """
         A validation loss that turns up while the training loss still falls means learning by heart. The best epoch is \
         the one that was kept.
         """,
       body: """
-        <div class="two"><div>\(loss.svg)</div><div>\(accuracy.svg)</div></div>
+        <div class="two"><div>\(loss.markup)</div><div>\(accuracy.markup)</div></div>
         <details><summary>The numbers</summary><div class="scroll"><table>
         <caption>Loss, accuracy and time of each epoch</caption>
         <thead><tr><th scope="col">Epoch</th><th scope="col" class="n">Training loss</th>\
@@ -84,7 +84,7 @@ extension RunReport {
         """
     }
     return Page.Section(
-      id: "classes", title: "Class by class",
+      id: "classes", name: "Classes", title: "Class by class",
       lead: """
         Recall: of the images of a class, how many were recognised; the thin line is its 95 % interval. Precision: of \
         the images called so, how many are.
