@@ -58,7 +58,7 @@ let package = Package(
       name: "TrainingTests", dependencies: ["Kernels", "Training", "Models", "Vision"],
       exclude: ["Fixtures", "kill_and_resume.sh"]),
     .testTarget(name: "ModelsTests", dependencies: ["Models", "Inspect", "Training", "Formats"], exclude: ["Fixtures"]),
-    .testTarget(name: "TasksTests", dependencies: ["Tasks"]),
+    .testTarget(name: "TasksTests", dependencies: ["Tasks"], exclude: ["Fixtures"]),
     .testTarget(name: "CourseTests", dependencies: ["ConvNet"]),
     .testTarget(name: "CommandTests", dependencies: ["ConvNet", "ConvNetCommand"]),
   ],
