@@ -18,6 +18,8 @@ public final class ImageClassifier: Sendable {
     public var classNames: [String]
     public var preprocessing: ImagePreprocessing
     public var provenance: Provenance
+    /// The published weights that the model is or began with.
+    public var pretrained: PretrainedRecord?
 
     /// Where the model comes from.
     public struct Provenance: Codable, Hashable, Sendable {
@@ -26,6 +28,13 @@ public final class ImageClassifier: Sendable {
       public var trainingImages: Int
       public var seed: UInt64
 
+      public init(library: String, data: String, trainingImages: Int, seed: UInt64) {
+        self.library = library
+        self.data = data
+        self.trainingImages = trainingImages
+        self.seed = seed
+      }
+
       enum CodingKeys: String, CodingKey {
         case library, data, seed
         case trainingImages = "training_images"
@@ -33,16 +42,18 @@ public final class ImageClassifier: Sendable {
     }
 
     public init(
-      architecture: ModelConfiguration, classNames: [String], preprocessing: ImagePreprocessing, provenance: Provenance
+      architecture: ModelConfiguration, classNames: [String], preprocessing: ImagePreprocessing, provenance: Provenance,
+      pretrained: PretrainedRecord? = nil
     ) {
       self.architecture = architecture
       self.classNames = classNames
       self.preprocessing = preprocessing
       self.provenance = provenance
+      self.pretrained = pretrained
     }
 
     enum CodingKeys: String, CodingKey {
-      case format, architecture, preprocessing, provenance
+      case format, architecture, preprocessing, provenance, pretrained
       case classNames = "class_names"
     }
 
@@ -73,16 +84,30 @@ public final class ImageClassifier: Sendable {
     self.description = description
   }
 
-  /// Reads a model file.
-  ///
-  /// - Throws: `FormatError` if the file is damaged, ``TaskError`` if it is no model of this library.
-  public convenience init(contentsOf path: String) throws {
-    let (tensors, metadata) = try Safetensors.read(path)
-    guard let json = metadata[Description.key] else {
-      throw TaskError(
-        "\(path): this safetensors file holds weights but no description of a model; "
-          + "give a file that `convnet train` wrote, or train from it with --weights")
+  /// Opens a model: an architecture's published weights by its name, or else a file.
+  public convenience init(named nameOrPath: String) throws {
+    if FileManager.default.fileExists(atPath: nameOrPath) || nameOrPath.contains("/") || nameOrPath.contains(".") {
+      try self.init(contentsOf: nameOrPath)
+    } else {
+      try self.init(pretrained: nameOrPath)
     }
+  }
+
+  /// Reads a model file, or a file of published weights, which is known by its content.
+  ///
+  /// - Throws: `FormatError` if the file is damaged, ``TaskError`` if it is neither.
+  public convenience init(contentsOf path: String) throws {
+    let archive = try openTensors(path)
+    guard let json = archive.metadata[Description.key] else {
+      if let record = try PretrainedRecord.find(forFile: path) {
+        try self.init(record, contentsOf: path)
+        return
+      }
+      throw TaskError(
+        "\(path): this \(archive.format.rawValue) file holds weights but no description of a model, and is none that is "
+          + "published; give a file that `convnet train` wrote, or train from it with --weights")
+    }
+    let tensors = try archive.tensors()
     let description: Description
     do {
       description = try JSONDecoder().decode(Description.self, from: Data(json.utf8))
