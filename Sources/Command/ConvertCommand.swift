@@ -17,7 +17,8 @@ struct ConvertCommand: ParsableCommand {
   func run() throws {
     if !FileManager.default.fileExists(atPath: input), !PretrainedRecord.find(named: input).isEmpty {
       guard output.hasSuffix(".safetensors") else {
-        throw CommandError("\(output): a model file ends in .safetensors; for plain arrays give the file of the weights")
+        throw CommandError(
+          "\(output): a model file ends in .safetensors; for plain arrays give the file of the weights")
       }
       let classifier = try ImageClassifier(pretrained: input)
       try classifier.write(to: output)

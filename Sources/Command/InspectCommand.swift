@@ -5,7 +5,8 @@ import Formats
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect", abstract: "List the tensors of a file of weights, without loading them.",
-    discussion: "Reads safetensors, PyTorch's .pth and .pt, NumPy's .npz and .npy, and ONNX. Nothing in the file is run.")
+    discussion:
+      "Reads safetensors, PyTorch's .pth and .pt, NumPy's .npz and .npy, and ONNX. Nothing in the file is run.")
 
   @Argument(help: "A file of weights.") var file: String
   @Flag(help: "Print JSON.") var json = false

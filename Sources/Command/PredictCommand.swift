@@ -3,13 +3,15 @@ import ConvNet
 import Foundation
 
 struct PredictCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "predict", abstract: "Name what images show.",
+  static let configuration = CommandConfiguration(
+    commandName: "predict", abstract: "Name what images show.",
     discussion: """
       Published weights are looked for in the folder that CONVNET_WEIGHTS names, or else in ~/.cache/convnet.
       """)
 
   @Argument(
-    help: "A model file, or published weights: their file, or the name of their architecture to find it in the folder of weights."
+    help:
+      "A model file, or published weights: their file, or the name of their architecture to find it in the folder of weights."
   )
   var model: String
   @Argument(help: "JPEG, PNG or WebP files.") var images: [String]

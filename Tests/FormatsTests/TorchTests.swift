@@ -98,7 +98,9 @@ import Testing
     let scratch = try Scratch()
     var damaged = try bytes(of: fixture("stored.npz"))
     // The last byte of an array: its name is next in the following header.
-    let numbers = try #require(expected["double"]).scalars(as: Double.self).flatMap { withUnsafeBytes(of: $0, Array.init) }
+    let numbers = try #require(expected["double"]).scalars(as: Double.self).flatMap {
+      withUnsafeBytes(of: $0, Array.init)
+    }
     let place = try #require(damaged.indices.first { damaged[$0...].starts(with: numbers) })
     damaged[place] ^= 1
     let path = try scratch.write(damaged)
@@ -114,7 +116,8 @@ import Testing
     #expect(truncate(path, 5 << 30) == 0)
     #expect(
       message { _ = try openTensors(path) }
-        == "\(path): not supported: not a file of weights: neither safetensors nor PyTorch's .pth nor NumPy's .npz or .npy")
+        == "\(path): not supported: not a file of weights: neither safetensors nor PyTorch's .pth nor NumPy's .npz or .npy"
+    )
     // The same behind the beginnings of real files.
     for (name, count) in [("legacy.pth", 1000), ("state.pth", 3000), ("stored.npz", 2000), ("f4.npy", 224)] {
       let start = try scratch.write(Array(try bytes(of: fixture(name)).prefix(count)), to: name)

@@ -117,7 +117,8 @@ import Testing
     let layer3 = try read.features(ofFilesAt: pictures, layer: "layer3")
     #expect(layer3.shape == [2, 64, 8, 8])
     #expect(
-      try layer3.scalars(as: Float.self).suffix(4096) == read.features(ofFilesAt: [pictures[1]], layer: "layer3").scalars(as: Float.self)[...])
+      try layer3.scalars(as: Float.self).suffix(4096)
+        == read.features(ofFilesAt: [pictures[1]], layer: "layer3").scalars(as: Float.self)[...])
     let unknown = message { _ = try read.features(ofFilesAt: pictures, layer: "layer5") }
     #expect(unknown.contains("no layer named \"layer5\"") && unknown.contains("layer3"), "\(unknown)")
   }
