@@ -133,6 +133,19 @@ import Testing
     #expect(error?.description.contains("written as .safetensors or .npz") == true)
   }
 
+  /// A header of 0x..08 bytes begins as an ONNX file does.
+  @Test func safetensorsIsNotTakenForONNX() throws {
+    let path = NSTemporaryDirectory() + "convnet-\(UUID().uuidString).safetensors"
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    var first: UInt8?
+    for count in 0..<256 where first != 8 {
+      try Safetensors.write([:], metadata: ["note": String(repeating: "x", count: count)], to: path)
+      first = try Data(contentsOf: URL(filePath: path)).first
+    }
+    #expect(first == 8)
+    #expect(try WeightsListing(of: path).format == "safetensors")
+  }
+
   @Test func onnxModelsAreListed() throws {
     let path = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures/network.onnx").path
     let listing = try WeightsListing(of: path)

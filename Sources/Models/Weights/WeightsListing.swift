@@ -10,8 +10,9 @@ public struct WeightsListing: Sendable {
   /// Opens a file that ``WeightsFile`` reads, or an ONNX model, whose weights have to be read to be listed.
   public init(of path: String) throws {
     let start = try InputFile(path)
-    // The first byte of an ONNX file is the key of its version.
-    if start.byteCount > 1, try start.bytes(at: 0, count: 1) == [0x08] {
+    // The first byte of an ONNX file is the key of its version; the length of a safetensors header may begin so too.
+    let first = try start.bytes(at: 0, count: min(9, start.byteCount))
+    if first.first == 0x08, first.last != UInt8(ascii: "{") {
       self = try Self.listing(ofONNX: path)
       return
     }
