@@ -24,7 +24,7 @@ struct FinetuneCommand: ParsableCommand {
   var epochs: Int?
   @Option(help: "Passes while only the new layer learns, before all do.") var headEpochs = 30
   @Option(
-    help: "The highest learning rate of the last layer, while all learn. (default: 0.0005; 0.003 with --strategy head)")
+    help: "The highest learning rate of the last layer, while all learn. (default: 0.0001; 0.003 with --strategy head)")
   var learningRate: Double?
   @Option(help: "The highest learning rate while only the new layer learns, before all do.")
   var headLearningRate = 0.003
@@ -49,7 +49,7 @@ struct FinetuneCommand: ParsableCommand {
   func run() throws {
     try arguments.train(name: "finetune", command: "finetune") {
       var job = try arguments.job(
-        data: data, rule: .adam(beta1: 0.9, beta2: 0.999, epsilon: 1e-8), learningRate: learningRate ?? 0.0005,
+        data: data, rule: .adam(beta1: 0.9, beta2: 0.999, epsilon: 1e-8), learningRate: learningRate ?? 0.0001,
         standardDecay: 0.05, isDecoupled: true, epochs: epochs ?? 8, batchSize: batchSize ?? 32)
       job.modelName = model
       job.weightsPath = weights.map(TrainingArguments.absolute)

@@ -31,16 +31,16 @@ public struct ComparisonPage {
       </table></div>
       \(sentences.map { "<p>\($0)</p>" as Markup })
       """
-    let curves = charts.map { "<figure><figcaption>\($0.title)</figcaption>\($0.svg)</figure>" as Markup }
+    let curves = charts.map { "<figure><figcaption>\($0.title)</figcaption>\($0.markup)</figure>" as Markup }
     return try Page(
       title: "Runs compared",
       sections: [
         .init(
-          id: "figures", title: "Figures",
+          id: "figures", name: "Figures", title: "Figures",
           lead: "The best epoch of each run on its validation images, and whether the differences are more than chance.",
           body: figures),
         .init(
-          id: "curves", title: "Curves", lead: "After each epoch. Epochs of a frozen network cost next to nothing.",
+          id: "curves", name: "Curves", title: "Curves", lead: "After each epoch. Epochs of a frozen network cost next to nothing.",
           body: Markup(curves)),
       ],
       header: "<h1>Runs compared</h1>", pictures: [], footer: ""

@@ -33,12 +33,6 @@ extension ImageClassifier {
           library: "convnet \(libraryVersion)", data: record.dataset, trainingImages: 1_281_167, seed: 0),
         pretrained: record))
   }
-
-  /// Writes the classifier as one file that ``init(contentsOf:)`` opens, with all that using it needs.
-  public func write(to path: String) throws {
-    let tensors = Dictionary(uniqueKeysWithValues: model.parameters.map { ($0.path, $0.tensor) })
-    try Safetensors.write(tensors, metadata: description.metadata(), to: path)
-  }
 }
 
 extension PretrainedRecord {

@@ -124,7 +124,7 @@ public final class ImageClassifier: Sendable {
         "\(path): the model has \(description.architecture.classes) outputs, but \(description.classNames.count) names")
     }
     let architecture = description.architecture
-    let model = try Self.model(architecture, tensors, metadata, path: path)
+    let model = try Self.model(architecture, tensors, archive.metadata, path: path)
     let rule = description.preprocessing
     guard rule.channels == architecture.channels, [rule.height, rule.width] == architecture.imageSize else {
       throw TaskError(

@@ -45,7 +45,7 @@ struct PretrainedModel {
     configuration.classes = classes
     if let record, record.architecture == architecture.name {
       configuration.imageSize = record.imageSize
-      preprocessing = ImagePreprocessing(record)
+      preprocessing = try record.preprocessing()
       notes.append("the weights are \(record.fileName) (\(record.dataset)); images are prepared as for these")
     } else {
       preprocessing = ImagePreprocessing.imageNet.resized(to: configuration.imageSize[0])
@@ -135,13 +135,6 @@ struct PretrainedModel {
 }
 
 extension ImagePreprocessing {
-  /// The rule that published weights were trained with.
-  init(_ record: PretrainedRecord) {
-    self.init(
-      height: record.imageSize[0], width: record.imageSize[1], resize: .shortestSide(record.resize),
-      interpolation: record.interpolation == "bicubic" ? .bicubic : .bilinear, mean: record.mean, std: record.std)
-  }
-
   /// The same rule for another size of the network's input.
   func resized(to side: Int) -> ImagePreprocessing {
     var resize = resize

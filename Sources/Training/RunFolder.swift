@@ -61,15 +61,17 @@ public struct EpochMetrics: Codable, Hashable, Sendable {
   public var seconds: Double
 
   public init(
-    epoch: Int, step: Int, trainLoss: Double, validationLoss: Double? = nil, validationAccuracy: Double? = nil,
-    learningRate: Double, seconds: Double
+    epoch: Int, stage: String? = nil, step: Int, trainLoss: Double, validationLoss: Double? = nil,
+    validationAccuracy: Double? = nil, learningRate: Double, learningRates: [String: Double]? = nil, seconds: Double
   ) {
     self.epoch = epoch
+    self.stage = stage
     self.step = step
     self.trainLoss = trainLoss
     self.validationLoss = validationLoss
     self.validationAccuracy = validationAccuracy
     self.learningRate = learningRate
+    self.learningRates = learningRates
     self.seconds = seconds
   }
 

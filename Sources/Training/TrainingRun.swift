@@ -154,10 +154,12 @@ final class TrainingRun<Model: Layer> {
       throw TrainingError.notFinite(step: position.step, place: "the validation loss", learningRate: rate)
     }
     let isBest = keepIfBest(model, evaluation)
+    let stageName = trainer.stages.count > 1 ? stage.plan.name : nil
+    let trainLoss = position.lossSum / Double(max(1, position.exampleCount))
+    let accuracy = evaluation.flatMap { $0.labels.isEmpty ? nil : $0.accuracy }
     let line = EpochMetrics(
-      epoch: position.epoch + 1, stage: trainer.stages.count > 1 ? stage.plan.name : nil, step: position.step,
-      trainLoss: position.lossSum / Double(max(1, position.exampleCount)), validationLoss: evaluation?.loss,
-      validationAccuracy: evaluation.flatMap { $0.labels.isEmpty ? nil : $0.accuracy }, learningRate: rate,
+      epoch: position.epoch + 1, stage: stageName, step: position.step, trainLoss: trainLoss,
+      validationLoss: evaluation?.loss, validationAccuracy: accuracy, learningRate: rate,
       learningRates: stage.plan.rates(at: rate), seconds: position.seconds + clock.now - start)
     metrics.append(line)
     try log?.append(line)

@@ -43,6 +43,11 @@ public struct LineChart: Sendable {
 
   /// The drawing and its legend.
   public var markup: Markup {
+    let (svg, legend) = parts
+    return "\(svg)\n\(legend)"
+  }
+
+  private var parts: (svg: Markup, legend: Markup) {
     let (width, height, left, right, top, bottom) = (520.0, 300.0, 52.0, 14.0, 28.0, 46.0)
     let points = series.flatMap(\.points).filter { $0.x.isFinite && $0.y.isFinite }
     let xs = points.map(\.x)
@@ -86,12 +91,12 @@ public struct LineChart: Sendable {
       legend.append("<li><i style=\"background:var(--s\(color))\"></i>\(series.name)</li>")
     }
     parts.append("<text x=\"\(width - right)\" y=\"\(height - 6)\" text-anchor=\"end\">\(xTitle)</text>")
-    return """
+    let svg: Markup = """
       <svg class="chart" viewBox="0 0 \(Int(width)) \(Int(height))" role="img" aria-label="\(title)">
       \(parts)
       </svg>
-      <ul class="legend">\(legend)</ul>
       """
+    return (svg, "<ul class=\"legend\">\(legend)</ul>")
   }
 
   /// A file of its own, with its title and colours that follow the viewer's light or dark scheme.
@@ -111,7 +116,7 @@ public struct LineChart: Sendable {
       <rect width="560" height="360" style="fill:var(--paper)"/>
       <text x="20" y="28">\(title)</text>
       <svg x="20" y="44" width="520" height="300">
-      \(svg)
+      \(parts.svg)
       </svg>
       </svg>
       """
