@@ -110,11 +110,18 @@ public struct Graph: Sendable {
     } catch {
       throw ShapeError(message: error.message, path: error.path ?? name)
     }
+    if let huge = types.first(where: { $0.shape.elementCount > Self.elementLimit }) {
+      throw ShapeError(
+        message: "\(operation.name): a tensor of \(huge.shape) is more than any machine holds", path: name)
+    }
     let index = nodes.count
     let outputs = types.enumerated().map { addValue($1, .node(index: index, output: $0)) }
     nodes.append(Node(operation: operation, inputs: inputs, outputs: outputs, name: name))
     return outputs
   }
+
+  /// The most elements of one tensor: far from overflow in whatever is counted of it.
+  private static let elementLimit = 1 << 40
 
   private mutating func addValue(_ type: TensorType, _ source: Source) -> ValueID {
     values.append(Value(type: type, source: source))

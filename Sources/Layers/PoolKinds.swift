@@ -131,7 +131,7 @@ public struct AdaptiveMaxPool<let rank: Int>: Layer {
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
     if x.rank != rank + 2 || output.contains(where: { $0 < 1 }) {
-      fail("adaptive_max_pool\(rank)d: \(x.shape) cannot be pooled to \(output)")
+      return x.misfit("adaptive_max_pool\(rank)d: \(x.shape) cannot be pooled to \(output)")
     }
     // Windows of different extents become windows of one by repeating their last element, which cannot win earlier.
     var (y, kernel) = (x, [Int]())
@@ -174,7 +174,10 @@ public func maxUnpool(_ x: Tensor, _ indices: Tensor, to extents: [Int]) -> Tens
 /// al., "Maxout networks", 2013).
 public func maxout(_ x: Tensor, pieces: Int) -> Tensor {
   if x.rank < 2 || pieces < 1 || x.shape[1] % pieces != 0 {
-    fail("maxout: the channels of \(x.shape) do not divide into groups of \(pieces)")
+    let channels = x.rank < 2 ? 0 : x.shape[1]
+    return x.misfit(
+      "maxout: the \(channels) channels of \(x.shape) do not divide into groups of \(pieces); "
+        + nearestMultiples(of: pieces, to: channels, "channels"))
   }
   return x.reshaped(to: Shape([x.shape[0], x.shape[1] / pieces, pieces] + x.shape.spatial)).max(along: [2])
 }

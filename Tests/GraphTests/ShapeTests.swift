@@ -33,8 +33,8 @@ import Testing
         == "max_pool2d: padding 2 reaches past a window of 2: some windows would see no input")
     #expect(
       errorText(pool2d(.average(countsPadding: true), kernel: 7, stride: 1), [1, 1, 6, 7])
-        == "avg_pool2d: a kernel of 7 does not fit into the input 1x1x6x7: along spatial axis 0 there are 6 + 0 of "
-        + "padding; the input must be at least 7 there")
+        == "avg_pool2d: a kernel of 7 does not fit into the input 1x1x6x7: along spatial axis 0 "
+        + "(6 + 0 of padding - 7) / 1 + 1 is less than 1; the input must be at least 7 there, or the kernel at most 6")
   }
 
   @Test func broadcasting() throws {
@@ -68,12 +68,12 @@ import Testing
   @Test func errorsOfConvolutions() {
     #expect(
       errorText(conv2d(), [1, 3, 4, 9], [8, 3, 5, 5])
-        == "conv2d: a kernel of 5 does not fit into the input 1x3x4x9: along spatial axis 0 there are 4 + 0 of padding; "
-        + "the input must be at least 5 there")
+        == "conv2d: a kernel of 5 does not fit into the input 1x3x4x9: along spatial axis 0 (4 + 0 of padding - 5) / 1 "
+        + "+ 1 is less than 1; the input must be at least 5 there, or the kernel at most 4")
     #expect(
       errorText(conv2d(padding: 1, dilation: 3), [1, 3, 9, 4], [8, 3, 3, 3])
         == "conv2d: a kernel of 3 (which covers 7 with dilation 3) does not fit into the input 1x3x9x4: along spatial "
-        + "axis 1 there are 4 + 2 of padding; the input must be at least 5 there")
+        + "axis 1 (4 + 2 of padding - 7) / 1 + 1 is less than 1; the input must be at least 5 there, or the kernel at most 2")
     #expect(
       errorText(conv2d(), [1, 1, 28, 28], [16, 3, 3, 3])
         == "conv2d: the weight 16x3x3x3 takes 3 input channels, but the input 1x1x28x28 has 1")
