@@ -151,7 +151,9 @@ public struct Graph: Sendable {
     }
     guard let latest = scopes.first else { return "" }
     let isBranch = latest.split(separator: ".").last.map { Int($0) == nil } ?? false
-    guard isBranch, let trunk = scopes.first(where: { !$0.isEmpty && latest.hasPrefix($0 + ".") }) else { return latest }
+    guard isBranch, let trunk = scopes.first(where: { !$0.isEmpty && latest.hasPrefix($0 + ".") }) else {
+      return latest
+    }
     return trunk
   }
 

@@ -320,4 +320,3 @@ extension Shape {
     return Shape(extents)
   }
 }
-

@@ -25,7 +25,8 @@ extension Operation {
       try require(
         extent > 0,
         unfit(
-          input, axis: axis, kernel: weight[axis + 2], stride: attributes.stride[axis], dilation: attributes.dilation[axis],
+          input, axis: axis, kernel: weight[axis + 2], stride: attributes.stride[axis],
+          dilation: attributes.dilation[axis],
           padding: attributes.paddingBefore[axis] + attributes.paddingAfter[axis]))
       extents.append(extent)
     }

@@ -67,7 +67,8 @@ public struct GroupNorm: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor {
     if x.rank < 2 { return x.misfit("group_norm: the input must be [batch, channels, ...], but it is \(x.shape)") }
     if let scale, scale.elementCount != x.shape[1] {
-      return x.misfit("group_norm: the layer has \(scale.elementCount) channels, but the input \(x.shape) has \(x.shape[1])")
+      return x.misfit(
+        "group_norm: the layer has \(scale.elementCount) channels, but the input \(x.shape) has \(x.shape[1])")
     }
     if x.shape[1] % groups != 0 {
       return x.misfit(
@@ -118,7 +119,9 @@ public struct LocalResponseNorm: Layer {
   }
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    if x.rank < 2 { return x.misfit("local_response_norm: the input must be [batch, channels, ...], but it is \(x.shape)") }
+    if x.rank < 2 {
+      return x.misfit("local_response_norm: the input must be [batch, channels, ...], but it is \(x.shape)")
+    }
     let window = PoolAttributes(
       kind: .average(countsPadding: true), kernel: [size, 1], stride: [1, 1], dilation: [1, 1],
       paddingBefore: [size / 2, 0], paddingAfter: [(size - 1) / 2, 0])

@@ -147,6 +147,44 @@ public struct AdaptiveMaxPool<let rank: Int>: Layer {
   }
 }
 
+/// One number for each of `output` windows that cover the input evenly, of any kind: ``AdaptiveAveragePool`` and
+/// ``AdaptiveMaxPool`` are the usual ones.
+public struct AdaptivePool<let rank: Int>: Layer {
+  public let kind: GlobalPool.Kind
+  public let output: [Int]
+
+  public init(_ kind: GlobalPool.Kind, output: Extents) {
+    self.kind = kind
+    self.output = output.resolved(rank: rank, "output")
+  }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    let average = AdaptiveAveragePool<rank>(output: Extents(output))
+    switch kind {
+    case .average: return average(x)
+    case .max: return AdaptiveMaxPool<rank>(output: Extents(output))(x)
+    case .min: return -AdaptiveMaxPool<rank>(output: Extents(output))(-x)
+    case .sum: return average(x) * areas(x)
+    case .l2: return sqrt(average(square(x)) * areas(x))
+    case .variance:
+      // As in VariancePool.
+      let centred = x - x.mean(along: Array(2..<Swift.max(2, x.rank)), keepingDimensions: true)
+      return relu(average(square(centred)) - square(average(centred)))
+    }
+  }
+
+  /// The number of elements in each window, `[output...]`.
+  private func areas(_ x: Tensor) -> Tensor {
+    guard x.rank == rank + 2 else { return .ones(Shape(output)) }
+    var areas: [Float] = [1]
+    for axis in 0..<rank {
+      let counts = adaptiveWindows(of: x.shape[axis + 2], into: output[axis]).map { Float($0.count) }
+      areas = areas.flatMap { area in counts.map { area * $0 } }
+    }
+    return Tensor(areas, shape: Shape(output))
+  }
+}
+
 public typealias AdaptiveAveragePool2D = AdaptiveAveragePool<2>
 public typealias AdaptiveMaxPool2D = AdaptiveMaxPool<2>
 

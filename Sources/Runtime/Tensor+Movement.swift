@@ -34,7 +34,8 @@ extension Tensor {
     let area = factor * factor
     if rank != 4 || factor < 1 || shape[1] % area != 0 {
       let near = rank == 4 && factor > 0 ? "; " + nearestMultiples(of: area, to: shape[1], "channels") : ""
-      return misfit("pixel_shuffle: needs [batch, channels of \(area) each, height, width], but the input is \(shape)" + near)
+      return misfit(
+        "pixel_shuffle: needs [batch, channels of \(area) each, height, width], but the input is \(shape)" + near)
     }
     let (batch, channels, height, width) = (shape[0], shape[1] / area, shape[2], shape[3])
     return reshaped(to: [batch, channels, factor, factor, height, width])
@@ -45,11 +46,10 @@ extension Tensor {
   /// The inverse of ``pixelShuffled(by:)``: `[N, C, H * r, W * r]` to `[N, C * r * r, H, W]`.
   public func pixelUnshuffled(by factor: Int) -> Tensor {
     if rank != 4 || factor < 1 || shape[2] % factor != 0 || shape[3] % factor != 0 {
-      let near =
-        rank == 4 && factor > 0
-        ? "; " + nearestMultiples(of: factor, to: shape[2], "rows") + "; "
-          + nearestMultiples(of: factor, to: shape[3], "columns") : ""
-      return misfit("pixel_unshuffle: needs [batch, channels, height, width] in squares of \(factor), but the input is \(shape)" + near)
+      let odd = [(2, "rows"), (3, "columns")].filter { rank == 4 && factor > 0 && shape[$0.0] % factor != 0 }
+      return misfit(
+        "pixel_unshuffle: needs [batch, channels, height, width] in squares of \(factor), but the input is \(shape)"
+          + odd.map { "; " + nearestMultiples(of: factor, to: shape[$0.0], $0.1) }.joined())
     }
     let (batch, channels, height, width) = (shape[0], shape[1], shape[2] / factor, shape[3] / factor)
     return reshaped(to: [batch, channels, height, factor, width, factor])

@@ -29,7 +29,7 @@ import Testing
     #expect(network.count > 700)
     #expect(passed * 100 >= network.count * 95, "\(passed) of \(network.count)")
     // Most of them as plans too: the others need numbers that are inputs of the case and constants of a network.
-    #expect(network.count { $0.isCompiled } * 100 >= network.count * 85)
+    #expect(network.count { $0.isCompiled } * 100 >= network.count * 80)
     for family in Self.operators {
       let cases = network.filter { !$0.operators.isDisjoint(with: family.value) }
       #expect(cases.contains { $0.status == .passed && $0.isCompiled }, "no case of \(family.key) passed as a plan")

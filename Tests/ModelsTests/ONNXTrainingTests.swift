@@ -1,5 +1,5 @@
-import Foundation
 import Formats
+import Foundation
 import Layers
 import Models
 import Testing
@@ -108,8 +108,10 @@ import Training
 
   // MARK: Another classifier
 
-  @Test(arguments: ["network": ["fc.weight", "fc.bias"], "head_matmul": ["fc.weight", "fc.bias"],
-    "head_conv": ["head.weight", "head.bias"]])
+  @Test(arguments: [
+    "network": ["fc.weight", "fc.bias"], "head_matmul": ["fc.weight", "fc.bias"],
+    "head_conv": ["head.weight", "head.bias"],
+  ])
   func classifiersAreReplaced(_ name: String, _ head: [String]) throws {
     let model = try model(name)
     #expect(try model.classifierParameters() == head)
@@ -123,8 +125,9 @@ import Training
         #expect(old.tensor.bits == new.tensor.bits)
       }
       #expect(try model.replacingClassifier(classes: classes, seed: 3)(x).bits == changed(x).bits)
-      #expect(try model.replacingClassifier(classes: classes, seed: 4).parameters.map(\.tensor.bits)
-        != changed.parameters.map(\.tensor.bits))
+      #expect(
+        try model.replacingClassifier(classes: classes, seed: 4).parameters.map(\.tensor.bits)
+          != changed.parameters.map(\.tensor.bits))
     }
     // One class and back: the new head is found again.
     let twice = try model.replacingClassifier(classes: 1).replacingClassifier(classes: 4)
