@@ -42,7 +42,10 @@ struct Convnet: ParsableCommand {
   private static func usageMessage(for error: any Error) -> String {
     let full = fullMessage(for: error)
     let usage = full.split(separator: "\n").filter { $0.hasPrefix("Usage:") || $0.hasPrefix("  See ") }
-    let reason = message(for: error).split(separator: "\n").first.map(String.init) ?? "unusable arguments"
+    let lines = message(for: error).split(separator: "\n")
+    // Long lists of choices come one on each line.
+    let choices = lines.dropFirst().filter { $0.hasPrefix("  - ") }.map { $0.dropFirst(4) }.joined(separator: ", ")
+    let reason = (lines.first.map(String.init) ?? "unusable arguments") + (choices.isEmpty ? "" : " \(choices)")
     return (["convnet: \(reason)"] + usage.map(String.init)).joined(separator: "\n")
   }
 }
