@@ -32,10 +32,7 @@ public final class ImageClassifier: Sendable {
       public var seed: UInt64
 
       public init(library: String, data: String, trainingImages: Int, seed: UInt64) {
-        self.library = library
-        self.data = data
-        self.trainingImages = trainingImages
-        self.seed = seed
+        (self.library, self.data, self.trainingImages, self.seed) = (library, data, trainingImages, seed)
       }
 
       enum CodingKeys: String, CodingKey {
