@@ -32,7 +32,8 @@ struct TrainingArguments: ParsableArguments {
   @Option(help: "Go on with the run in this folder; its own options hold.") var resume: String?
   @Option(help: "Also write a metrics line after every so many steps.") var logEvery: Int?
   @Option(help: "Write event files for TensorBoard into this folder.") var tensorboard: String?
-  @Flag(help: "First try rates from tiny to huge, take the best for the highest, and draw the curve into the run's folder.")
+  @Flag(
+    help: "First try rates from tiny to huge, take the best for the highest, and draw the curve into the run's folder.")
   var findLearningRate = false
   @Flag(help: "Do not use Winograd's algorithm, which is faster and a little less exact.") var noWinograd = false
   @Flag(help: "Leave out images that cannot be read.") var skipBadImages = false

@@ -94,8 +94,10 @@ final class TrainingDisplay {
     if let shape = report.featureShape {
       lines.append("  the frozen layers see each image once; their features have shape \(shape)")
     }
-    for group in report.stage.groups where !group.isFrozen && report.stage.groups.contains(where: { $0.rateFactor != 1 }) {
-      lines.append(String(format: "  learning rate up to %.2g for ", group.rateFactor * report.stage.learningRate) + group.name)
+    for group in report.stage.groups
+    where !group.isFrozen && report.stage.groups.contains(where: { $0.rateFactor != 1 }) {
+      lines.append(
+        String(format: "  learning rate up to %.2g for ", group.rateFactor * report.stage.learningRate) + group.name)
     }
     for line in lines { if let bar { bar.print(line) } else { writeToStandardError(line + "\n") } }
   }

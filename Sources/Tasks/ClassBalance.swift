@@ -45,4 +45,3 @@ public struct ClassBalance: Hashable, Sendable {
     return places.flatMap { own in own.isEmpty ? [] : (0..<largest).map { own[$0 % own.count] } }
   }
 }
-

@@ -40,7 +40,8 @@ struct PretrainedModel {
   ) throws {
     let record = try PretrainedRecord.find(forFile: path)
     let name = modelName == ClassifierJob.modelOfWeights ? record?.architecture : modelName
-    let architecture = try name.map { try ModelRegistry.architecture(named: $0) } ?? Self.architecture(of: tensors, path)
+    let architecture =
+      try name.map { try ModelRegistry.architecture(named: $0) } ?? Self.architecture(of: tensors, path)
     configuration = architecture.standard
     configuration.classes = classes
     if let record, record.architecture == architecture.name {
@@ -113,7 +114,8 @@ struct PretrainedModel {
   private init(onnx path: String, imageSize: Int?, classes: Int, seed: UInt64) throws {
     let network = try ONNXModel(contentsOf: path).endingInLogits()
     guard network.inputs.count == 1, let declared = network.inputs[0].dimensions, declared.count == 4 else {
-      throw TaskError("\(path): only a network of one input of batch, channels, height and width can be trained on images")
+      throw TaskError(
+        "\(path): only a network of one input of batch, channels, height and width can be trained on images")
     }
     let channels = declared[1] ?? 3
     guard channels == 1 || channels == 3 else {
@@ -126,7 +128,8 @@ struct PretrainedModel {
     configuration = ModelConfiguration(
       name: (path as NSString).lastPathComponent, channels: channels, classes: classes, imageSize: [side, side])
     preprocessing =
-      channels == 3 ? ImagePreprocessing.imageNet.resized(to: side) : ImagePreprocessing(channels: 1, height: side, width: side)
+      channels == 3
+      ? ImagePreprocessing.imageNet.resized(to: side) : ImagePreprocessing(channels: 1, height: side, width: side)
     let adapted = try network.replacingClassifier(classes: classes, seed: seed)
     model = AnyLayer(adapted)
     classifierPaths = try adapted.classifierParameters()
@@ -138,7 +141,9 @@ extension ImagePreprocessing {
   /// The same rule for another size of the network's input.
   func resized(to side: Int) -> ImagePreprocessing {
     var resize = resize
-    if case .shortestSide(let shortest) = resize { resize = .shortestSide(max(1, shortest * side / min(height, width))) }
+    if case .shortestSide(let shortest) = resize {
+      resize = .shortestSide(max(1, shortest * side / min(height, width)))
+    }
     return ImagePreprocessing(
       channels: channels, height: side, width: side, resize: resize, interpolation: interpolation,
       background: background, mean: mean, std: std)

@@ -29,7 +29,9 @@ struct StartingModel {
       name: job.modelName, channels: preprocessing.channels, classes: classes.count,
       imageSize: [preprocessing.height, preprocessing.width])
     model = AnyLayer(try ModelRegistry.make(configuration, seed: seed))
-    if let weights = job.weightsPath { model = try model.loading(WeightsFile(contentsOf: weights).tensors, from: weights).model }
+    if let weights = job.weightsPath {
+      model = try model.loading(WeightsFile(contentsOf: weights).tensors, from: weights).model
+    }
   }
 
   /// The network of a run that goes on. Its weights come from the checkpoint.

@@ -114,7 +114,8 @@ struct FeatureFile: Dataset {
         prefix.featureShape.elementCount * 4, target.elementCount * batch.target.dtype.byteCount
       )
       for row in 0..<batch.indices.count {
-        var bytes = [UInt8](UnsafeRawBufferPointer(start: features.storage!.pointer + row * featureBytes, count: featureBytes))
+        var bytes = [UInt8](
+          UnsafeRawBufferPointer(start: features.storage!.pointer + row * featureBytes, count: featureBytes))
         bytes += UnsafeRawBufferPointer(start: batch.target.storage!.pointer + row * targetBytes, count: targetBytes)
         try writer.write(bytes)
         hash = XXHash64.hash(bytes, seed: hash)

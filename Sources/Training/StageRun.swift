@@ -12,8 +12,9 @@ struct StageData {
   /// Features that take more than this are computed anew in each epoch.
   private static var byteLimit: Int { 4 << 30 }
 
-  init(_ training: any Dataset, _ validation: (any Dataset)?, _ options: TrainingOptions, _ folder: RunFolder?, key: String)
-  {
+  init(
+    _ training: any Dataset, _ validation: (any Dataset)?, _ options: TrainingOptions, _ folder: RunFolder?, key: String
+  ) {
     (self.training, self.validation, self.options, self.folder, self.key) = (training, validation, options, folder, key)
   }
 
@@ -120,7 +121,8 @@ final class StageRun<Model: Layer> {
     }
     guard cachesFeatures, let prefix, let version else {
       return StageBatches(
-        data.batches(of: data.training, epoch: position.epoch, from: position.batch, examplesOf: version), prefix: prefix)
+        data.batches(of: data.training, epoch: position.epoch, from: position.batch, examplesOf: version),
+        prefix: prefix)
     }
     if epochFeatures?.epoch != version {
       let file = try data.features(

@@ -153,7 +153,9 @@ import Vision
   @Test func averagesAreThoseOfTheirDefinition() throws {
     let decay = 0.8
     let model = withSeed(1) { Linear(in: 3, out: 2) }
-    let step = TrainingStep(model, optimizer: .sgd(learningRate: 0.5), averagingDecay: decay) { crossEntropy($0($1), $2) }
+    let step = TrainingStep(model, optimizer: .sgd(learningRate: 0.5), averagingDecay: decay) {
+      crossEntropy($0($1), $2)
+    }
     let batch = Batch(
       input: Tensor([1, 2, 3, -1, 0, 1] as [Float], shape: [2, 3]), target: Tensor([0, 1] as [Int32]), indices: [0, 1])
     var average = model.weight.scalars(as: Float.self).map(Double.init)
