@@ -54,7 +54,7 @@ public struct ClassifierTraining: Sendable {
     var model = AnyLayer(try ModelRegistry.make(configuration, seed: job.training.seed))
     // A resumed run has its weights from the checkpoint.
     if old == nil, let weights = job.weightsPath {
-      model = try model.loading(Safetensors.read(weights).tensors, from: weights)
+      model = try model.loading(WeightsFile(contentsOf: weights).tensors, from: weights).model
     }
 
     let augmentation = job.augmentation ?? Self.augmentation(for: images.training, preprocessing)

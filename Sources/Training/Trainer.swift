@@ -89,7 +89,7 @@ public final class Trainer<Model: Layer> {
     let stepPlan = TrainingStep(
       initialModel, optimizer: optimizer, seed: options.seed, isFrozen: isFrozen,
       allowsWinograd: options.allowsWinograd
-    ) { model, input, target in try loss(model(input), target) }
+    ) { model, input, target in try model.trainingLoss(input, target, by: loss) }
     let evaluator = Evaluator<Model>(allowsWinograd: options.allowsWinograd, loss: validationLoss)
     let loader = DataLoader(
       training, batchSize: options.batchSize, shuffle: options.shuffles, seed: options.seed,
