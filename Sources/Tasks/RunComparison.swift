@@ -100,10 +100,10 @@ extension RunComparison.Pair {
       test.pValue < 0.05
       ? "\(better) is better by more than chance" : "the difference may be chance"
     return "\(verdict): of \(test.examples) images \(test.discordant) are right in one run only, "
-      + "\(more) to \(fewer) (McNemar, p = \(Self.text(test.pValue)))"
+      + "\(more) to \(fewer) (McNemar, p \(Self.text(test.pValue)))"
   }
 
   private static func text(_ probability: Double) -> String {
-    probability < 0.0001 ? "below 0.0001" : "\((probability * 10_000).rounded() / 10_000)"
+    probability < 0.0001 ? "below 0.0001" : "= \((probability * 10_000).rounded() / 10_000)"
   }
 }
