@@ -52,18 +52,18 @@ extension Operation {
     case .conv(let attributes):
       if attributes.epilogue != .none { fail("differentiate before fusing: \(name) has an epilogue") }
       let plain = attributes.withoutExtras
-      if needed[0] { result[0] = b(.convInputGradient(plain, input: b.shape(of: inputs[0])), dy, inputs[1]) }
+      if needed[0] { result[0] = b(.convTransposed(plain, output: b.shape(of: inputs[0])), dy, inputs[1]) }
       if needed[1] { result[1] = b(.convWeightGradient(plain, weight: b.shape(of: inputs[1])), inputs[0], dy) }
       if attributes.hasBias && needed[2] {
         let axes = [0] + Array(2..<b.shape(of: dy).rank)
         result[2] = b(.reduce(.sum, axes: axes, keepsDimensions: false), dy)
       }
-    case .convInputGradient(let attributes, _):
+    case .convTransposed(let attributes, _):
       // Linear in both arguments: <dx', transposed(dy, w)> = <conv(dx', w), dy>.
       if needed[0] { result[0] = b(.conv(attributes.withoutExtras), dy, inputs[1]) }
       if needed[1] { result[1] = b(.convWeightGradient(attributes, weight: b.shape(of: inputs[1])), dy, inputs[0]) }
     case .convWeightGradient(let attributes, _):
-      if needed[0] { result[0] = b(.convInputGradient(attributes, input: b.shape(of: inputs[0])), inputs[1], dy) }
+      if needed[0] { result[0] = b(.convTransposed(attributes, output: b.shape(of: inputs[0])), inputs[1], dy) }
       if needed[1] { result[1] = b(.conv(attributes.withoutExtras), inputs[0], dy) }
     case .linear(let hasBias, let epilogue):
       if epilogue != .none { fail("differentiate before fusing: \(name) has an epilogue") }

@@ -4,7 +4,7 @@ extension Operation {
     try checkInputCount(inputs.count)
     switch self {
     case .conv(let attributes): return [try convType(attributes, inputs)]
-    case .convInputGradient(let attributes, let input):
+    case .convTransposed(let attributes, let input):
       let forward = TensorType(input, inputs[0].dtype)
       let expected = try convType(attributes.withoutExtras, [forward, inputs[1]]).shape
       try require(expected == inputs[0].shape, "the output's gradient is \(inputs[0].shape), expected \(expected)")
@@ -161,7 +161,7 @@ extension Operation {
     switch self {
     case .conv(let attributes): 2 + (attributes.hasBias ? 1 : 0) + (attributes.epilogue.addsResidual ? 1 : 0)
     case .linear(let hasBias, let epilogue): 2 + (hasBias ? 1 : 0) + (epilogue.addsResidual ? 1 : 0)
-    case .convInputGradient, .convWeightGradient, .matmul, .unaryGradient, .binary, .dropout, .softmaxGradient,
+    case .convTransposed, .convWeightGradient, .matmul, .unaryGradient, .binary, .dropout, .softmaxGradient,
       .gatherElements,
       .scatterElements:
       2

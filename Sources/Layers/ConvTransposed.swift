@@ -66,7 +66,7 @@ public func convTransposed(
       + attributes.dilation[axis] * (weight.shape[axis + 2] - 1) + outputPadding[axis] + 1
   }
   let output = Shape([x.shape[0], weight.shape[1] * attributes.groups] + extents)
-  let y = apply(.convInputGradient(attributes.withoutExtras, input: output), x, weight)
+  let y = apply(.convTransposed(attributes.withoutExtras, output: output), x, weight)
   return bias.map { y + $0.asChannels(of: y.rank) } ?? y
 }
 

@@ -1,6 +1,7 @@
 import Formats
 import Foundation
 import Models
+public import Vision
 
 /// The library's version, as the command prints it and model files record it.
 public let libraryVersion = "0.1.0"
@@ -10,18 +11,28 @@ public struct ClassifierJob: Codable, Hashable, Sendable {
   /// A folder; the embedded pictures if `nil`.
   public var data: String?
   public var modelName = "lenet"
+  /// In place of a name: the architecture that the weights fit.
+  public static let modelOfWeights = "auto"
   /// Side of the square input; the architecture's own unless given.
   public var imageSize: Int?
   public var optimizer: Optimizer.Settings
   public var training: TrainingOptions
-  public var augmentation: AugmentationPreset?
+  /// Fitting for the data unless given; a run's record has what was taken.
+  public var augmentation: Augmentation?
+  /// Blends images and their classes with each other: see ``BatchMixing``.
+  public var mixUp: Double?
+  public var cutMix: Double?
   public var validation: ValidationPart?
-  /// Initial weights that must fit exactly.
+  /// Initial weights: for fine-tuning of any task and format, else those of the same model.
   public var weightsPath: String?
+  /// How to go on from weights of another task; all is trained alike if `nil`.
+  public var fineTuning: FineTuning?
+  /// What is done about classes with few images.
+  public var balance: ClassBalance.Remedy?
   public var skipsBadImages = false
   public var labelSmoothing = 0.0
-
-  public enum AugmentationPreset: String, Codable, CaseIterable, Sendable { case none, light, standard }
+  /// The folder for TensorBoard's event files; none are written if `nil`.
+  public var tensorBoardFolder: String?
 
   /// What to validate on, instead of the data set's own part.
   public enum ValidationPart: Codable, Hashable, Sendable {
@@ -56,6 +67,20 @@ public struct ClassifierJob: Codable, Hashable, Sendable {
     try require(decay >= 0 && decay.isFinite, "weight-decay", decay, "at least 0")
     if let norm = optimizer.maximumGradientNorm { try require(norm > 0, "clip-norm", norm, "positive") }
     try require((0..<1).contains(labelSmoothing), "label-smoothing", labelSmoothing, "at least 0 and below 1")
+    for (option, alpha) in [("mix-up", mixUp), ("cut-mix", cutMix)] {
+      if let alpha { try require(BatchMixing.parameters.contains(alpha), option, alpha, "from 0.05 to 100") }
+    }
+    if let fineTuning {
+      try require(fineTuning.headEpochs >= 1, "head-epochs", fineTuning.headEpochs, "at least 1")
+      let rate = fineTuning.headLearningRate
+      try require(rate > 0 && rate.isFinite, "head-learning-rate", rate, "positive")
+      try require((1...1000).contains(fineTuning.versions), "versions", fineTuning.versions, "from 1 to 1000")
+      let decay = fineTuning.rateDecay
+      try require((1...1000).contains(decay), "rate-decay", decay, "from 1 to 1000")
+    }
+    if let decay = training.averagingDecay {
+      try require((0..<1).contains(decay), "average", decay, "at least 0 and below 1")
+    }
     if case .fraction(let share) = validation {
       try require(share > 0 && share < 1, "validation", share, "above 0 and below 1, or a folder")
     }

@@ -51,7 +51,8 @@ public final class ImageClassifier: Sendable {
       case classNames = "class_names"
     }
 
-    static let key = "convnet.model"
+    /// The entry's name.
+    package static let key = "convnet.model"
 
     /// The metadata of a model file.
     public func metadata() throws -> [String: String] {
@@ -99,26 +100,42 @@ public final class ImageClassifier: Sendable {
         "\(path): the model has \(description.architecture.classes) outputs, but \(description.classNames.count) names")
     }
     let architecture = description.architecture
-    let structure: any Layer
-    do {
-      structure = try ModelRegistry.makeStructure(architecture)
-    } catch {
-      throw TaskError("\(path): \(error)")
-    }
+    let model = try Self.model(architecture, tensors, metadata, path: path)
     let rule = description.preprocessing
     guard rule.channels == architecture.channels, [rule.height, rule.width] == architecture.imageSize else {
       throw TaskError(
         "\(path): the model takes inputs of \(architecture.inputShape()), but its pictures become \(rule.shape)")
     }
     if let problem = description.calibration?.problem { throw TaskError("\(path): \(problem)") }
-    let model = try AnyLayer(structure).loading(tensors, from: path)
     self.init(model, description)
   }
 
-  /// Writes a model file, whole or not at all.
+  /// The network of a model file: one of the registry, or one from ONNX that the file itself describes.
+  private static func model(
+    _ architecture: ModelConfiguration, _ tensors: [String: Tensor], _ metadata: [String: String], path: String
+  ) throws -> AnyLayer {
+    if metadata[ONNXModel.metadataKey] != nil {
+      return AnyLayer(try ONNXModel(tensors: tensors, metadata: metadata, path: path))
+    }
+    let structure: any Layer
+    do {
+      structure = try ModelRegistry.makeStructure(architecture)
+    } catch {
+      throw TaskError("\(path): \(error)")
+    }
+    return try AnyLayer(structure).loading(tensors, from: path).model
+  }
+
+  /// Writes a model file, whole or not at all; ``init(contentsOf:)`` reads it.
   public func write(to path: String) throws {
     let tensors = Dictionary(uniqueKeysWithValues: model.parameters.map { ($0.path, $0.tensor) })
-    try Safetensors.write(tensors, metadata: description.metadata(), to: path)
+    try Safetensors.write(tensors, metadata: Self.metadata(of: model, description), to: path)
+  }
+
+  /// The metadata of a model file: its description, and the network too if it came from ONNX.
+  public static func metadata(of model: AnyLayer, _ description: Description) throws -> [String: String] {
+    let network = try (model.base as? ONNXModel)?.metadata() ?? [:]
+    return try description.metadata().merging(network) { $1 }
   }
 
   /// The most probable classes of a picture, most probable first; the probabilities are calibrated if the model file

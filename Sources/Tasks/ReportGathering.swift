@@ -205,7 +205,7 @@ struct ReportGathering {
   mutating func addAugmentation() throws {
     let part = reporter.images.training
     let job = reporter.record.job
-    let augmentation = ClassifierTraining.augmentation(job.augmentation, part.dataset, rule)
+    let augmentation = job.augmentation ?? ClassifierTraining.augmentation(for: part.dataset, rule)
     guard augmentation != .none, part.count > 0 else { return }
     let count = min(4, part.count)
     for row in 0..<count {

@@ -10,6 +10,7 @@ import Foundation
 /// | `checkpoint.safetensors` | everything that a resumed run needs |
 /// | `metrics.jsonl` | a line for each epoch, and for steps if asked |
 /// | `predictions.jsonl` | what the best model says of each validation example |
+/// | `features/` | while it trains, what frozen layers make of the data |
 /// | `report.html` | what the run came to, for people |
 /// | `run.json` | what was trained on what, and how |
 public struct RunFolder: Sendable {
@@ -24,6 +25,7 @@ public struct RunFolder: Sendable {
   public var checkpointPath: String { path + "/checkpoint.safetensors" }
   public var metricsPath: String { path + "/metrics.jsonl" }
   public var predictionsPath: String { path + "/predictions.jsonl" }
+  var featuresPath: String { path + "/features" }
   public var recordPath: String { path + "/run.json" }
   public var reportPath: String { path + "/report.html" }
 
@@ -44,19 +46,25 @@ public struct RunFolder: Sendable {
 public struct EpochMetrics: Codable, Hashable, Sendable {
   /// Counted from 1.
   public var epoch: Int
+  /// Of a training in several stages.
+  public var stage: String?
   public var step: Int
   public var trainLoss: Double
   public var validationLoss: Double?
   public var validationAccuracy: Double?
   public var learningRate: Double
+  /// Of each group of layers, by name, where they differ.
+  public var learningRates: [String: Double]?
   /// Wall-clock time of the epoch with its validation.
   public var seconds: Double
 
   public init(
-    epoch: Int, step: Int, trainLoss: Double, validationLoss: Double? = nil, validationAccuracy: Double? = nil,
-    learningRate: Double, seconds: Double
+    epoch: Int, stage: String? = nil, step: Int, trainLoss: Double, validationLoss: Double? = nil,
+    validationAccuracy: Double? = nil, learningRate: Double, learningRates: [String: Double]? = nil, seconds: Double
   ) {
     self.epoch = epoch
+    self.stage = stage
+    self.learningRates = learningRates
     self.step = step
     self.trainLoss = trainLoss
     self.validationLoss = validationLoss
@@ -66,11 +74,12 @@ public struct EpochMetrics: Codable, Hashable, Sendable {
   }
 
   enum CodingKeys: String, CodingKey {
-    case epoch, step, seconds
+    case epoch, stage, step, seconds
     case trainLoss = "train_loss"
     case validationLoss = "validation_loss"
     case validationAccuracy = "validation_accuracy"
     case learningRate = "learning_rate"
+    case learningRates = "learning_rates"
   }
 
   /// The epochs of a run so far; none if it has written none. Lines of another kind are passed over.

@@ -50,11 +50,16 @@ extension Image {
   }
 
   /// Every sample but alpha through a table.
-  private func mapSamples(_ body: (UInt8) -> UInt8) -> Image {
-    let table = (0...255).map { body(UInt8($0)) }
+  func mapSamples(_ body: (UInt8) -> UInt8) -> Image {
+    mapChannels([[UInt8]](repeating: (0...255).map { body($0) }, count: min(channels, 3)))
+  }
+
+  /// Every channel but alpha through a table of its own, of 256 entries.
+  func mapChannels(_ tables: [[UInt8]]) -> Image {
+    let table = tables.flatMap { $0 }
     return table.withUnsafeBufferPointer { table in
       map(channels: channels) { output, input in
-        for channel in 0..<min(channels, 3) { output[channel] = table[Int(input[channel])] }
+        for channel in 0..<min(channels, 3) { output[channel] = table[256 * channel + Int(input[channel])] }
         if channels == 4 { output[3] = input[3] }
       }
     }

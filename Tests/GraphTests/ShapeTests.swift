@@ -14,10 +14,10 @@ import Testing
   @Test func gradientsOfConvolutions() throws {
     guard case .conv(let attributes) = conv2d(stride: 2, padding: 1) else { return }
     let (x, w, dy) = ([2, 3, 8, 7] as Shape, [4, 3, 3, 3] as Shape, [2, 4, 4, 4] as Shape)
-    #expect(try outputs(.convInputGradient(attributes, input: x), dy, w) == [x])
+    #expect(try outputs(.convTransposed(attributes, output: x), dy, w) == [x])
     #expect(try outputs(.convWeightGradient(attributes, weight: w), x, dy) == [w])
     #expect(
-      errorText(.convInputGradient(attributes, input: x), [2, 4, 4, 3], w)
+      errorText(.convTransposed(attributes, output: x), [2, 4, 4, 3], w)
         == "conv_transposed2d: the output's gradient is 2x4x4x3, expected 2x4x4x4")
   }
 

@@ -60,7 +60,7 @@ struct OperationFixture {
     let a = attributes
     switch kind {
     case "conv": return .conv(conv)
-    case "convInputGradient": return .convInputGradient(conv, input: Shape(a.input!))
+    case "convInputGradient": return .convTransposed(conv, output: Shape(a.input!))
     case "linear": return .linear(hasBias: a.hasBias!)
     case "matmul": return .matmul(transposesA: a.transposesA!, transposesB: a.transposesB!)
     case "pool":

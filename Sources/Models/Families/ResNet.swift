@@ -76,17 +76,7 @@ public struct ResNet: Layer {
 
   static let architectures = [
     Architecture(
-      "resnet18", "residual network with 18 layers", year: 2015, paper: "He et al., 2016", channels: 3, classes: 1000,
-      imageSize: 224, minimumImageSize: 32
+      "resnet18", "residual network with 18 layers", year: 2015, paper: "He et al., 2016", minimumImageSize: 32
     ) { ResNet(blocks: [2, 2, 2, 2], channels: $0.channels, classes: $0.classes) }
   ]
-}
-
-extension Conv2D {
-  /// A convolution as ResNets have it: half padding, no bias, He initialisation.
-  static func resNet(in inChannels: Int, out outChannels: Int, kernel: Int, stride: Int = 1) -> Conv2D {
-    Conv2D(
-      in: inChannels, out: outChannels, kernel: Extents(kernel), stride: Extents(stride),
-      padding: Extents(kernel / 2), bias: false, initializer: .normalFanOut)
-  }
 }

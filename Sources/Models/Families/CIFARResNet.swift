@@ -41,7 +41,7 @@ public struct CIFARResNet: Layer {
   static let architectures = [
     Architecture(
       "resnet20", "residual network with 20 layers for small images", year: 2015, paper: "He et al., 2016", channels: 3,
-      classes: 10, imageSize: 32, minimumImageSize: 8
+      classes: 10, imageSize: [32, 32], minimumImageSize: 8
     ) { CIFARResNet(depth: 20, channels: $0.channels, classes: $0.classes) }
   ]
 
