@@ -25,6 +25,9 @@ extension Augmentation {
       path.map { key in key.intValue.map { "step \($0 + 1)" } ?? key.stringValue }.joined(separator: ", ")
     }
     switch error {
+    case DecodingError.typeMismatch(let type, let context) where type == Step.self:
+      return "\(place(context.codingPath)): expected an object with one name of "
+        + Step.names.joined(separator: ", ")
     case DecodingError.keyNotFound(let key, let context):
       return "\(place(context.codingPath)): \"\(key.stringValue)\" is missing"
     case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context),

@@ -5,13 +5,13 @@ import Training
 import Vision
 
 extension TensorBoardLog {
-  /// Shows the network and, of a run that begins, the first batch as the network gets it.
+  /// Shows the network, and the first batch as the network gets it, unless an earlier file of the run has them.
   func begin(
     _ model: AnyLayer, _ preprocessing: ImagePreprocessing, _ training: any Dataset, _ options: TrainingOptions,
     showsPictures: Bool
   ) throws {
-    try record(trace(model, input: Shape([1] + preprocessing.shape.dimensions)).graph)
     guard showsPictures else { return }
+    try record(trace(model, input: Shape([1] + preprocessing.shape.dimensions)).graph)
     let loader = DataLoader(
       training, batchSize: min(options.batchSize, 64), shuffle: options.shuffles, seed: options.seed, threads: 0,
       mixing: options.mixing)

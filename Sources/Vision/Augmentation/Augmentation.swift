@@ -63,6 +63,15 @@ public struct Augmentation: Hashable, Sendable {
     case randAugment(operations: Int, magnitude: Int)
     /// One operation of fourteen at a random magnitude, over wide ranges (Müller and Hutter, "TrivialAugment", 2021).
     case trivialAugment
+
+    enum CodingKeys: String, CodingKey, CaseIterable {
+      case randomResizedCrop, randomCrop, horizontalFlip, verticalFlip, rotation, affine, perspective, colorJitter,
+        grayscale, invert, posterize, solarize, equalize, autocontrast, sharpness, gaussianBlur, gaussianNoise, erasing,
+        randAugment, trivialAugment
+    }
+
+    /// The names of all steps, as in JSON.
+    public static let names = CodingKeys.allCases.map(\.rawValue)
   }
 
   public let steps: [Step]
