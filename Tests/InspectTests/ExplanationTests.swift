@@ -21,7 +21,7 @@ import Vision
         Conv2D(in: 4, out: 6, kernel: 3, padding: 1), Activation(.relu), GlobalAveragePool(), Linear(in: 6, out: 5))
       var weights: [String: Tensor] = [:]
       for (name, tensor) in tensors where name.hasPrefix("model.") { weights[String(name.dropFirst(6))] = tensor }
-      model = try AnyLayer(net).loading(weights, from: path)
+      model = try AnyLayer(net).loading(weights, from: path).model
     }
 
     func expected(_ name: String) throws -> [Float] { try #require(tensors[name]).scalars() }
