@@ -37,10 +37,12 @@ public struct ComparisonPage {
       sections: [
         .init(
           id: "figures", name: "Figures", title: "Figures",
-          lead: "The best epoch of each run on its validation images, and whether the differences are more than chance.",
+          lead:
+            "The best epoch of each run on its validation images, and whether the differences are more than chance.",
           body: figures),
         .init(
-          id: "curves", name: "Curves", title: "Curves", lead: "After each epoch. Epochs of a frozen network cost next to nothing.",
+          id: "curves", name: "Curves", title: "Curves",
+          lead: "After each epoch. Epochs of a frozen network cost next to nothing.",
           body: Markup(curves)),
       ],
       header: "<h1>Runs compared</h1>", pictures: [], footer: ""

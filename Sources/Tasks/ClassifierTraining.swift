@@ -135,7 +135,8 @@ public struct ClassifierTraining: Sendable {
     let board = try record.job.tensorBoardFolder.map { try TensorBoardLog(folder: $0) }
     try board?.begin(model, record.model.preprocessing, training, trainer.options, showsPictures: !isResumed)
     let outcome = try trainer.fit(
-      training, validation: validation, run: folder, dataKey: dataKey(), modelMetadata: ImageClassifier.metadata(of: model, record.model),
+      training, validation: validation, run: folder, dataKey: dataKey(),
+      modelMetadata: ImageClassifier.metadata(of: model, record.model),
       resumes: isResumed,
       onEvent: {
         try board?.record($0)
@@ -186,7 +187,8 @@ public struct ClassifierTraining: Sendable {
     }
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
-    let rules = try encoder.encode(Rules(preprocessing: record.model.preprocessing, augmentation: record.job.augmentation))
+    let rules = try encoder.encode(
+      Rules(preprocessing: record.model.preprocessing, augmentation: record.job.augmentation))
     var hash = XXHash64.hash([UInt8](rules))
     for part in [training, validation] {
       for index in 0..<part.count { hash = XXHash64.hash(try part.contentHash(at: index), seed: hash) }
