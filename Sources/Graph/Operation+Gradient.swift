@@ -244,12 +244,14 @@ extension Operation {
       let second = b(.binary(.add), b(.binary(wins), x1, x0), tie)
       return (b(.binary(.multiply), dy, first), b(.binary(.multiply), dy, second))
     case .power:
-      let exponent = b(.unary(.affine(scale: 1, shift: -1)), x1)
+      // As in PyTorch: 0 for an exponent of 0, and of the exponent for a base of 0, where the formulas are not numbers.
+      let exponent = b(.unary(.affine(scale: 1, shift: -1)), b(.binary(.add), x1, b(.unary(.not), x1)))
       let slope = b(.binary(.multiply), x1, b(.binary(.power), x0, exponent))
-      return (
-        b(.binary(.multiply), dy, slope),
-        needed[1] ? b(.binary(.multiply), dy, b(.binary(.multiply), y, b(.unary(.log), x0))) : nil
-      )
+      let first = b(.binary(.multiply), dy, slope)
+      guard needed[1] else { return (first, nil) }
+      let isFlat = b(.binary(.and), b(.unary(.not), x0), b(.binary(.greaterOrEqual), x1, b.fill(0, like: x1)))
+      let logarithm = b(.unary(.log), b(.binary(.add), x0, isFlat))
+      return (first, b(.binary(.multiply), dy, b(.binary(.multiply), y, logarithm)))
     case .greater, .less, .equal, .greaterOrEqual, .lessOrEqual, .and, .or, .exclusiveOr: return (nil, nil)
     }
   }

@@ -57,8 +57,8 @@ public func convTransposed(
 ) -> Tensor {
   let rank = attributes.rank
   if x.rank != rank + 2 || weight.rank != rank + 2 || x.shape[1] != weight.shape[0] {
-    fail(
-      "conv_transposed\(rank)d: the weight \(weight.shape) takes [N, \(weight.shape.dimensions.first ?? 0), "
+    return x.misfit(
+      "conv_transposed\(rank)d: the weight \(weight.shape) takes [batch, \(weight.shape.dimensions.first ?? 0), "
         + "\(rank) spatial axes], but the input is \(x.shape)")
   }
   let extents = (0..<rank).map { axis in

@@ -29,6 +29,10 @@ public final class ImageClassifier: Sendable {
       public var trainingImages: Int
       public var seed: UInt64
 
+      public init(library: String, data: String, trainingImages: Int, seed: UInt64) {
+        (self.library, self.data, self.trainingImages, self.seed) = (library, data, trainingImages, seed)
+      }
+
       enum CodingKeys: String, CodingKey {
         case library, data, seed
         case trainingImages = "training_images"

@@ -1,5 +1,5 @@
-import Foundation
 import Formats
+import Foundation
 import Layers
 import Models
 import Testing
@@ -106,10 +106,46 @@ import Training
     }
   }
 
+  // MARK: Real networks
+
+  /// Trained networks of other people: the three of PyPI's `rapidocr-onnxruntime`, if the variable names their folder.
+  static let realNetworks: [String] = {
+    guard let folder = ProcessInfo.processInfo.environment["CONVNET_ONNX_MODELS"] else { return [] }
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    return names.filter { $0.hasSuffix(".onnx") }.sorted().map { "\(folder)/\($0)" }
+  }()
+
+  @Test(
+    .enabled(if: !realNetworks.isEmpty, "CONVNET_ONNX_MODELS names no folder of ONNX models"), arguments: realNetworks)
+  func realNetworksTrainAndComeBack(_ path: String) throws {
+    let model = try ONNXModel(contentsOf: path).endingInLogits()
+    // Lines of text have 48 rows; a detector halves and doubles its input.
+    let x = try #require(
+      [[48, 96], [64, 96]].map { uniform(Shape([2, 3] + $0), stream: 5) }.first {
+        (try? model.run([$0])) != nil
+      })
+    let eager = model(x)
+    #expect(difference(try ONNXSession(model).run([x])[0], eager) < 1e-4)
+    let training = TrainingStep(
+      model, optimizer: .sgd(learningRate: 1e-3), loss: { model, x, target in square(model(x) - target).mean() })
+    let batch = Batch(input: x, target: .zeros(eager.shape), indices: [0, 1])
+    let losses = try (1...3).map { try training.run(batch, step: $0, learningRate: 1e-3).loss }
+    #expect(losses.allSatisfy { $0.isFinite })
+    let trained = try training.model
+    #expect(trained(x).bits != eager.bits)
+    try withScratch { folder in
+      try trained.write(to: "\(folder)/model.safetensors")
+      let loaded = try ONNXModel(contentsOf: "\(folder)/model.safetensors")
+      #expect(loaded(x).bits == trained(x).bits)
+    }
+  }
+
   // MARK: Another classifier
 
-  @Test(arguments: ["network": ["fc.weight", "fc.bias"], "head_matmul": ["fc.weight", "fc.bias"],
-    "head_conv": ["head.weight", "head.bias"]])
+  @Test(arguments: [
+    "network": ["fc.weight", "fc.bias"], "head_matmul": ["fc.weight", "fc.bias"],
+    "head_conv": ["head.weight", "head.bias"],
+  ])
   func classifiersAreReplaced(_ name: String, _ head: [String]) throws {
     let model = try model(name)
     #expect(try model.classifierParameters() == head)
@@ -123,8 +159,9 @@ import Training
         #expect(old.tensor.bits == new.tensor.bits)
       }
       #expect(try model.replacingClassifier(classes: classes, seed: 3)(x).bits == changed(x).bits)
-      #expect(try model.replacingClassifier(classes: classes, seed: 4).parameters.map(\.tensor.bits)
-        != changed.parameters.map(\.tensor.bits))
+      #expect(
+        try model.replacingClassifier(classes: classes, seed: 4).parameters.map(\.tensor.bits)
+          != changed.parameters.map(\.tensor.bits))
     }
     // One class and back: the new head is found again.
     let twice = try model.replacingClassifier(classes: 1).replacingClassifier(classes: 4)

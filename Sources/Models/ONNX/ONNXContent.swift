@@ -71,7 +71,8 @@ struct ONNXContent {
       for (index, name) in node.inputs.enumerated() {
         guard let tensor = tensors[name] else { continue }
         let isWeight = weightInputs[node.operation]?.contains(index) == true
-        let isLearnable = isWeight || tensor.elementCount > 1 && learnableInputs[node.operation]?.contains(index) == true
+        let isLearnable =
+          isWeight || tensor.elementCount > 1 && learnableInputs[node.operation]?.contains(index) == true
         guard isLearnable, tensor.dtype == .float32 else {
           fixed.insert(name)
           continue

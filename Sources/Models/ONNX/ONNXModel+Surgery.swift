@@ -90,7 +90,8 @@ extension ONNXModel {
         return try layer(node, bias: bias, shapes, unfound)
       case "Add":
         let added = node.inputs.filter { parameter($0) != nil }
-        guard bias == nil, let vector = added.first, added.count == 1, let other = node.inputs.first(where: { $0 != vector })
+        guard bias == nil, let vector = added.first, added.count == 1,
+          let other = node.inputs.first(where: { $0 != vector })
         else { throw unfound("the sum \(ONNXCall.label(node)) comes after it") }
         (bias, value) = (vector, other)
       case "Softmax", "LogSoftmax", "Sigmoid", "Identity", "Flatten", "Dropout", "Relu", "Squeeze", "Cast",
@@ -117,7 +118,9 @@ extension ONNXModel {
       if case .integer(let flag)? = node.attributes["transB"], flag != 0 { isTransposed = false }
     }
     // Exporters may keep the weight as [classes, in] and turn it in the graph.
-    if parameter(name) == nil, let turn = producer(of: name), turn.operation == "Transpose", let source = turn.inputs.first {
+    if parameter(name) == nil, let turn = producer(of: name), turn.operation == "Transpose",
+      let source = turn.inputs.first
+    {
       (name, isTransposed) = (source, !isTransposed)
     }
     guard let weight = parameter(name), used(name) == 1,

@@ -66,7 +66,8 @@ extension ONNXCall {
       return try reshape(gather(x, axis: axis, indices(places, into: x.shape[axis])), Array(shape))
     }
     let count = places.elementCount
-    let column = try reshape(symbolicIndices(places, into: x.shape[axis]), [count] + .init(repeating: 1, count: x.rank - axis - 1))
+    let column = try reshape(
+      symbolicIndices(places, into: x.shape[axis]), [count] + .init(repeating: 1, count: x.rank - axis - 1))
     var extents = x.shape.dimensions
     extents[axis] = count
     let spread = try cast(compute(.broadcast(checked(extents)), column), to: .int32)
@@ -188,7 +189,8 @@ extension ONNXCall {
     guard isKnown(places) else {
       // A comparison with every class.
       let classes = Shape((0...places.rank).map { $0 == axis ? count : 1 })
-      let row = try reshape(symbolicIndices(places, into: count), shape.dimensions.enumerated().map { $0.offset == axis ? 1 : $0.element })
+      let row = try reshape(
+        symbolicIndices(places, into: count), shape.dimensions.enumerated().map { $0.offset == axis ? 1 : $0.element })
       let mask = try binary(.equal, row, .made((0..<count).map { Double($0) }, classes, .float32))
       let numbers = try doubles(of: values)
       return try cast(affine(mask, scale: numbers[1] - numbers[0], shift: numbers[0]), to: values.dtype)

@@ -93,7 +93,8 @@ extension ONNXCall {
     }
     // Integers keep all their bits: both in a row, so that an element of either has one position.
     let chooses = try wideIntegers(of: spread(condition))
-    let both = try concatenate([reshape(spread(x), [shape.elementCount]), reshape(spread(y), [shape.elementCount])], axis: 0)
+    let both = try concatenate(
+      [reshape(spread(x), [shape.elementCount]), reshape(spread(y), [shape.elementCount])], axis: 0)
     return try take(both, chooses.indices.map { chooses[$0] != 0 ? $0 : shape.elementCount + $0 }, shape)
   }
 }

@@ -74,7 +74,9 @@ extension ONNXCall {
       throw invalid("\(groups) groups of the channels of \(x.shape)")
     }
     func perChannel(_ vector: Tensor) throws -> Tensor {
-      guard vector.elementCount == groups, groups != x.shape[1] else { return try self.perChannel(vector, rank: x.rank) }
+      guard vector.elementCount == groups, groups != x.shape[1] else {
+        return try self.perChannel(vector, rank: x.rank)
+      }
       let repeated = try compute(.broadcast([groups, x.shape[1] / groups]), reshape(vector, [groups, 1]))
       return try self.perChannel(repeated, rank: x.rank)
     }

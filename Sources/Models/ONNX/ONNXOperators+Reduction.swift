@@ -50,7 +50,9 @@ extension ONNXCall {
 
   /// The index of the largest or smallest element along an axis; of equals the first or the last.
   func argument(_ x: Tensor, axis: Int, keeps: Bool, isLargest: Bool = true, takesLast: Bool = false) throws -> Tensor {
-    guard x.rank > 0, 1...1 << 24 ~= x.shape[axis] else { throw invalid("the largest along axis \(axis) of \(x.shape)") }
+    guard x.rank > 0, 1...1 << 24 ~= x.shape[axis] else {
+      throw invalid("the largest along axis \(axis) of \(x.shape)")
+    }
     var numbers = try numbers(x)
     if !isLargest { numbers = try unary(.negate, numbers) }
     if takesLast { numbers = try gather(numbers, axis: axis, (0..<x.shape[axis]).reversed()) }
@@ -115,7 +117,8 @@ extension ONNXCall {
     var shape = Shape(.init(repeating: 1, count: x.rank))
     shape[axis] = x.shape[axis]
     let places = Tensor((0..<x.shape[axis]).map { Float($0) }, shape: shape)
-    let hidden = try compute(.broadcast(x.shape), Tensor.made([-.infinity], .init(.init(repeating: 1, count: x.rank)), .float32))
+    let hidden = try compute(
+      .broadcast(x.shape), Tensor.made([-.infinity], .init(.init(repeating: 1, count: x.rank)), .float32))
     var rest = isLargest ? x : try unary(.negate, x)
     var found: [Tensor] = []
     for position in 0..<count {

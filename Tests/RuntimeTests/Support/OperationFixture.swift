@@ -3,8 +3,8 @@ import Graph
 import Runtime
 
 import struct Foundation.Data
-import struct Foundation.URL
 import class Foundation.JSONDecoder
+import struct Foundation.URL
 
 /// One case of the manifests in `Fixtures`: an operation, inputs, and what PyTorch made of them.
 struct OperationFixture {
