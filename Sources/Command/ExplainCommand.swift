@@ -92,7 +92,9 @@ struct ExplainCommand: ParsableCommand {
     let layer = row.layer.map { " at \($0)" } ?? ""
     let check =
       row.check.rankCorrelation.map {
-        String(format: "%@ the randomisation check (rank correlation %.2f)", row.check.passes ? "passes" : "FAILS", $0)
+        String(
+          format: "%@ the randomisation check (rank correlation %.2f, %d layers random)",
+          row.check.passes ? "passes" : "FAILS", $0, row.check.layers)
       } ?? "FAILS the randomisation check (the map is empty: nothing speaks for the class)"
     print(String(format: "%@: %@ %.1f %%", row.file, row.className, row.probability * 100))
     print("  \(row.overlay): \(row.method.rawValue)\(layer), \(check)\(gap)")

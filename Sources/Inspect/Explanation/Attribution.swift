@@ -24,6 +24,9 @@ public struct Attribution: Sendable {
   /// The node whose feature maps Grad-CAM read.
   public var layer: String?
   public var map: HeatMap
+  /// Grad-CAM's map before its negative part is cut off: what checks compare, since a random network's is often all
+  /// negative.
+  var uncut: HeatMap?
   /// By how much integrated gradients miss the change of the score that they should add up to, as a share of it.
   public var completenessGap: Double?
 }
@@ -86,35 +89,41 @@ public struct HeatMap: Hashable, Sendable {
 /// Whether a map depends on what the network has learned, or would look the same for a network that has forgotten it
 /// (Adebayo et al., "Sanity checks for saliency maps", 2018).
 public struct RandomizationCheck: Codable, Hashable, Sendable {
-  /// The mean magnitude of the rank correlation between the map and those of networks whose upper half of layers has
-  /// random weights; `nil` if the map is flat.
+  /// The mean magnitude of the rank correlation between the map and those of networks whose upper layers have random
+  /// weights; `nil` if the map is flat, or those of all random networks are.
   public var rankCorrelation: Double?
-  /// How many random networks.
+  /// How many random networks were compared.
   public var draws: Int
+  /// How many of the last layers were made random.
+  public var layers: Int
 
   enum CodingKeys: String, CodingKey {
-    case draws, passes
+    case draws, layers, passes
     case rankCorrelation = "rank_correlation"
   }
 
   /// The paper sets no limit; half is where two maps stop looking unrelated.
   public static let limit = 0.5
 
-  /// A flat map shows nothing that could be learned, so it does not pass.
+  /// What could not be compared does not pass: a flat map shows nothing that could be learned.
   public var passes: Bool { rankCorrelation.map { $0 < Self.limit } ?? false }
 
-  init(rankCorrelation: Double?, draws: Int) { (self.rankCorrelation, self.draws) = (rankCorrelation, draws) }
+  init(rankCorrelation: Double?, draws: Int, layers: Int) {
+    (self.rankCorrelation, self.draws, self.layers) = (rankCorrelation, draws, layers)
+  }
 
   public init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     rankCorrelation = try values.decodeIfPresent(Double.self, forKey: .rankCorrelation)
     draws = try values.decode(Int.self, forKey: .draws)
+    layers = try values.decode(Int.self, forKey: .layers)
   }
 
   public func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: CodingKeys.self)
     try values.encodeIfPresent(rankCorrelation, forKey: .rankCorrelation)
     try values.encode(draws, forKey: .draws)
+    try values.encode(layers, forKey: .layers)
     try values.encode(passes, forKey: .passes)
   }
 }

@@ -12,24 +12,26 @@ extension Explainer {
     if let index, !(0..<classes).contains(index) {
       throw InspectError("there is no class \(index); the model knows \(classes), counted from 0")
     }
-    let logits: [Float] = try run(batched(input), class: 0, .nothing, draw: 0)[0].scalars()
+    let logits: [Float] = try run(batched(input), class: 0, .nothing, .trained)[0].scalars()
     let best = logits.indices.max { logits[$0] < logits[$1] || (logits[$0] == logits[$1] && $0 > $1) } ?? 0
-    return try attribution(of: input, class: index ?? best, method: method, draw: 0)
+    return try attribution(of: input, class: index ?? best, method: method, .trained)
   }
 
-  func attribution(of input: Tensor, class index: Int, method: Attribution.Method, draw: Int) throws -> Attribution {
+  func attribution(of input: Tensor, class index: Int, method: Attribution.Method, _ variant: Variant) throws
+    -> Attribution
+  {
     switch method {
-    case .gradCAM: try gradCAM(input, index, draw)
-    case .occlusion: try occlusion(input, index, draw)
-    case .integratedGradients: try integratedGradients(input, index, draw)
-    case .saliency: try saliency(input, index, draw)
+    case .gradCAM: try gradCAM(input, index, variant)
+    case .occlusion: try occlusion(input, index, variant)
+    case .integratedGradients: try integratedGradients(input, index, variant)
+    case .saliency: try saliency(input, index, variant)
     }
   }
 
   private func batched(_ input: Tensor) -> Tensor { input.reshaped(to: Shape([1] + input.shape.dimensions)) }
 
-  private func gradCAM(_ input: Tensor, _ index: Int, _ draw: Int) throws -> Attribution {
-    let outputs = try run(batched(input), class: index, .featureGradients, draw: draw)
+  private func gradCAM(_ input: Tensor, _ index: Int, _ variant: Variant) throws -> Attribution {
+    let outputs = try run(batched(input), class: index, .featureGradients, variant)
     let shape = outputs[1].shape
     let (channels, area) = (shape[1], shape[2] * shape[3])
     let (features, gradient): ([Float], [Float]) = (outputs[1].scalars(), outputs[2].scalars())
@@ -41,11 +43,12 @@ extension Explainer {
     }
     return Attribution(
       method: .gradCAM, classIndex: index, score: outputs[0].scalars()[index], layer: layer,
-      map: HeatMap(width: shape[3], height: shape[2], values: map.map { max(0, $0) }))
+      map: HeatMap(width: shape[3], height: shape[2], values: map.map { max(0, $0) }),
+      uncut: HeatMap(width: shape[3], height: shape[2], values: map))
   }
 
-  private func saliency(_ input: Tensor, _ index: Int, _ draw: Int) throws -> Attribution {
-    let outputs = try run(batched(input), class: index, .inputGradients, draw: draw)
+  private func saliency(_ input: Tensor, _ index: Int, _ variant: Variant) throws -> Attribution {
+    let outputs = try run(batched(input), class: index, .inputGradients, variant)
     let gradient: [Float] = outputs[1].scalars()
     let (channels, area) = (input.shape[0], input.shape[1] * input.shape[2])
     let map = (0..<area).map { pixel in
@@ -57,7 +60,7 @@ extension Explainer {
   }
 
   /// The integral by the midpoint rule, from the average colour, which preprocessing has made 0.
-  private func integratedGradients(_ input: Tensor, _ index: Int, _ draw: Int) throws -> Attribution {
+  private func integratedGradients(_ input: Tensor, _ index: Int, _ variant: Variant) throws -> Attribution {
     let numbers: [Float] = input.scalars()
     let (channels, area) = (input.shape[0], input.shape[1] * input.shape[2])
     var sums = [Double](repeating: 0, count: numbers.count)
@@ -70,14 +73,14 @@ extension Explainer {
         return numbers.map { share * $0 }
       }
       let batch = Tensor(points, shape: Shape([count] + input.shape.dimensions))
-      let gradients: [Float] = try run(batch, class: index, .inputGradients, draw: draw)[1].scalars()
+      let gradients: [Float] = try run(batch, class: index, .inputGradients, variant)[1].scalars()
       for (position, gradient) in gradients.enumerated() { sums[position % numbers.count] += Double(gradient) }
       first += count
     }
     let parts = zip(numbers, sums).map { Double($0) * $1 / Double(steps) }
     let map = (0..<area).map { pixel in Float((0..<channels).reduce(0.0) { $0 + parts[$1 * area + pixel] }) }
-    let score = try run(batched(input), class: index, .nothing, draw: draw)[0].scalars(as: Float.self)[index]
-    let ground = try run(batched(.zeros(input.shape)), class: index, .nothing, draw: draw)[0]
+    let score = try run(batched(input), class: index, .nothing, variant)[0].scalars(as: Float.self)[index]
+    let ground = try run(batched(.zeros(input.shape)), class: index, .nothing, variant)[0]
     let change = Double(score) - Double(ground.scalars(as: Float.self)[index])
     return Attribution(
       method: .integratedGradients, classIndex: index, score: score,
@@ -86,11 +89,11 @@ extension Explainer {
   }
 
   /// A patch of an eighth of each side moves by half of itself; each pixel gets the mean over the patches on it.
-  private func occlusion(_ input: Tensor, _ index: Int, _ draw: Int) throws -> Attribution {
+  private func occlusion(_ input: Tensor, _ index: Int, _ variant: Variant) throws -> Attribution {
     let (channels, height, width) = (input.shape[0], input.shape[1], input.shape[2])
     let numbers: [Float] = input.scalars()
     let patches = Self.occlusionPatches(height: height, width: width)
-    let score = try run(batched(input), class: index, .nothing, draw: draw)[0].scalars(as: Float.self)[index]
+    let score = try run(batched(input), class: index, .nothing, variant)[0].scalars(as: Float.self)[index]
     var drops: [Float] = []
     while drops.count < patches.count {
       let part = patches[drops.count..<min(drops.count + batchSize, patches.count)]
@@ -106,7 +109,7 @@ extension Explainer {
         covered += copy
       }
       let batch = Tensor(covered, shape: [part.count, channels, height, width])
-      let logits: [Float] = try run(batch, class: index, .nothing, draw: draw)[0].scalars()
+      let logits: [Float] = try run(batch, class: index, .nothing, variant)[0].scalars()
       drops += (0..<part.count).map { score - logits[$0 * classes + index] }
     }
     var (sums, counts) = ([Float](repeating: 0, count: height * width), [Float](repeating: 0, count: height * width))

@@ -16,12 +16,18 @@ public final class Explainer: Sendable {
 
   private let model: AnyLayer
   private let plans: ExplanationPlans
-  /// Parameters by path, of the model (0) and of its randomised copies.
-  private let parameters = Mutex<[Int: [String: Tensor]]>([:])
   private let loaded = Mutex<[Key: LoadedPlan]>([:])
 
-  private struct Key: Hashable {
+  /// The model, or a copy of it whose last layers have random weights.
+  struct Variant: Hashable {
     var draw: Int
+    var layers: Int
+
+    static let trained = Variant(draw: 0, layers: 0)
+  }
+
+  private struct Key: Hashable {
+    var variant: Variant
     var batch: Int
     var need: ExplanationPlans.Need
   }
@@ -50,8 +56,8 @@ public final class Explainer: Sendable {
   private static let planCapacity = 8
 
   /// The outputs of a plan for a batch of inputs `[n, channels, height, width]`, all explained for one class.
-  func run(_ inputs: Tensor, class index: Int, _ need: ExplanationPlans.Need, draw: Int) throws -> [Tensor] {
-    let plan = try plan(Key(draw: draw, batch: inputs.shape[0], need: need))
+  func run(_ inputs: Tensor, class index: Int, _ need: ExplanationPlans.Need, _ variant: Variant) throws -> [Tensor] {
+    let plan = try plan(Key(variant: variant, batch: inputs.shape[0], need: need))
     if need == .nothing { return try plan.run([inputs]) }
     var selection = [Float](repeating: 0, count: inputs.shape[0] * classes)
     for row in 0..<inputs.shape[0] { selection[row * classes + index] = 1 }
@@ -61,7 +67,7 @@ public final class Explainer: Sendable {
 
   private func plan(_ key: Key) throws -> LoadedPlan {
     if let known = loaded.withLock({ $0[key] }) { return known }
-    let tensors = try tensors(draw: key.draw)
+    let tensors = tensors(key.variant)
     let plan = try plans.plan(model, batch: key.batch, key.need)
     let made = try LoadedPlan(plan, parameters: plan.parameterPaths.compactMap { tensors[$0] })
     loaded.withLock { plans in
@@ -71,18 +77,17 @@ public final class Explainer: Sendable {
     return made
   }
 
-  /// The model's numbers; of a draw above 0, with the upper half of the layers randomised.
-  private func tensors(draw: Int) throws -> [String: Tensor] {
-    if let known = parameters.withLock({ $0[draw] }) { return known }
+  private func tensors(_ variant: Variant) -> [String: Tensor] {
     var tensors = Dictionary(uniqueKeysWithValues: model.parameters.map { ($0.path, $0.tensor) })
-    if draw > 0 {
-      let weights = model.parameters.filter { $0.kind == .weight && $0.tensor.rank > 1 }
-      for (index, weight) in weights.enumerated().suffix((weights.count + 1) / 2) {
-        tensors[weight.path] = Self.randomized(weight.tensor, draw: draw, index: index)
-      }
+    for (index, weight) in weights.enumerated().suffix(variant.layers) {
+      tensors[weight.path] = Self.randomized(weight.tensor, draw: variant.draw, index: index)
     }
-    parameters.withLock { $0[draw] = tensors }
     return tensors
+  }
+
+  /// The matrices and kernels of the layers, from the first to the last.
+  private var weights: [(path: String, tensor: Tensor)] {
+    model.parameters.filter { $0.kind == .weight && $0.tensor.rank > 1 }.map { ($0.path, $0.tensor) }
   }
 
   /// The numbers of a tensor in random order: what was learned is gone, their distribution is not.
@@ -98,19 +103,24 @@ public final class Explainer: Sendable {
 
   // MARK: Checking
 
-  /// Compares a map with those of networks whose upper layers have random weights.
+  /// Compares a map with those of networks whose upper layers have random weights: the upper half, or where that leaves
+  /// a network that responds to nothing, the upper quarter, and so on down to the last layer.
   ///
   /// - Parameter input: the one that the map explains.
   public func randomizationCheck(of attribution: Attribution, input: Tensor) throws -> RandomizationCheck {
-    var correlations: [Double] = []
-    for draw in 1...Self.randomDraws {
-      let other = try self.attribution(
-        of: input, class: attribution.classIndex, method: attribution.method, draw: draw)
-      // A random network may see nothing at all, which is as different as can be.
-      guard !attribution.map.isFlat else { break }
-      correlations.append(abs(attribution.map.rankCorrelation(with: other.map) ?? 0))
+    var layers = (weights.count + 1) / 2
+    while layers > 0, !attribution.map.isFlat {
+      let correlations = try (1...Self.randomDraws).compactMap { draw -> Double? in
+        let other = try self.attribution(
+          of: input, class: attribution.classIndex, method: attribution.method, Variant(draw: draw, layers: layers))
+        return (attribution.uncut ?? attribution.map).rankCorrelation(with: other.uncut ?? other.map).map { abs($0) }
+      }
+      if !correlations.isEmpty {
+        let mean = correlations.reduce(0, +) / Double(correlations.count)
+        return RandomizationCheck(rankCorrelation: mean, draws: correlations.count, layers: layers)
+      }
+      layers /= 2
     }
-    let mean = correlations.isEmpty ? nil : correlations.reduce(0, +) / Double(correlations.count)
-    return RandomizationCheck(rankCorrelation: mean, draws: Self.randomDraws)
+    return RandomizationCheck(rankCorrelation: nil, draws: 0, layers: 0)
   }
 }

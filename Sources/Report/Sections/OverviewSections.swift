@@ -21,7 +21,9 @@ extension RunReport {
     let rows = facts.map { "<tr><th scope=\"row\">\($0.name)</th><td>\($0.value)</td></tr>" as Markup }
     return Page.Section(
       id: "setup", name: "Setup", title: "What was trained on what", lead: "Enough to do it again.",
-      body: "<div class=\"scroll\"><table class=\"facts\"><caption>Data, model and recipe of the run</caption><tbody>\(rows)</tbody></table></div>")
+      body:
+        "<div class=\"scroll\"><table class=\"facts\"><caption>Data, model and recipe of the run</caption><tbody>\(rows)</tbody></table></div>"
+    )
   }
 
   var curvesSection: Page.Section? {
