@@ -171,6 +171,8 @@ struct ONNXCall {
   func compute(_ operation: Operation, _ tensors: Tensor...) throws -> Tensor { try compute(operation, tensors)[0] }
 
   func unary(_ function: UnaryFunction, _ x: Tensor) throws -> Tensor { try compute(.unary(function), x) }
+  /// The square root of a sum of squares; its gradient at 0 counts as 0.
+  func root(_ x: Tensor) throws -> Tensor { x.dtype.isFloatingPoint ? x.root() : try unary(.sqrt, x) }
   func binary(_ function: BinaryFunction, _ a: Tensor, _ b: Tensor) throws -> Tensor {
     try compute(.binary(function), a, b)
   }
