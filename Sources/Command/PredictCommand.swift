@@ -3,9 +3,17 @@ import ConvNet
 import Foundation
 
 struct PredictCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "predict", abstract: "Name what images show.")
+  static let configuration = CommandConfiguration(
+    commandName: "predict", abstract: "Name what images show.",
+    discussion: """
+      Published weights are looked for in the folder that CONVNET_WEIGHTS names, or else in ~/.cache/convnet.
+      """)
 
-  @Argument(help: "A model file that `train` wrote.") var model: String
+  @Argument(
+    help:
+      "A model file, or published weights: their file, or the name of their architecture to find it in the folder of weights."
+  )
+  var model: String
   @Argument(help: "JPEG, PNG or WebP files.") var images: [String]
   @Option(help: "How many classes to show for each image.") var top = 1
   @Flag(help: "Print the result as JSON.") var json = false
@@ -23,7 +31,7 @@ struct PredictCommand: ParsableCommand {
 
   func run() throws {
     threads.apply()
-    let classifier = try ImageClassifier(contentsOf: model)
+    let classifier = try ImageClassifier(named: model)
     var rows: [Row] = []
     var failures = 0
     for path in images {

@@ -18,6 +18,8 @@ public final class ImageClassifier: Sendable {
     public var classNames: [String]
     public var preprocessing: ImagePreprocessing
     public var provenance: Provenance
+    /// The published weights that the model is or began with.
+    public var pretrained: PretrainedRecord?
 
     /// Where the model comes from.
     public struct Provenance: Codable, Hashable, Sendable {
@@ -26,6 +28,10 @@ public final class ImageClassifier: Sendable {
       public var trainingImages: Int
       public var seed: UInt64
 
+      public init(library: String, data: String, trainingImages: Int, seed: UInt64) {
+        (self.library, self.data, self.trainingImages, self.seed) = (library, data, trainingImages, seed)
+      }
+
       enum CodingKeys: String, CodingKey {
         case library, data, seed
         case trainingImages = "training_images"
@@ -33,20 +39,23 @@ public final class ImageClassifier: Sendable {
     }
 
     public init(
-      architecture: ModelConfiguration, classNames: [String], preprocessing: ImagePreprocessing, provenance: Provenance
+      architecture: ModelConfiguration, classNames: [String], preprocessing: ImagePreprocessing, provenance: Provenance,
+      pretrained: PretrainedRecord? = nil
     ) {
       self.architecture = architecture
       self.classNames = classNames
       self.preprocessing = preprocessing
       self.provenance = provenance
+      self.pretrained = pretrained
     }
 
     enum CodingKeys: String, CodingKey {
-      case format, architecture, preprocessing, provenance
+      case format, architecture, preprocessing, provenance, pretrained
       case classNames = "class_names"
     }
 
-    static let key = "convnet.model"
+    /// The entry's name.
+    package static let key = "convnet.model"
 
     /// The metadata of a model file.
     public func metadata() throws -> [String: String] {
@@ -73,16 +82,30 @@ public final class ImageClassifier: Sendable {
     self.description = description
   }
 
-  /// Reads a model file.
-  ///
-  /// - Throws: `FormatError` if the file is damaged, ``TaskError`` if it is no model of this library.
-  public convenience init(contentsOf path: String) throws {
-    let (tensors, metadata) = try Safetensors.read(path)
-    guard let json = metadata[Description.key] else {
-      throw TaskError(
-        "\(path): this safetensors file holds weights but no description of a model; "
-          + "give a file that `convnet train` wrote, or train from it with --weights")
+  /// Opens a model: an architecture's published weights by its name, or else a file.
+  public convenience init(named nameOrPath: String) throws {
+    if FileManager.default.fileExists(atPath: nameOrPath) || nameOrPath.contains("/") || nameOrPath.contains(".") {
+      try self.init(contentsOf: nameOrPath)
+    } else {
+      try self.init(pretrained: nameOrPath)
     }
+  }
+
+  /// Reads a model file, or a file of published weights, which is known by its content.
+  ///
+  /// - Throws: `FormatError` if the file is damaged, ``TaskError`` if it is neither.
+  public convenience init(contentsOf path: String) throws {
+    let archive = try openTensors(path)
+    guard let json = archive.metadata[Description.key] else {
+      if let record = try PretrainedRecord.find(forFile: path) {
+        try self.init(record, contentsOf: path)
+        return
+      }
+      throw TaskError(
+        "\(path): this \(archive.format.rawValue) file holds weights but no description of a model, and is none that is "
+          + "published; give a file that `convnet train` wrote, or train from it with --weights")
+    }
+    let tensors = try archive.tensors()
     let description: Description
     do {
       description = try JSONDecoder().decode(Description.self, from: Data(json.utf8))
@@ -94,19 +117,42 @@ public final class ImageClassifier: Sendable {
         "\(path): the model has \(description.architecture.classes) outputs, but \(description.classNames.count) names")
     }
     let architecture = description.architecture
+    let model = try Self.model(architecture, tensors, archive.metadata, path: path)
+    let rule = description.preprocessing
+    guard rule.channels == architecture.channels, [rule.height, rule.width] == architecture.imageSize else {
+      throw TaskError(
+        "\(path): the model takes inputs of \(architecture.inputShape()), but its pictures become \(rule.shape)")
+    }
+    self.init(model, description)
+  }
+
+  /// The network of a model file: one of the registry, or one from ONNX that the file itself describes.
+  private static func model(
+    _ architecture: ModelConfiguration, _ tensors: [String: Tensor], _ metadata: [String: String], path: String
+  ) throws -> AnyLayer {
+    if metadata[ONNXModel.metadataKey] != nil {
+      return AnyLayer(try ONNXModel(tensors: tensors, metadata: metadata, path: path))
+    }
     let structure: any Layer
     do {
       structure = try ModelRegistry.makeStructure(architecture)
     } catch {
       throw TaskError("\(path): \(error)")
     }
-    let rule = description.preprocessing
-    guard rule.channels == architecture.channels, [rule.height, rule.width] == architecture.imageSize else {
-      throw TaskError(
-        "\(path): the model takes inputs of \(architecture.inputShape()), but its pictures become \(rule.shape)")
-    }
-    let model = try AnyLayer(structure).loading(tensors, from: path)
-    self.init(model, description)
+    return try AnyLayer(structure).loading(tensors, from: path).model
+  }
+
+  /// Writes a model file; ``init(contentsOf:)`` reads it.
+  public func write(to path: String) throws {
+    var tensors: [String: Tensor] = [:]
+    for parameter in model.parameters { tensors[parameter.path] = parameter.tensor }
+    try Safetensors.write(tensors, metadata: Self.metadata(of: model, description), to: path)
+  }
+
+  /// The metadata of a model file: its description, and the network too if it came from ONNX.
+  public static func metadata(of model: AnyLayer, _ description: Description) throws -> [String: String] {
+    let network = try (model.base as? ONNXModel)?.metadata() ?? [:]
+    return try description.metadata().merging(network) { $1 }
   }
 
   /// The most probable classes of a picture, most probable first.
