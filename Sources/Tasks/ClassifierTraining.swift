@@ -43,6 +43,9 @@ public struct ClassifierTraining: Sendable {
     if !bad.isEmpty { notes.append("\(bad.count) unreadable file\(bad.count == 1 ? "" : "s") left out") }
 
     let architecture = try ModelRegistry.architecture(named: job.modelName)
+    guard architecture.classifiesImages else {
+      throw TaskError("\(job.modelName) does not classify images; `convnet models` says what each model is for")
+    }
     let preprocessing = try old?.model.preprocessing ?? Self.preprocessing(for: job, architecture, images.training)
     let classNames = images.training.classNames
     if let old, old.model.classNames != classNames {

@@ -98,7 +98,6 @@ struct FamilySample: CustomTestStringConvertible {
     }
   }
 
-
   private static let lossStream = 2_000_003
 
   /// The loss of `make_families.py`: cross-entropy of classes, a fixed product with other outputs, or the model's own.

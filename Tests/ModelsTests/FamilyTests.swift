@@ -43,6 +43,7 @@ import Training
     let gradients = try gradient(at: model) { sample.loss($0, x, labels) }
     #expect(difference([gradients.loss.item()], try expected(sample, "loss").scalars()) < 1e-4)
 
+    let tolerance = try expected(sample, "tolerance").item(as: Float.self)
     let trained = model.parameters.filter(\.kind.isTrained).map(\.path).sorted()
     #expect(gradients.gradients.keys.sorted() == trained)
     func norm(_ tensor: Tensor?) -> Float {
@@ -55,7 +56,8 @@ import Training
       let largest = norms.max() ?? 0
       for (path, expected) in zip(paths, norms) {
         let found = norm(tensors[path])
-        #expect(abs(found - expected) <= 1e-4 * expected + 1e-5 * largest, "\(path): \(found), PyTorch \(expected)")
+        #expect(
+          abs(found - expected) <= tolerance * (expected + 0.1 * largest), "\(path): \(found), PyTorch \(expected)")
       }
     }
     try check(trained, gradients.gradients, "gradient norms")
@@ -68,7 +70,8 @@ import Training
     for (key, tensor) in whole {
       let path = String(key.dropFirst(prefix.count))
       let found = try #require(gradients.gradients[path])
-      #expect(difference(found, tensor) < 2e-4, "\(path)")
+      // timm's head is a 1x1 convolution.
+      #expect(difference(found.scalars(), tensor.scalars()) < 2 * tolerance, "\(path)")
     }
 
     let step = TrainingStep(model, optimizer: .sgd(learningRate: 0.1), allowsWinograd: false) { model, x, labels in
@@ -82,7 +85,7 @@ import Training
     try optimizer.update(&eager, along: gradients)
     for (found, expected) in zip(try step.model.parameters, eager.parameters) {
       #expect(found.path == expected.path)
-      #expect(difference(found.tensor, expected.tensor) < 1e-4, "\(found.path)")
+      #expect(difference(found.tensor, expected.tensor) < tolerance, "\(found.path)")
     }
   }
 

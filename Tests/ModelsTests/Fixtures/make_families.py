@@ -160,16 +160,25 @@ def disagreement(single, double):
 results = {}
 for name, (make, shape) in MODELS.items():
     rename = timm_name if name == "preact_resnet50" else lambda key: key
-    # Inputs with which rounding hardly matters, by PyTorch's own comparison of single and double precision.
-    for stream in range(INPUT_STREAM, INPUT_STREAM + 40):
+    # The input of a few with which rounding matters least: by PyTorch's own comparison of single and double precision,
+    # and of gradients before and after a tiny shift of the input.
+    best = None
+    for stream in range(INPUT_STREAM + 1, INPUT_STREAM + 7):
         x = uniform(shape, stream, -1, 1)
-        torch.manual_seed(0)
-        output, loss, gradients, statistics = step(fill(make(), rename).double(), x.double(), rename)
-        error = disagreement(step(fill(make(), rename).float(), x, rename)[2], gradients)
+        found = step(fill(make(), rename).double(), x.double(), rename)
+        shift = 1e-6 * torch.randn(shape, generator=torch.Generator().manual_seed(stream)).double()
+        error = max(
+            disagreement(step(fill(make(), rename).float(), x, rename)[2], found[2]),
+            disagreement(step(fill(make(), rename).double(), x.double() + shift, rename)[2], found[2]))
+        if best is None or error < best[0]:
+            best = (error, stream, *found)
         if error < 2e-5:
             break
+    error, stream, output, loss, gradients, statistics = best
     print(name, stream - INPUT_STREAM, error, loss.item(), flush=True)
     results[f"{name}/stream"] = torch.tensor([float(stream)])
+    # Some sixty batch norms in a row without shortcuts, in GoogLeNet, amplify rounding beyond the usual bound.
+    results[f"{name}/tolerance"] = torch.tensor([max(1e-4, 3 * error)])
     results[f"{name}/output"] = output.float()
     results[f"{name}/loss"] = loss.float().reshape(1)
     results[f"{name}/gradient norms"] = norms(gradients[key] for key in sorted(gradients))
