@@ -18,6 +18,9 @@ public final class ImageClassifier: Sendable {
     public var classNames: [String]
     public var preprocessing: ImagePreprocessing
     public var provenance: Provenance
+    /// How to make probabilities of its outputs and when not to answer; missing in files of models that were never
+    /// judged.
+    public var calibration: Calibration?
     /// The published weights that the model is or began with.
     public var pretrained: PretrainedRecord?
 
@@ -40,17 +43,18 @@ public final class ImageClassifier: Sendable {
 
     public init(
       architecture: ModelConfiguration, classNames: [String], preprocessing: ImagePreprocessing, provenance: Provenance,
-      pretrained: PretrainedRecord? = nil
+      calibration: Calibration? = nil, pretrained: PretrainedRecord? = nil
     ) {
       self.architecture = architecture
       self.classNames = classNames
       self.preprocessing = preprocessing
       self.provenance = provenance
+      self.calibration = calibration
       self.pretrained = pretrained
     }
 
     enum CodingKeys: String, CodingKey {
-      case format, architecture, preprocessing, provenance, pretrained
+      case format, architecture, preprocessing, provenance, calibration, pretrained
       case classNames = "class_names"
     }
 
@@ -123,6 +127,7 @@ public final class ImageClassifier: Sendable {
       throw TaskError(
         "\(path): the model takes inputs of \(architecture.inputShape()), but its pictures become \(rule.shape)")
     }
+    if let problem = description.calibration?.problem { throw TaskError("\(path): \(problem)") }
     self.init(model, description)
   }
 
@@ -142,10 +147,9 @@ public final class ImageClassifier: Sendable {
     return try AnyLayer(structure).loading(tensors, from: path).model
   }
 
-  /// Writes a model file; ``init(contentsOf:)`` reads it.
+  /// Writes a model file, whole or not at all; ``init(contentsOf:)`` reads it.
   public func write(to path: String) throws {
-    var tensors: [String: Tensor] = [:]
-    for parameter in model.parameters { tensors[parameter.path] = parameter.tensor }
+    let tensors = Dictionary(uniqueKeysWithValues: model.parameters.map { ($0.path, $0.tensor) })
     try Safetensors.write(tensors, metadata: Self.metadata(of: model, description), to: path)
   }
 
@@ -155,12 +159,14 @@ public final class ImageClassifier: Sendable {
     return try description.metadata().merging(network) { $1 }
   }
 
-  /// The most probable classes of a picture, most probable first.
+  /// The most probable classes of a picture, most probable first; the probabilities are calibrated if the model file
+  /// says how.
   public func predict(_ image: Image, top count: Int = 5) throws -> [Prediction] {
     let preprocessing = description.preprocessing
     let input = preprocessing.tensor(from: image).reshaped(to: Shape([1] + preprocessing.shape.dimensions))
     let logits = try loadedPlan().run([input])[0]
-    let probabilities = softmax(logits).scalars(as: Float.self)
+    let temperature = description.calibration?.temperature ?? 1
+    let probabilities = softmax(logits / temperature).scalars(as: Float.self)
     let order = probabilities.indices.sorted { (-probabilities[$0], $0) < (-probabilities[$1], $1) }
     return order.prefix(max(1, count)).map { index in
       Prediction(className: description.classNames[index], index: index, probability: probabilities[index])
@@ -172,6 +178,18 @@ public final class ImageClassifier: Sendable {
     try predict(Image(contentsOf: path, background: description.preprocessing.background), top: count)
   }
 
+  /// The probability below which the answer had better be "unknown".
+  ///
+  /// - Parameter path: the model's file, for the error text.
+  /// - Throws: ``TaskError`` if the file holds no calibration.
+  public func abstentionThreshold(from path: String) throws -> Float {
+    guard let calibration = description.calibration else {
+      throw TaskError("\(path): the model was never calibrated; run `convnet report` on its run, or give --threshold")
+    }
+    // Where no confidence was high enough, nothing is answered.
+    return calibration.threshold.map { Float($0) } ?? .infinity
+  }
+
   /// Judges the model on labelled pictures.
   ///
   /// - Parameter progress: called with the number of pictures done.
@@ -181,9 +199,13 @@ public final class ImageClassifier: Sendable {
     let view = dataset.view(nil, description.preprocessing, .none)
     let evaluator = Evaluator<AnyLayer> { crossEntropy($0, $1) }
     let evaluation = try evaluator.evaluate(model, on: view, progress: progress)
-    return ClassificationReport(
+    var report = ClassificationReport(
       logits: evaluation.outputs, labels: evaluation.labels, classNames: description.classNames,
       loss: evaluation.loss)
+    report.calibration = description.calibration.map {
+      CalibrationReport($0, logits: evaluation.outputs, labels: evaluation.labels)
+    }
+    return report
   }
 
   private func loadedPlan() throws -> LoadedPlan {
