@@ -78,12 +78,12 @@ private struct Valley {
     }
     let start = place(Self.errors(of: runs[0].weights[0]))
     return """
-      <text x="880" y="42">lines of equal loss over w0 (to the right) and w1 (upwards), target [1, -1] at the cross</text>
+      <text x="880" y="42">lines of equal loss: w0 to the right, w1 upwards, [1, -1] at the cross</text>
       <svg class="chart" x="880" y="66" width="\(Self.side)" height="\(Self.side)">
       <rect class="grid" width="\(Self.side)" height="\(Self.side)" style="fill:none"/>
       \(contours)
       \(ways)
-      <path class="mark" style="stroke-dasharray:none" d="M \(centre.x - 8) \(centre.y) h 16 M \(centre.x) \(centre.y - 8) v 16"/>
+      <path style="stroke:var(--soft);stroke-width:2.5" d="M \(centre.x - 8) \(centre.y) h 16 M \(centre.x) \(centre.y - 8) v 16"/>
       <text x="\(start.x + 8)" y="\(start.y - 8)">start</text>
       </svg>
       """

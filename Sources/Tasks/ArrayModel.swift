@@ -1,6 +1,7 @@
 import Formats
 import Foundation
-public import Models
+public import Layers
+import Models
 
 /// A network with its numbers that runs on arrays, whatever they stand for: one from ONNX with the inputs and outputs
 /// that its file names, or one of this library, which has an input named `input` and an output named `output`.

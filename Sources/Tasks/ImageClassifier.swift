@@ -102,7 +102,7 @@ public final class ImageClassifier: Sendable {
     func isNoClassifier() -> TaskError {
       TaskError(
         "\(path): a network from ONNX does not say how to prepare pictures nor what its outputs mean; run it on arrays "
-          + "with `convnet run`, or train it on pictures with `convnet train --weights`")
+          + "with `convnet run`, or make a classifier of it with `convnet finetune`")
     }
     if path.hasSuffix(".onnx"), FileManager.default.fileExists(atPath: path) { throw isNoClassifier() }
     let archive = try openTensors(path)

@@ -133,7 +133,8 @@ struct PretrainedModel {
     let adapted = try network.replacingClassifier(classes: classes, seed: seed)
     model = AnyLayer(adapted)
     classifierPaths = try adapted.classifierParameters()
-    notes.append("a network from ONNX says nothing about how to prepare images; ImageNet's mean and deviation are taken")
+    notes.append(
+      "a network from ONNX says nothing about how to prepare images; ImageNet's mean and deviation are taken")
   }
 }
 

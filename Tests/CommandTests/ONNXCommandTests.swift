@@ -54,7 +54,8 @@ import Testing
     for model in ["\(Self.fixtures)/network.onnx", saved] {
       let prediction = try Convnet.run("predict", model, "\(folder.path)/filters.png")
       #expect(prediction.status == 1)
-      #expect(prediction.errors.hasPrefix("convnet: \(model): a network from ONNX does not say how to prepare pictures"))
+      #expect(
+        prediction.errors.hasPrefix("convnet: \(model): a network from ONNX does not say how to prepare pictures"))
     }
   }
 

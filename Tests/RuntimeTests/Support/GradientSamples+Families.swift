@@ -206,7 +206,10 @@ let resamplings: [(Shape, Resampling)] =
     ([1, 1, 5], .resize(ResizeAttributes(output: [8], coordinates: .halfPixelShifted))),
     ([1, 1, 5], .resize(ResizeAttributes(output: [3], method: .nearest(.floor), coordinates: .halfPixelShifted))),
     ([1, 1, 6], .resize(ResizeAttributes(output: [4], coordinates: .region(starts: [0.2], ends: [0.9])))),
-    ([1, 1, 5, 4], .resize(ResizeAttributes(output: [4, 3], coordinates: .region(starts: [-0.2, 0.6], ends: [1.1, 0.1])))),
+    (
+      [1, 1, 5, 4],
+      .resize(ResizeAttributes(output: [4, 3], coordinates: .region(starts: [-0.2, 0.6], ends: [1.1, 0.1])))
+    ),
     ([1, 1, 5], .resize(ResizeAttributes(output: [1], coordinates: .region(starts: [0.4], ends: [1])))),
     (
       [1, 1, 5],
