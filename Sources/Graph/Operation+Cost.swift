@@ -7,10 +7,15 @@ public struct Cost: Hashable, Sendable {
   /// Bytes read and written once.
   public var bytes = 0
 
+  /// Nothing.
+  public init() {}
+
   public static func + (a: Cost, b: Cost) -> Cost {
-    Cost(
-      multiplyAccumulates: a.multiplyAccumulates + b.multiplyAccumulates,
-      elementOperations: a.elementOperations + b.elementOperations, bytes: a.bytes + b.bytes)
+    var sum = a
+    sum.multiplyAccumulates += b.multiplyAccumulates
+    sum.elementOperations += b.elementOperations
+    sum.bytes += b.bytes
+    return sum
   }
 }
 

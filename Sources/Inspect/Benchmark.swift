@@ -1,5 +1,5 @@
 import Foundation
-public import Models
+public import Layers
 import Training
 
 /// Times a model on made-up images: inference, or whole training steps.
@@ -37,24 +37,37 @@ public final class Benchmark {
   private let observe: (@escaping StepObserver) throws -> Void
 
   /// - Parameters:
+  ///   - input: the shape of a batch of inputs, `[batch, channels, height, width]`.
   ///   - isTraining: whether to time forward, backward and update (SGD with momentum) instead of inference.
   ///   - allowsWinograd: see ``Plan/Options``.
-  public init(_ configuration: ModelConfiguration, batch: Int, isTraining: Bool, allowsWinograd: Bool = true) throws {
-    let model = AnyLayer(try ModelRegistry.make(configuration))
+  /// - Throws: `ShapeError` if the model does not take such inputs.
+  public init(
+    _ base: any Layer, name: String, input: Shape, isTraining: Bool, allowsWinograd: Bool = true
+  ) throws {
+    let model = AnyLayer(base)
     var random = RandomStream(seed: 1)
-    let images = Tensor(shape: configuration.inputShape(batch: batch), of: Float.self) { buffer in
+    let images = Tensor(shape: input, of: Float.self) { buffer in
       for index in buffer.indices { buffer[index] = random.uniform(-1..<1) }
     }
-    let multiplyAccumulates = try Summary(
-      of: model, input: configuration.inputShape(), name: configuration.name
-    ).multiplyAccumulates
-    name = configuration.name
+    let batch = input[0]
+    let traced = try trace(model, input: input)
+    self.name = name
     self.batch = batch
     self.isTraining = isTraining
-    operationsPerRun = Double(multiplyAccumulates) * 2 * Double(batch) * (isTraining ? 3 : 1)
+    let multiplyAccumulates = traced.graph.nodes.reduce(0) { sum, node in
+      let cost = node.operation.cost(
+        inputs: node.inputs.map { traced.graph[$0].type }, outputs: node.outputs.map { traced.graph[$0].type })
+      return sum + cost.multiplyAccumulates
+    }
+    operationsPerRun = Double(multiplyAccumulates) * 2 * (isTraining ? 3 : 1)
     if isTraining {
-      let classes = Int32(configuration.classes)
-      let labels = Tensor((0..<batch).map { Int32($0) % classes })
+      // Made-up labels for what the model's output is: a class for each row, or for each pixel of each image.
+      let output = traced.graph.shape(of: traced.graph.outputs[0].value).dimensions
+      let classes = Int32(output[1])
+      let targets = Shape([output[0]] + output[2...])
+      let labels = Tensor(shape: targets, of: Int32.self) { buffer in
+        for index in buffer.indices { buffer[index] = Int32(index) % classes }
+      }
       let step = TrainingStep(
         model, optimizer: .sgd(learningRate: 1e-3, momentum: 0.9), allowsWinograd: allowsWinograd
       ) { model, input, target in crossEntropy(model(input), target) }
@@ -62,7 +75,7 @@ public final class Benchmark {
       runOnce = { _ = try step.run(examples, step: 1, learningRate: 1e-3) }
       observe = { try step.run(examples, step: 1, learningRate: 1e-3, observer: $0) }
     } else {
-      let plan = try compile(model, input: images.shape, options: .init(allowsWinograd: allowsWinograd))
+      let plan = try compile(model, input: input, options: .init(allowsWinograd: allowsWinograd))
       runOnce = { _ = try plan.run([images]) }
       observe = { _ = try plan.run([images], observer: $0) }
     }
@@ -88,12 +101,12 @@ public final class Benchmark {
       gigaflopsPerSecond: operationsPerRun / median / 1e6, peakBytes: Self.peakMemory)
   }
 
-  /// The time of each kernel, the least of some runs, in milliseconds and in order.
-  public func profile(iterations: Int) throws -> [(node: String, operation: String, milliseconds: Double)] {
+  /// The least time of each kernel over some runs, in order.
+  public func profile(iterations: Int) throws -> [KernelTime] {
     let profile = Profile()
     for _ in 0..<iterations + 1 {
       profile.begin()
-      try observe { name, operation, _ in profile.note(name, operation.name) }
+      try observe(profile.note)
     }
     return profile.rows
   }
@@ -110,9 +123,33 @@ public final class Benchmark {
   }
 }
 
+/// One kernel call of a run: a row of a profile.
+public struct KernelTime: Codable, Sendable {
+  /// The graph node that it works for, and that node's operation.
+  public var node: String
+  public var operation: String
+  /// What computes it: `winograd4`, `implicit_gemm`, `depthwise`, ...
+  public var algorithm: String
+  public var milliseconds: Double
+  /// Of the direct algorithm.
+  public var multiplyAccumulates: Int
+  /// Read and written at least.
+  public var bytes: Int
+
+  /// Billions of operations a second, two for each multiply-accumulate.
+  public var gigaflopsPerSecond: Double { Double(multiplyAccumulates) * 2 / milliseconds / 1e6 }
+  public var gigabytesPerSecond: Double { Double(bytes) / milliseconds / 1e6 }
+
+  enum CodingKeys: String, CodingKey {
+    case node, operation, algorithm, bytes
+    case milliseconds = "ms"
+    case multiplyAccumulates = "multiply_accumulates"
+  }
+}
+
 /// Collects the least time of each kernel over several runs.
 private final class Profile {
-  private(set) var rows: [(node: String, operation: String, milliseconds: Double)] = []
+  private(set) var rows: [KernelTime] = []
   private var position = 0
   private var last = ContinuousClock.now
 
@@ -121,13 +158,16 @@ private final class Profile {
     last = .now
   }
 
-  func note(_ node: String, _ operation: String) -> Bool {
+  func note(_ step: ObservedStep) -> Bool {
     let now = ContinuousClock.now
     let time = (now - last) / .milliseconds(1)
     if position < rows.count {
       rows[position].milliseconds = min(rows[position].milliseconds, time)
     } else {
-      rows.append((node, operation, time))
+      rows.append(
+        KernelTime(
+          node: step.node, operation: step.operation.name, algorithm: step.kernel, milliseconds: time,
+          multiplyAccumulates: step.cost.multiplyAccumulates, bytes: step.cost.bytes))
     }
     position += 1
     last = .now

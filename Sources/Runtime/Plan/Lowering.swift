@@ -8,6 +8,7 @@ struct Step: Sendable {
   var operation: Operation
   /// The kernel, as a profile prints it.
   var kernel: String
+  var cost: Cost
   var inputs: [Int]
   var outputs: [Int]
   /// Scratch memory that lives during this step only.
@@ -194,9 +195,14 @@ struct Lowering {
       ? nil
       : addValue(
         TensorType([workspaceBytes], .uint8), byteCount: workspaceBytes, .computed, isPrepared: isPrepared)
+    // A node's work is that of the kernel that writes its result.
+    let isResult = node.outputs.contains { lowered[$0.index].values.contains(outputs[0]) }
+    var cost = Cost()
+    if isResult { cost = node.operation.cost(inputs: node.inputs.map(type), outputs: node.outputs.map(type)) }
+    cost.bytes = Set(inputs + outputs).reduce(0) { $0 + values[$1].byteCount }
     steps.append(
       Step(
-        name: node.name, operation: node.operation, kernel: kernel, inputs: inputs, outputs: outputs,
+        name: node.name, operation: node.operation, kernel: kernel, cost: cost, inputs: inputs, outputs: outputs,
         workspace: workspace, inPlaceInput: inPlaceInput, body: body))
   }
 
