@@ -7,7 +7,7 @@ struct BenchCommand: ParsableCommand {
     commandName: "bench", abstract: "Time a model on made-up images.",
     discussion: """
       With --interactive, a count on each line of standard input runs that many iterations and is answered with one \
-      line of JSON, {"milliseconds": [...]}, so that contenders can take turns in one session.
+      line of JSON, {"milliseconds": [...], "peak_bytes": ...}, so that contenders can take turns in one session.
       """)
 
   @Argument(help: "An architecture (`convnet models` lists them), a model file, or an ONNX file.") var model: String
@@ -53,7 +53,8 @@ struct BenchCommand: ParsableCommand {
       let times = try benchmark.run(iterations: count)
       let list = times.map { String(format: "%.4f", $0) }.joined(separator: ", ")
       // Unbuffered: the other side waits for the answer.
-      FileHandle.standardOutput.write(Data("{\"milliseconds\": [\(list)]}\n".utf8))
+      let line = "{\"milliseconds\": [\(list)], \"peak_bytes\": \(Benchmark.peakMemory)}\n"
+      FileHandle.standardOutput.write(Data(line.utf8))
     }
   }
 

@@ -16,6 +16,10 @@ public final class Benchmark {
     /// Of the direct algorithm: two operations for each multiply-accumulate, and a training step counts three times
     /// its forward pass.
     public var gigaflopsPerSecond: Double
+    /// What the plan needs for intermediates.
+    public var arenaBytes: Int
+    /// Packed weights and whatever else is computed once.
+    public var preparedBytes: Int
     /// The most memory that the process ever held.
     public var peakBytes: Int
 
@@ -25,6 +29,8 @@ public final class Benchmark {
       case minimumMilliseconds = "minimum_ms"
       case imagesPerSecond = "images_per_second"
       case gigaflopsPerSecond = "gflops"
+      case arenaBytes = "arena_bytes"
+      case preparedBytes = "prepared_bytes"
       case peakBytes = "peak_bytes"
     }
   }
@@ -34,6 +40,9 @@ public final class Benchmark {
   private let isTraining: Bool
   private let operationsPerRun: Double
   private let runOnce: () throws -> Void
+  /// Of a training step once it has run.
+  private let arenaBytes: () -> Int
+  private let preparedBytes: Int
   private let observe: (@escaping StepObserver) throws -> Void
 
   /// - Parameters:
@@ -71,11 +80,16 @@ public final class Benchmark {
       let step = TrainingStep(
         model, optimizer: .sgd(learningRate: 1e-3, momentum: 0.9), allowsWinograd: allowsWinograd
       ) { model, input, target in crossEntropy(model(input), target) }
+      arenaBytes = { step.arenaByteCount }
+      preparedBytes = 0
       let examples = Batch(input: images, target: labels, indices: Array(0..<batch))
       runOnce = { _ = try step.run(examples, step: 1, learningRate: 1e-3) }
       observe = { try step.run(examples, step: 1, learningRate: 1e-3, observer: $0) }
     } else {
       let plan = try compile(model, input: input, options: .init(allowsWinograd: allowsWinograd))
+      let arenaByteCount = plan.plan.arenaByteCount
+      arenaBytes = { arenaByteCount }
+      preparedBytes = plan.plan.preparedByteCount
       runOnce = { _ = try plan.run([images]) }
       observe = { _ = try plan.run([images], observer: $0) }
     }
@@ -98,7 +112,8 @@ public final class Benchmark {
     return Report(
       model: name, mode: isTraining ? "training" : "inference", batch: batch, iterations: iterations,
       medianMilliseconds: median, minimumMilliseconds: times[0], imagesPerSecond: Double(batch) / median * 1000,
-      gigaflopsPerSecond: operationsPerRun / median / 1e6, peakBytes: Self.peakMemory)
+      gigaflopsPerSecond: operationsPerRun / median / 1e6, arenaBytes: arenaBytes(), preparedBytes: preparedBytes,
+      peakBytes: Self.peakMemory)
   }
 
   /// The least time of each kernel over some runs, in order.
@@ -111,12 +126,15 @@ public final class Benchmark {
     return profile.rows
   }
 
-  private static var peakMemory: Int {
-    var usage = rusage()
+  /// The most bytes that the process ever held.
+  public static var peakMemory: Int {
     #if os(Linux)
-      getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-      return usage.ru_maxrss * 1024
+      // getrusage would count what the parent held before the process became another.
+      let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+      let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+      return line.flatMap { Int($0.filter(\.isNumber)) }.map { $0 * 1024 } ?? 0
     #else
+      var usage = rusage()
       getrusage(RUSAGE_SELF, &usage)
       return usage.ru_maxrss
     #endif

@@ -131,10 +131,12 @@ struct Lowering {
   /// Whether the value already lies in memory in that layout.
   func has(_ id: Graph.ValueID, _ layout: Layout) -> Bool { lowered[id.index][layout] != nil }
 
-  /// The layout for an operation that can work in any: that of its largest input.
+  /// The layout for an operation that can work in any: channels last, as convolutions want it, if one of its largest
+  /// inputs has it.
   func commonLayout(_ ids: [Graph.ValueID]) -> Layout {
-    guard let largest = ids.max(by: { shape($0).elementCount < shape($1).elementCount }) else { return .rowMajor }
-    return has(largest, .channelsLast) && !has(largest, .rowMajor) ? .channelsLast : .rowMajor
+    let most = ids.map { shape($0).elementCount }.max() ?? 0
+    let isChannelsLast = ids.contains { shape($0).elementCount == most && has($0, .channelsLast) }
+    return isChannelsLast ? .channelsLast : .rowMajor
   }
 
   /// The buffer of a value in a layout, converted if it does not exist yet.
