@@ -11,7 +11,8 @@ struct Convnet: ParsableCommand {
     version: libraryVersion,
     subcommands: [
       TrainCommand.self, EvaluateCommand.self, PredictCommand.self, SummaryCommand.self, ModelsCommand.self,
-      RunCommand.self, VerifyCommand.self, SamplesCommand.self, BenchCommand.self, LabCommand.self,
+      RunCommand.self, VerifyCommand.self, AugmentCommand.self, SamplesCommand.self, BenchCommand.self,
+      LabCommand.self,
     ])
 
   /// Exit codes: 0 done; 1 the work failed, with one line on standard error; 64 the arguments were wrong.
@@ -42,7 +43,10 @@ struct Convnet: ParsableCommand {
   private static func usageMessage(for error: any Error) -> String {
     let full = fullMessage(for: error)
     let usage = full.split(separator: "\n").filter { $0.hasPrefix("Usage:") || $0.hasPrefix("  See ") }
-    let reason = message(for: error).split(separator: "\n").first.map(String.init) ?? "unusable arguments"
+    let lines = message(for: error).split(separator: "\n")
+    // Long lists of choices come one on each line.
+    let choices = lines.dropFirst().filter { $0.hasPrefix("  - ") }.map { $0.dropFirst(4) }.joined(separator: ", ")
+    let reason = (lines.first.map(String.init) ?? "unusable arguments") + (choices.isEmpty ? "" : " \(choices)")
     return (["convnet: \(reason)"] + usage.map(String.init)).joined(separator: "\n")
   }
 }

@@ -31,8 +31,14 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "Share of the target that goes to all classes alike.") var labelSmoothing = 0.0
   @Option(help: "End after this many epochs without improvement.") var patience: Int?
   @Option(help: "Side of the square that images are brought to. (default: the architecture's)") var imageSize: Int?
-  @Option(help: "none, light or standard. (default: none for IDX files, light for small images, else standard)")
-  var augment: ClassifierJob.AugmentationPreset?
+  @Option(
+    help: """
+      none, light, standard, strong, or a JSON file of steps. (default: none for IDX files, light for small images, \
+      else standard)
+      """)
+  var augment: String?
+  @Option(help: "Blend images and classes of a batch by MixUp with this parameter, usually 0.2.") var mixUp: Double?
+  @Option(help: "Exchange rectangles within a batch by CutMix with this parameter, usually 1.") var cutMix: Double?
   @Option(help: "Order of the images in each epoch: seeded or none.") var shuffle = ShuffleName.seeded
   @Option(help: "What to validate on: a share such as 0.2, or a folder. (default: the data's own part, else 0.2)")
   var validation: String?
@@ -41,6 +47,7 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "The run's folder. (default: runs/MODEL-1, -2, ...)") var output: String?
   @Option(help: "Go on with the run in this folder; its own options hold.") var resume: String?
   @Option(help: "Also write a metrics line after every so many steps.") var logEvery: Int?
+  @Option(help: "Write event files for TensorBoard into this folder.") var tensorboard: String?
   @Flag(help: "Do not use Winograd's algorithm, which is faster and a little less exact.") var noWinograd = false
   @Flag(help: "Leave out images that cannot be read.") var skipBadImages = false
   @Flag(help: "Print the result as JSON.") var json = false
@@ -124,7 +131,10 @@ struct TrainCommand: ParsableCommand {
         logEvery: logEvery, allowsWinograd: !noWinograd))
     job.modelName = model
     job.imageSize = imageSize
-    job.augmentation = augment
+    job.augmentation = try augment.map { try Augmentation(named: $0) }
+    job.mixUp = mixUp
+    job.cutMix = cutMix
+    job.tensorBoardFolder = tensorboard.map { URL(fileURLWithPath: $0).standardizedFileURL.path }
     job.weightsPath = weights
     job.skipsBadImages = skipBadImages
     job.labelSmoothing = labelSmoothing
@@ -147,4 +157,3 @@ struct TrainCommand: ParsableCommand {
 }
 
 extension LearningRateSchedule.Shape: ExpressibleByArgument {}
-extension ClassifierJob.AugmentationPreset: ExpressibleByArgument {}

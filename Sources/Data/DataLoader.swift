@@ -1,5 +1,5 @@
 import Graph
-import Runtime
+public import Runtime
 
 /// Deals the examples of a data set in batches, an epoch at a time, and prepares the next batches on threads of its own
 /// while the caller computes.
@@ -19,6 +19,7 @@ public struct DataLoader: Sendable {
   public let mergesLoneExample: Bool
   public let threads: Int
   public let prefetch: Int
+  public let mixing: BatchMixing?
 
   /// - Parameters:
   ///   - batchSize: examples in a batch, at least 1.
@@ -28,9 +29,11 @@ public struct DataLoader: Sendable {
   ///     train on one value.
   ///   - threads: how many prepare batches; 0 prepares each batch in `next()` itself.
   ///   - prefetch: batches prepared ahead, at least 1; they bound the memory that the loader takes.
+  ///   - mixing: blends the examples of each batch.
   public init(
     _ dataset: any Dataset, batchSize: Int, shuffle: Bool = false, seed: UInt64 = 0, dropsRemainder: Bool = false,
-    mergesLoneExample: Bool = true, threads: Int = 2, prefetch: Int = 3
+    mergesLoneExample: Bool = true, threads: Int = 2, prefetch: Int = 3,
+    mixing: BatchMixing? = nil
   ) {
     if batchSize < 1 { fail("the batch size is \(batchSize), but must be at least 1") }
     if threads < 0 || prefetch < 1 {
@@ -44,6 +47,7 @@ public struct DataLoader: Sendable {
     self.mergesLoneExample = mergesLoneExample
     self.threads = threads
     self.prefetch = prefetch
+    self.mixing = mixing
   }
 
   /// Batches in an epoch.
@@ -60,8 +64,7 @@ public struct DataLoader: Sendable {
     // Fisher and Yates, spelled out: the standard library does not promise that its shuffle stays the same.
     var random = RandomStream(seed: seed, stream: RandomStream.stream(Purpose.order, UInt64(epoch)))
     for last in stride(from: order.count - 1, to: 0, by: -1) {
-      let chosen = Int(random.next().multipliedFullWidth(by: UInt64(last + 1)).high)
-      order.swapAt(last, chosen)
+      order.swapAt(last, random.integer(below: last + 1))
     }
     return order
   }
@@ -77,21 +80,30 @@ public struct DataLoader: Sendable {
       // The last batch takes a merged example along, but not a dropped remainder.
       let isOpenEnded = batch == count - 1 && !loader.dropsRemainder
       let start = batch * loader.batchSize
-      return try loader.batch(of: order[start..<(isOpenEnded ? order.count : start + loader.batchSize)], epoch: epoch)
+      let plain = try loader.batch(
+        of: order[start..<(isOpenEnded ? order.count : start + loader.batchSize)], epoch: epoch)
+      guard let mixing = loader.mixing else { return plain }
+      let stream = RandomStream.stream(Purpose.mixing, UInt64(epoch), UInt64(batch))
+      return mixing(plain, random: RandomStream(seed: loader.seed, stream: stream))
     }
+  }
+
+  /// The random numbers that an example gets; the loader gives them, and what shows its examples beforehand.
+  public static func random(seed: UInt64, epoch: Int, example index: Int) -> RandomStream {
+    RandomStream(seed: seed, stream: RandomStream.stream(Purpose.example, UInt64(epoch), UInt64(index)))
   }
 
   private func batch(of indices: ArraySlice<Int>, epoch: Int) throws -> Batch {
     let examples = try indices.map { index in
-      let stream = RandomStream.stream(Purpose.example, UInt64(epoch), UInt64(index))
-      return try dataset.example(at: index, random: RandomStream(seed: seed, stream: stream))
+      try dataset.example(at: index, random: Self.random(seed: seed, epoch: epoch, example: index))
     }
     return try Batch(examples, indices: Array(indices))
   }
 
-  /// Keeps the loader's two uses of randomness apart.
+  /// Keeps the loader's uses of randomness apart.
   private enum Purpose {
     static let order: UInt64 = 0x6F72_6465_72
     static let example: UInt64 = 0x6578_616D_706C_65
+    static let mixing: UInt64 = 0x6D69_7869_6E67
   }
 }

@@ -66,18 +66,28 @@ public struct EdgeFeatures: Sendable {
     self.sums = sums
   }
 
+  /// The largest response of each direction in each patch, `[1, 8, extent, extent]`: convolution, ReLU, pooling.
+  public func pooled(to extent: Int) -> Tensor { AdaptiveMaxPool2D(output: Extents(extent))(responses) }
+
   /// One response as a picture; white is the largest of all eight.
-  public func picture(direction: Int) -> Image {
-    let (height, width) = (responses.shape[2], responses.shape[3])
+  ///
+  /// - Parameter isPooled: whether each patch shows its maximum.
+  public func picture(direction: Int, isPooled: Bool = false) -> Image {
+    let maps = isPooled ? pooled(to: patches) : responses
+    let (height, width) = (maps.shape[2], maps.shape[3])
     let scale = 255 / max(1e-12, responses.max().item(as: Float.self))
-    let map = responses.sliced([0..<1, direction..<direction + 1]).scalars(as: Float.self)
+    let map = maps.sliced([0..<1, direction..<direction + 1]).scalars(as: Float.self)
     return Image(width: width, height: height, channels: 1, pixels: map.map { UInt8(($0 * scale).rounded()) })
   }
 
   /// All eight around the picture itself, each on the side that it brightens towards; small pictures enlarged.
-  public func compass() -> Image {
+  public func compass(isPooled: Bool = false) -> Image {
     let places = [(2, 1), (2, 0), (1, 0), (0, 0), (0, 1), (0, 2), (1, 2), (2, 2)]
-    let tiles = (0..<8).map { (picture(direction: $0), places[$0]) } + [(image, (1, 1))]
+    let (width, height) = (responses.shape[3], responses.shape[2])
+    let maps = (0..<8).map { direction in
+      picture(direction: direction, isPooled: isPooled).resized(width: width, height: height, interpolation: .nearest)
+    }
+    let tiles = Array(zip(maps, places)) + [(image, (1, 1))]
     let gap = 4
     let zoom = max(1, 160 / max(image.width, image.height))
     let (wide, high) = (3 * (image.width * zoom + gap) + gap, 3 * (image.height * zoom + gap) + gap)
@@ -96,7 +106,7 @@ public struct EdgeFeatures: Sendable {
     return Image(width: wide, height: high, channels: 1, pixels: pixels)
   }
 
-  /// Writes `edges-000.png` to `edges-315.png` and `compass.png`.
+  /// Writes `edges-000.png` to `edges-315.png`, `compass.png` and, with several patches, `pooled.png`.
   public func write(to folder: String) throws {
     do { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) } catch {
       throw LabError("\(folder): this folder cannot be made: \(error.localizedDescription)")
@@ -105,19 +115,26 @@ public struct EdgeFeatures: Sendable {
       try picture(direction: index).writePNG(to: String(format: "%@/edges-%03d.png", folder, degrees))
     }
     try compass().writePNG(to: "\(folder)/compass.png")
+    if patches > 1 { try compass(isPooled: true).writePNG(to: "\(folder)/pooled.png") }
   }
 }
 
 extension EdgeFeatures: CustomStringConvertible {
   public var description: String {
     let arrows = ["→", "↗", "↑", "↖", "←", "↙", "↓", "↘"]
-    var table = TextTable(
-      [("brightens to", .left)]
-        + (0..<sums[0].count).map { (patches == 1 ? "sum" : "\($0 / patches),\($0 % patches)", .right) })
-    for (index, degrees) in Self.directions.enumerated() {
-      table.append(["\(arrows[index]) \(degrees)°"] + sums[index].map { String(format: "%.2f", $0) })
+    let names = zip(arrows, Self.directions).map { "\($0) \($1)°" }
+    func number(_ value: Float) -> String { String(format: "%.2f", value) }
+    if patches == 1 {
+      var table = TextTable([("brightens to", .left), ("sum", .right)])
+      for (name, sum) in zip(names, sums) { table.append([name, number(sum[0])]) }
+      return table.text
     }
-    return table.text + (patches == 1 ? "" : "\n\ncolumns: row,column of the patch; \(8 * patches * patches) features")
+    var table = TextTable([("patch", .left)] + names.map { ($0, .right) })
+    for patch in 0..<patches * patches {
+      table.append(["\(patch / patches),\(patch % patches)"] + sums.map { number($0[patch]) })
+    }
+    return "\(table.text)\n\nsums of what brightens to each direction; patch: row,column from the top left; "
+      + "\(8 * patches * patches) features"
   }
 
   package var json: JSON {

@@ -1,26 +1,49 @@
 public import Layers
 public import Vision
 
-extension Image {
-  /// The kernels of a model's first convolution side by side: in colour if they have three channels, otherwise one row
-  /// of grey tiles for each kernel's channels. Middle grey is 0; each kernel is scaled by its own largest weight.
-  ///
-  /// - Throws: ``LabError`` if the model has no two-dimensional convolution, or its kernels are too many to draw.
-  public static func firstLayerFilters(of model: some Module) throws(LabError) -> Image {
-    guard let weight = model.parameters.first(where: { $0.tensor.rank == 4 })?.tensor else {
-      throw LabError("the model has no two-dimensional convolution")
+/// The kernels of one of a model's two-dimensional convolutions side by side: in colour if they have three channels,
+/// otherwise one row of grey tiles for each kernel's channels. Middle grey is 0; each kernel is scaled by its own largest
+/// weight.
+public struct FilterPicture: Sendable, CustomStringConvertible {
+  /// More kernels, or channels of one, are left out.
+  public static let limit = 64
+
+  /// Of the weights that are drawn.
+  public let path: String
+  /// `[kernels, channels, height, width]`.
+  public let shape: Shape
+  public let image: Image
+
+  /// - Parameter path: of the layer or its weights, such as `layer1.0.conv1`; by default the first convolution.
+  /// - Throws: ``LabError`` if the model has no such convolution or its kernels are too large to draw.
+  public init(of model: some Module, path: String? = nil) throws(LabError) {
+    let kernels = model.parameters.filter { $0.tensor.rank == 4 }
+    guard let first = kernels.first else { throw LabError("the model has no two-dimensional convolution") }
+    let found = path.map { path in kernels.first { $0.path == path || $0.path == "\(path).weight" } } ?? first
+    guard let found else {
+      let names = kernels.prefix(8).map { $0.path.hasSuffix(".weight") ? String($0.path.dropLast(7)) : $0.path }
+      throw LabError(
+        "the model has no convolution \"\(path ?? "")\"; its convolutions are \(names.joined(separator: ", "))"
+          + (kernels.count > 8 ? " and \(kernels.count - 8) more" : ""))
     }
-    let (count, channels, height, width) = (weight.shape[0], weight.shape[1], weight.shape[2], weight.shape[3])
+    (self.path, shape) = (found.path, found.tensor.shape)
+    guard shape[2] <= 64, shape[3] <= 64, shape.elementCount > 0 else {
+      throw LabError("\(found.path): kernels of \(shape[2])x\(shape[3]) are too large to draw")
+    }
+    image = Self.draw(found.tensor)
+  }
+
+  private static func draw(_ weight: Tensor) -> Image {
+    let (channels, height, width) = (weight.shape[1], weight.shape[2], weight.shape[3])
+    let count = min(weight.shape[0], limit)
+    let shown = min(channels, limit)
     let isColor = channels == 3
-    let tiles = isColor ? count : count * channels
-    guard (1...4096).contains(tiles), height <= 64, width <= 64 else {
-      throw LabError("\(count) kernels of \(channels)x\(height)x\(width) are too many to draw")
-    }
+    let tiles = isColor ? count : count * shown
     var columns = 1
     while columns * columns < tiles { columns += 1 }
-    if !isColor && channels > 1 { columns = channels }
+    if !isColor && channels > 1 { columns = shown }
     let rows = (tiles + columns - 1) / columns
-    let zoom = max(1, 48 / max(height, width))
+    let zoom = max(1, (columns > 16 ? 24 : 48) / max(height, width))
     let gap = 4
     let (wide, high) = (columns * (width * zoom + gap) + gap, rows * (height * zoom + gap) + gap)
     let samples = isColor ? 3 : 1
@@ -28,14 +51,14 @@ extension Image {
     let size = channels * height * width
     var pixels = [UInt8](repeating: 255, count: wide * high * samples)
     for tile in 0..<tiles {
-      let kernel = isColor ? tile : tile / channels
+      let kernel = isColor ? tile : tile / shown
       let largest = max(1e-12, weights[kernel * size..<(kernel + 1) * size].map { $0.magnitude }.max() ?? 0)
       let left = gap + tile % columns * (width * zoom + gap)
       let top = gap + tile / columns * (height * zoom + gap)
       for y in 0..<height * zoom {
         for x in 0..<width * zoom {
           for sample in 0..<samples {
-            let channel = isColor ? sample : tile % channels
+            let channel = isColor ? sample : tile % shown
             let value = weights[((kernel * channels + channel) * height + y / zoom) * width + x / zoom]
             // A weight that is not a number is drawn as 0.
             let level = value.isFinite && largest.isFinite ? value / largest : 0
@@ -45,5 +68,12 @@ extension Image {
       }
     }
     return Image(width: wide, height: high, channels: samples, pixels: pixels)
+  }
+
+  public var description: String {
+    func shown(_ count: Int) -> String { count > Self.limit ? "the first \(Self.limit) of \(count)" : "\(count)" }
+    let channels = shape[1] == 3 ? "as colours" : "a row for each kernel's \(shown(shape[1])) channels"
+    return "\(path): \(shown(shape[0])) kernels of \(shape[2])x\(shape[3]), "
+      + (shape[1] == 1 ? "one tile each" : channels) + "; middle grey is 0"
   }
 }

@@ -62,6 +62,23 @@ public struct Smoothing: Sendable {
     }
   }
 
+  /// What the window leaves of a wave: the magnitude of its frequency response, as of any FIR filter.
+  ///
+  /// - Parameter frequency: in waves for each value, from 0 to 1/2.
+  public static func gain(_ weights: [Float], at frequency: Double) -> Double {
+    let radius = weights.count / 2
+    return abs(
+      weights.enumerated().reduce(0) { $0 + Double($1.element) * cos(2 * .pi * frequency * Double($1.offset - radius)) }
+    )
+  }
+
+  /// The lowest frequency of which half or less is left, in waves for each value.
+  public var cutoff: Double {
+    let steps = 1 << 16
+    let step = (0...steps).first { Self.gain(weights, at: Double($0) / Double(2 * steps)) <= 0.5 }
+    return Double(step ?? steps) / Double(2 * steps)
+  }
+
   /// The sum of the steps between neighbours: less is smoother.
   public static func totalVariation(_ values: [Float]) -> Double {
     zip(values, values.dropFirst()).reduce(0) { $0 + abs(Double($1.1) - Double($1.0)) }
@@ -84,7 +101,8 @@ extension Smoothing: CustomStringConvertible {
       \(series.values.count) value\(series.values.count == 1 ? "" : "s") from \(series.labels.first ?? "") to \(series.labels.last ?? "")
       window           \(window.rawValue), \(self.weights.count) weights: \(weights)\(self.weights.count > 9 ? " ..." : "")
       padding          \(padding.rawValue), \(radius) at both ends: \(series.values.count + 2 * radius) values
-      total variation  \(Float(before).short) before, \(Float(after).short) after
+      total variation  \(String(format: "%.6g", before)) before, \(String(format: "%.6g", after)) after
+      response         half is left of a wave that takes \(String(format: "%.1f", 1 / cutoff)) values, less of shorter ones
       """
   }
 
@@ -93,58 +111,10 @@ extension Smoothing: CustomStringConvertible {
       "window": .string(window.rawValue), "radius": .integer(radius), "padding": .string(padding.rawValue),
       "weights": .array(weights.map { JSON($0) }), "values": .array(series.values.map { JSON($0) }),
       "smoothed": .array(smoothed.map { JSON($0) }),
+      "cutoff": JSON(cutoff),
       "total_variation": [
         "before": JSON(Self.totalVariation(series.values)), "after": JSON(Self.totalVariation(smoothed)),
       ],
     ]
-  }
-}
-
-extension Smoothing {
-  /// The values as dots and the smoothed line over time. Colours follow the viewer's light or dark scheme.
-  public var svg: String {
-    let (left, top, width, height) = (64.0, 40.0, 800.0, 320.0)
-    let all = (series.values + smoothed).map(Double.init)
-    let (low, high) = (all.min() ?? 0, all.max() ?? 1)
-    let span = high > low ? high - low : 1
-    let first = series.times[0]
-    let duration = max(1e-12, (series.times.last ?? first) - first)
-    func x(_ index: Int) -> Double { left + (series.times[index] - first) / duration * width }
-    func y(_ value: Double) -> Double { top + (high - value) / span * height }
-    let text = { (number: Double) in String(format: "%.1f", number) }
-    let dots = series.values.indices.map {
-      "<circle class=\"dot\" cx=\"\(text(x($0)))\" cy=\"\(text(y(Double(series.values[$0]))))\" r=\"2\"/>"
-    }
-    let points = smoothed.indices.map { "\(text(x($0))),\(text(y(Double(smoothed[$0]))))" }
-    let ticks = (0...4).map { tick -> String in
-      let value = low + span * Double(tick) / 4
-      return """
-        <line class="rule" x1="\(left)" x2="\(left + width)" y1="\(text(y(value)))" y2="\(text(y(value)))"/>
-        <text x="\(left - 8)" y="\(text(y(value) + 4))" text-anchor="end">\(String(format: "%.4g", value))</text>
-        """
-    }
-    func escaped(_ label: String?) -> String {
-      (label ?? "").replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;")
-    }
-    return """
-      <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 900 410" width="900" height="410" role="img">
-      <style>
-      .paper { fill: #ffffff; } text { fill: #4a5368; font: 13px system-ui, "DejaVu Sans", sans-serif; }
-      .rule { stroke: #dde2eb; } .dot { fill: #98a2b5; } .line { fill: none; stroke: #2f6fde; stroke-width: 2.5; }
-      @media (prefers-color-scheme: dark) {
-        .paper { fill: #14181f; } text { fill: #b4bccb; } .rule { stroke: #2c3443; } .dot { fill: #6b768c; }
-        .line { stroke: #6ea8ff; }
-      }
-      </style>
-      <rect class="paper" width="900" height="410"/>
-      <text x="\(left)" y="22">values (dots) and their \(window.rawValue) average over \(weights.count) (line)</text>
-      \(ticks.joined(separator: "\n"))
-      \(dots.joined(separator: "\n"))
-      <polyline class="line" points="\(points.joined(separator: " "))"/>
-      <text x="\(left)" y="390">\(escaped(series.labels.first))</text>
-      <text x="\(left + width)" y="390" text-anchor="end">\(escaped(series.labels.last))</text>
-      </svg>
-
-      """
   }
 }

@@ -22,7 +22,7 @@ public struct WindowArithmetic: Sendable {
   public static let limit = 1 << 24
 
   /// - Parameter padding: the number that the course writes as P or p; each convention reads it in its own way.
-  /// - Throws: ``LabError`` if a number is out of range or the window does not fit anywhere.
+  /// - Throws: ``LabError`` if a number is out of range.
   public init(input: Int, kernel: Int, stride: Int = 1, padding: Int = 0, dilation: Int = 1) throws(LabError) {
     let numbers = [(input, "input", 1), (kernel, "kernel", 1), (stride, "stride", 1), (padding, "padding", 0)]
     for (number, name, least) in numbers + [(dilation, "dilation", 1)] {
@@ -34,10 +34,11 @@ public struct WindowArithmetic: Sendable {
     self.dilation = dilation
     let covered = dilation * (kernel - 1) + 1
 
-    func row(_ convention: String, _ formula: String, before: Int, after: Int) -> Row {
-      let attributes = ConvAttributes(
-        stride: [stride], dilation: [dilation], paddingBefore: [before], paddingAfter: [after])
-      let output = attributes.outputExtent(input, kernel: kernel, axis: 0)
+    func row(_ convention: String, _ formula: String, before: Int, after: Int, roundsUp: Bool = false) -> Row {
+      let attributes = PoolAttributes(
+        kind: .max, kernel: [kernel], stride: [stride], dilation: [dilation], paddingBefore: [before],
+        paddingAfter: [after], roundsUp: roundsUp)
+      let output = attributes.outputExtent(input, axis: 0)
       let padded = input + before + after
       return Row(
         convention: convention, formula: formula, before: before, after: after, output: output,
@@ -49,59 +50,21 @@ public struct WindowArithmetic: Sendable {
       row("P on each side (lecture 002)", "(L - W + 2P)/S + 1", before: padding, after: padding),
       row("p in total (lecture 003)", "(i + p - k)/s + 1", before: padding / 2, after: padding - padding / 2),
       row("PyTorch, padding=\(padding)", "(i + 2p - d(k-1) - 1)/s + 1", before: padding, after: padding),
-      row("TensorFlow SAME", "ceil(i/s)", before: total / 2, after: total - total / 2),
-      row("TensorFlow VALID", "ceil((i - k + 1)/s)", before: 0, after: 0),
+      row(
+        "PyTorch, ceil_mode=True", "(i + 2p - d(k-1) - 1)/s + 1, rounded up", before: padding, after: padding,
+        roundsUp: true),
+      row("TensorFlow SAME, ONNX SAME_UPPER", "i/s, rounded up", before: total / 2, after: total - total / 2),
+      row("ONNX SAME_LOWER", "i/s, rounded up", before: total - total / 2, after: total / 2),
+      row("TensorFlow VALID", "(i - d(k-1))/s, rounded up", before: 0, after: 0),
+      row("FULL, p = 2(k - 1)", "(i + d(k-1) - 1)/s + 1", before: covered - 1, after: covered - 1),
     ]
-    if rows.allSatisfy({ $0.output == 0 }) {
-      throw LabError("the kernel covers \(covered) elements, more than the input's \(input) with any padding")
-    }
-  }
-
-  /// One way from an input size to an output size.
-  public struct Answer: Hashable, Sendable {
-    /// The padding is on each side.
-    public var kernel, stride, padding, unused: Int
-  }
-
-  /// Kernels, strides and paddings (on each side, at most half the kernel) that give an output size: strides as small as
-  /// possible first, then those that leave nothing unused.
-  ///
-  /// - Throws: ``LabError`` if there are none among kernels up to `largestKernel`.
-  public static func answers(input: Int, output: Int, largestKernel: Int = 11) throws(LabError) -> [Answer] {
-    guard (1...limit).contains(input), (1...limit).contains(output), (1...1024).contains(largestKernel) else {
-      throw LabError("sizes must be from 1 to \(limit.grouped) and kernels to 1,024")
-    }
-    var answers: [Answer] = []
-    for kernel in 1...largestKernel {
-      for padding in 0...kernel / 2 {
-        let room = input + 2 * padding - kernel
-        guard room >= 0, output <= room + 1 else { continue }
-        // room / stride + 1 == output, so the stride lies between these.
-        let slowest = room / output + 1
-        let fastest = output == 1 ? slowest : room / (output - 1)
-        guard slowest <= fastest else { continue }
-        for stride in slowest...min(fastest, slowest + 3) {
-          answers.append(Answer(kernel: kernel, stride: stride, padding: padding, unused: room - (output - 1) * stride))
-        }
-      }
-    }
-    if answers.isEmpty {
-      throw LabError(
-        "no kernel up to \(largestKernel) makes \(output) of \(input) in one layer"
-          + (output <= input
-            ? "; without padding and stride it would be a kernel of \(input - output + 1)"
-            : "; padding by half a kernel adds 1 at most"))
-    }
-    return answers.sorted {
-      ($0.stride, $0.unused, $0.kernel, $0.padding) < ($1.stride, $1.unused, $1.kernel, $1.padding)
-    }
   }
 }
 
 extension WindowArithmetic: CustomStringConvertible {
   public var description: String {
     var table = TextTable([
-      ("convention", .left), ("formula, rounded down", .left), ("zeros", .right), ("output", .right),
+      ("convention", .left), ("formula, rounded down unless said", .left), ("zeros", .right), ("output", .right),
       ("unused", .right),
     ])
     for row in rows {

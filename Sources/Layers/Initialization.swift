@@ -1,4 +1,3 @@
-import Foundation
 import Synchronization
 
 /// Random initial values of parameters.
@@ -34,11 +33,7 @@ public enum Initializer: Sendable {
   }
 
   private func normal(_ shape: Shape, deviation: Float) -> Tensor {
-    random(shape) { stream in
-      // Box and Muller, 1958; one of the pair is dropped for simplicity.
-      let radius = (-2 * Foundation.log(1 - Double(stream.uniform()))).squareRoot()
-      return deviation * Float(radius * cos(2 * .pi * Double(stream.uniform())))
-    }
+    random(shape) { deviation * Float($0.normal()) }
   }
 
   private func random(_ shape: Shape, _ draw: (inout RandomStream) -> Float) -> Tensor {

@@ -1,16 +1,26 @@
-/// Mean cross-entropy of integer labels: `-log softmax(logits)[label]`.
+/// Mean cross-entropy: `-log softmax(logits)[label]` of classes, `-sum(target * log softmax(logits))` of probabilities.
 ///
 /// - Parameters:
 ///   - logits: `[N, classes, ...]`.
-///   - labels: int32 `[N, ...]`.
-///   - classWeights: `[classes]`; the mean is then weighted.
+///   - targets: classes, int32 `[N, ...]`; or the probability of each, in the shape and type of `logits`.
+///   - classWeights: `[classes]`. The mean over classes is then weighted, that over probabilities is not, as in PyTorch.
 ///   - labelSmoothing: share of the target spread evenly over all classes (Szegedy et al., 2016).
 public func crossEntropy(
-  _ logits: Tensor, _ labels: Tensor, classWeights: Tensor? = nil, labelSmoothing: Double = 0
+  _ logits: Tensor, _ targets: Tensor, classWeights: Tensor? = nil, labelSmoothing: Double = 0
 ) -> Tensor {
-  apply(
-    .crossEntropy(labelSmoothing: labelSmoothing, isWeighted: classWeights != nil),
-    [logits, labels.cast(to: .int32)] + (classWeights.map { [$0] } ?? []))[0]
+  guard targets.shape == logits.shape, targets.dtype == logits.dtype, logits.rank > 1 else {
+    return apply(
+      .crossEntropy(labelSmoothing: labelSmoothing, isWeighted: classWeights != nil),
+      [logits, targets.cast(to: .int32)] + (classWeights.map { [$0] } ?? []))[0]
+  }
+  let classes = logits.shape[1]
+  var targets = targets
+  if labelSmoothing > 0 { targets = targets * (1 - labelSmoothing) + labelSmoothing / Double(classes) }
+  if let classWeights {
+    targets = targets * classWeights.reshaped(to: Shape([classes] + [Int](repeating: 1, count: logits.rank - 2)))
+  }
+  return (targets * apply(.logSoftmax(axis: 1), logits)).sum()
+    * (-Double(classes) / Double(max(1, logits.elementCount)))
 }
 
 /// The mean of squared differences. Both tensors must have the same shape: a loss never broadcasts.

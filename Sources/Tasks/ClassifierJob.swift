@@ -1,6 +1,7 @@
 import Formats
 import Foundation
 import Models
+public import Vision
 
 /// The library's version, as the command prints it and model files record it.
 public let libraryVersion = "0.1.0"
@@ -14,14 +15,18 @@ public struct ClassifierJob: Codable, Hashable, Sendable {
   public var imageSize: Int?
   public var optimizer: Optimizer.Settings
   public var training: TrainingOptions
-  public var augmentation: AugmentationPreset?
+  /// Fitting for the data unless given; a run's record has what was taken.
+  public var augmentation: Augmentation?
+  /// Blends images and their classes with each other: see ``BatchMixing``.
+  public var mixUp: Double?
+  public var cutMix: Double?
   public var validation: ValidationPart?
   /// Initial weights that must fit exactly.
   public var weightsPath: String?
   public var skipsBadImages = false
   public var labelSmoothing = 0.0
-
-  public enum AugmentationPreset: String, Codable, CaseIterable, Sendable { case none, light, standard }
+  /// The folder for TensorBoard's event files; none are written if `nil`.
+  public var tensorBoardFolder: String?
 
   /// What to validate on, instead of the data set's own part.
   public enum ValidationPart: Codable, Hashable, Sendable {
@@ -56,6 +61,9 @@ public struct ClassifierJob: Codable, Hashable, Sendable {
     try require(decay >= 0 && decay.isFinite, "weight-decay", decay, "at least 0")
     if let norm = optimizer.maximumGradientNorm { try require(norm > 0, "clip-norm", norm, "positive") }
     try require((0..<1).contains(labelSmoothing), "label-smoothing", labelSmoothing, "at least 0 and below 1")
+    for (option, alpha) in [("mix-up", mixUp), ("cut-mix", cutMix)] {
+      if let alpha { try require(BatchMixing.parameters.contains(alpha), option, alpha, "from 0.05 to 100") }
+    }
     if case .fraction(let share) = validation {
       try require(share > 0 && share < 1, "validation", share, "above 0 and below 1, or a folder")
     }

@@ -57,7 +57,9 @@ public struct ClassifierTraining: Sendable {
       model = try model.loading(Safetensors.read(weights).tensors, from: weights)
     }
 
-    let augmentation = Self.augmentation(job.augmentation, images.training, preprocessing)
+    let augmentation = job.augmentation ?? Self.augmentation(for: images.training, preprocessing)
+    var job = job
+    job.augmentation = augmentation
     var split: Split?
     if let given = images.validation {
       training = images.training.view(nil, preprocessing, augmentation)
@@ -109,19 +111,29 @@ public struct ClassifierTraining: Sendable {
     try folder.create()
     if !isResumed { try record.write(to: folder) }
     let smoothing = record.job.labelSmoothing
+    var options = record.job.training
+    if record.job.mixUp != nil || record.job.cutMix != nil {
+      options.mixing = BatchMixing(
+        mixUp: record.job.mixUp, cutMix: record.job.cutMix, classCount: record.model.classNames.count)
+    }
+    let board = try record.job.tensorBoardFolder.map { try TensorBoardLog(folder: $0) }
+    try board?.begin(model, record.model.preprocessing, training, options, showsPictures: !isResumed)
     let trainer = Trainer(
-      model, optimizer: Optimizer(record.job.optimizer), options: record.job.training,
+      model, optimizer: Optimizer(record.job.optimizer), options: options,
       loss: { crossEntropy($0, $1, labelSmoothing: smoothing) }, validationLoss: { crossEntropy($0, $1) })
     return try trainer.fit(
       training, validation: validation, run: folder, modelMetadata: record.model.metadata(), resumes: isResumed,
-      onEvent: onEvent, shouldStop: shouldStop)
+      onEvent: {
+        try board?.record($0)
+        try onEvent($0)
+      }, shouldStop: shouldStop)
   }
 
   // MARK: Defaults
 
   /// The rule for a data set and an architecture: the architecture's size, grey if all pictures are, statistics of
   /// the training pictures. IDX pictures keep their size and get a black border, as LeCun et al. did for LeNet.
-  private static func preprocessing(for job: ClassifierJob, _ architecture: Architecture, _ images: any ImageDataset)
+  static func preprocessing(for job: ClassifierJob, _ architecture: Architecture, _ images: any ImageDataset)
     throws -> ImagePreprocessing
   {
     let side = job.imageSize ?? architecture.standard.imageSize[0]
@@ -148,16 +160,8 @@ public struct ClassifierTraining: Sendable {
 
   /// IDX files hold centred pictures that are best left alone; other small pictures get small changes, photographs
   /// larger ones.
-  private static func augmentation(
-    _ preset: ClassifierJob.AugmentationPreset?, _ images: any ImageDataset, _ rule: ImagePreprocessing
-  ) -> Augmentation {
-    let standard: ClassifierJob.AugmentationPreset =
-      images is IDXImages ? .none : min(rule.height, rule.width) <= 40 ? .light : .standard
-    return switch preset ?? standard {
-    case .none: .none
-    case .light: .light
-    case .standard: .standard
-    }
+  static func augmentation(for images: any ImageDataset, _ rule: ImagePreprocessing) -> Augmentation {
+    images is IDXImages ? .none : min(rule.height, rule.width) <= 40 ? .light : .standard
   }
 
   private static func removeUnreadable(

@@ -120,7 +120,7 @@ extension ImageDataset {
   }
 
   /// Up to `limit` indices, evenly spaced.
-  private func sampleIndices(_ limit: Int) -> [Int] {
+  func sampleIndices(_ limit: Int) -> [Int] {
     count <= limit ? Array(0..<count) : (0..<limit).map { $0 * count / limit }
   }
 }

@@ -93,7 +93,7 @@ public final class Trainer<Model: Layer> {
     let evaluator = Evaluator<Model>(allowsWinograd: options.allowsWinograd, loss: validationLoss)
     let loader = DataLoader(
       training, batchSize: options.batchSize, shuffle: options.shuffles, seed: options.seed,
-      threads: options.loaderThreads)
+      threads: options.loaderThreads, mixing: options.mixing)
     let totalSteps = min(options.maximumSteps ?? .max, options.epochs * loader.batchCount)
     var position = Checkpoint.Position()
     var best = tensors(of: initialModel)

@@ -19,6 +19,8 @@ public struct TrainingOptions: Codable, Hashable, Sendable {
   public var checkpointInterval: Double
   /// Whether convolutions may use Winograd's algorithm: see ``Plan/Options``.
   public var allowsWinograd: Bool
+  /// Blends the examples of each training batch; the loss must take probabilities, as `crossEntropy` does.
+  public var mixing: BatchMixing?
 
   public init(
     epochs: Int = 10, maximumSteps: Int? = nil, batchSize: Int = 64, shuffles: Bool = true,

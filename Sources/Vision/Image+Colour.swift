@@ -28,6 +28,7 @@ extension Image {
   /// All hues turned by `turns` of the colour circle (-0.5 to 0.5); as torchvision's `adjust_hue` on floats.
   public func adjustingHue(by turns: Float) -> Image {
     if channels == 1 { return self }
+    let sixths = turns.truncatingRemainder(dividingBy: 1) * 6
     return map(channels: channels) { output, input in
       let (red, green, blue) = (Float(input[0]), Float(input[1]), Float(input[2]))
       let value = max(red, green, blue)
@@ -38,11 +39,12 @@ extension Image {
           value == red
           ? (green - blue) / chroma : value == green ? 2 + (blue - red) / chroma : 4 + (red - green) / chroma
       }
-      hue += turns * 6
+      hue += sixths
       // Each primary falls off by its distance from the hue (Smith 1978, in one formula for all six sectors).
       for (channel, offset) in [(0, Float(5)), (1, 3), (2, 1)] {
-        var k = (offset + hue).truncatingRemainder(dividingBy: 6)
-        if k < 0 { k += 6 }
+        // Between -6 and 16; brought to one turn exactly, and much faster than by a remainder.
+        var k = offset + hue
+        k += k < 0 ? 6 : k < 6 ? 0 : k < 12 ? -6 : -12
         output[channel] = Self.sample(value - chroma * max(0, min(k, 4 - k, 1)))
       }
       if channels == 4 { output[3] = input[3] }
@@ -50,11 +52,16 @@ extension Image {
   }
 
   /// Every sample but alpha through a table.
-  private func mapSamples(_ body: (UInt8) -> UInt8) -> Image {
-    let table = (0...255).map { body(UInt8($0)) }
+  func mapSamples(_ body: (UInt8) -> UInt8) -> Image {
+    mapChannels([[UInt8]](repeating: (0...255).map { body($0) }, count: min(channels, 3)))
+  }
+
+  /// Every channel but alpha through a table of its own, of 256 entries.
+  func mapChannels(_ tables: [[UInt8]]) -> Image {
+    let table = tables.flatMap { $0 }
     return table.withUnsafeBufferPointer { table in
       map(channels: channels) { output, input in
-        for channel in 0..<min(channels, 3) { output[channel] = table[Int(input[channel])] }
+        for channel in 0..<min(channels, 3) { output[channel] = table[256 * channel + Int(input[channel])] }
         if channels == 4 { output[3] = input[3] }
       }
     }

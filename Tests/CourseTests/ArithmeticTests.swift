@@ -62,18 +62,22 @@ import Testing
   @Test func a13() {
     let (n, m) = (8, 3)
     let x: [Float] = [3, -1, 4, 1, -5, 9, 2, 6]
-    let average = conv1D([Float](repeating: 1 / 7, count: 2 * m + 1))
-    let paddings: [[Float]] = [
-      [0, 0, 0] + x + [0, 0, 0], [1, 4, -1] + x + [2, 9, -5], [3, 3, 3] + x + [6, 6, 6], [9, 2, 6] + x + [3, -1, 4],
+    let window = [Float](repeating: 1 / 7, count: 2 * m + 1)
+    let paddings: [(Borders, [Float])] = [
+      (.zeros, [0, 0, 0] + x + [0, 0, 0]), (.reflect, [1, 4, -1] + x + [2, 9, -5]),
+      (.replicate, [3, 3, 3] + x + [6, 6, 6]), (.circular, [9, 2, 6] + x + [3, -1, 4]),
     ]
-    let results: [[Float]] = paddings.map { padded in
+    let results: [[Float]] = paddings.map { borders, padded in
       #expect(padded.count == 14)
-      return average(series(padded)).scalars()
+      let result: [Float] = conv1D(window, padding: Extents(m), borders: borders)(series(x)).scalars()
+      // By hand, with the padding written out.
+      expectNear(result, conv1D(window)(series(padded)).scalars())
+      return result
     }
     for result in results {
       #expect(result.count == n && result[m..<n - m] == results[0][m..<n - m])
     }
-    #expect(Set(results.map { $0[0] }).count > 1)
+    #expect(Set(results.map { $0[0] }).count == 4)
   }
 
   @Test func a14() { for half in 0...5 { #expect(conv(13, 2 * half + 1, 1, half) == 13) } }
@@ -94,13 +98,25 @@ import Testing
     #expect(conv2D(three, stride: 2, padding: 1)(five).shape == [1, 1, 3, 3])
   }
 
-  /// With dilation; transposed convolution is not a layer yet.
-  @Test func a17() {
+  /// The general formulas of convolution and transposed convolution.
+  @Test func a17() throws {
     for (size, kernel) in [(7, 3), (12, 2), (20, 4)] {
       for stride in 1...3 {
         for (padding, dilation) in [(0, 1), (1, 2), (2, 2), (0, 2)] {
           let expected = (size + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1
           #expect(conv(size, kernel, stride, padding, dilation: dilation) == expected)
+          for extra in 0..<stride {
+            let layer = ConvTransposed1D(
+              in: 1, out: 1, kernel: Extents(kernel), stride: Extents(stride), padding: Extents(padding),
+              outputPadding: Extents(extra), dilation: Extents(dilation))
+            let output = (size - 1) * stride - 2 * padding + dilation * (kernel - 1) + extra + 1
+            #expect(layer(.zeros([1, 1, size])).shape[2] == output)
+            let lab = try TransposedArithmetic(
+              input: size, kernel: kernel, stride: stride, padding: padding, dilation: dilation, outputPadding: extra)
+            #expect(lab.output == output)
+            // Output padding chooses among the inputs that a convolution maps to one size.
+            #expect(conv(output, kernel, stride, padding, dilation: dilation) == size)
+          }
         }
       }
     }
@@ -109,11 +125,26 @@ import Testing
   /// The lab's table gives what the layers compute.
   @Test func conventions() throws {
     let sizes = try WindowArithmetic(input: 256, kernel: 3, stride: 2, padding: 1)
-    #expect(sizes.rows.map(\.output) == [128, 128, 128, 128, 127])
-    #expect(sizes.rows.map(\.unused) == [1, 0, 1, 0, 1])
+    #expect(sizes.rows.map(\.output) == [128, 128, 128, 129, 128, 128, 127, 129])
+    #expect(sizes.rows.map(\.unused) == [1, 0, 1, 0, 0, 0, 1, 1])
     #expect(try WindowArithmetic(input: 5, kernel: 3, stride: 2, padding: 2).rows[1].output == 3)
-    for answer in try WindowArithmetic.answers(input: 56, output: 27) {
-      #expect(conv(56, answer.kernel, answer.stride, answer.padding) == 27)
+    for input in [56, 57] {
+      for answer in try WindowSearch(input: input, output: 27).answers {
+        #expect(conv(input, answer[0].kernel, answer[0].stride, answer[0].padding) == 27)
+      }
+    }
+  }
+
+  /// Backwards: the second example's own answer is among those of two layers, and each of them is right.
+  @Test func backwards() throws {
+    let answers = try WindowSearch(convolutionAndPoolingFrom: 256, to: 125).answers
+    #expect(
+      answers.contains {
+        ($0[0].kernel, $0[0].stride, $0[0].padding) == (3, 2, 1) && ($0[1].kernel, $0[1].stride) == (4, 1)
+      })
+    for answer in answers {
+      let hidden = conv(256, answer[0].kernel, answer[0].stride, answer[0].padding)
+      #expect(hidden == answer[0].output && pool(hidden, answer[1].kernel, answer[1].stride) == 125)
     }
   }
 }

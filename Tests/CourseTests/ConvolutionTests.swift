@@ -93,6 +93,7 @@ import Testing
     let (x, w): ([Float], [Float]) = ([1, 2, 0, -3, 4], [2, -1, 5])
     let correlated: [Float] = conv1D(w.reversed(), padding: 2)(series(x)).scalars()
     #expect(correlated == convolve(x, w))
+    #expect(conv1D(w, padding: 2, isFlipped: true)(series(x)).scalars() == correlated)
     #expect(conv1D(x.reversed(), padding: 4)(series(w)).scalars() == correlated)
     // The networks' convention over finite supports is not commutative.
     #expect(conv1D(x, padding: 4)(series(w)).scalars() != conv1D(w, padding: 2)(series(x)).scalars() as [Float])

@@ -72,6 +72,12 @@ import Testing
     let responses = try EdgeFeatures(circle).responses
     #expect(responses.shape == [1, 8, 94, 94])
     #expect(MaxPool2D(kernel: 2)(responses).shape == [1, 8, 47, 47])
+    // The same as layers, pooled to one maximum for each direction.
+    var edges = Conv2D(in: 1, out: 8, kernel: 3, bias: false)
+    edges.weight = EdgeFeatures.kernels
+    let pipeline = Sequential(edges, Activation(.relu), MaxPool2D(kernel: 94))
+    let x = Tensor(circle.pixels.map { Float($0) / 255 }, shape: [1, 1, 96, 96])
+    expectNear(pipeline(x).scalars(), try EdgeFeatures(circle).pooled(to: 1).scalars())
   }
 
   /// A stack of pictures as one tensor gives what a loop over them gives.
@@ -80,5 +86,15 @@ import Testing
     let stack = noise([5, 1, 12, 12])
     let looped = (0..<5).map { relu(layer(stack.sliced([$0..<$0 + 1]))) }
     expectNear(relu(layer(stack)).scalars(), concatenate(looped, along: 0).scalars())
+  }
+
+  /// Raw pixels are poor features, global edge sums do not suffice, and maxima of edge maps in patches do.
+  @Test func f7() throws {
+    let pictures = FigureClassification.circlesAndStars(count: 120, seed: 0)
+    let rows = try FigureClassification(pictures, classNames: ["circle", "star"]).rows
+    #expect(rows.map(\.featureCount) == [64 * 64, 8, 8 * 16, 8 * 16])
+    let accuracy = rows.map(\.accuracy)
+    #expect(accuracy[0] < 0.75 && accuracy[1] < 0.8, "\(accuracy)")
+    #expect(accuracy[3] > 0.85 && accuracy[2] > accuracy[0] && accuracy[3] > accuracy[0] + 0.15, "\(accuracy)")
   }
 }

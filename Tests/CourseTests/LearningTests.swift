@@ -41,4 +41,30 @@ import Testing
     let stalling = try KernelLearning(learningRate: 0.0333, steps: 200)
     #expect(stalling.losses[199] > 0.02 && stalling.losses[199] < 0.04)
   }
+
+  /// The lecture's random start is no secret: what it printed leaves no other, by the closed form. Starts beyond this
+  /// neighbourhood end at another weight.
+  @Test func l4() {
+    var starts: [(Double, Double)] = []
+    for i in -200...200 {
+      for j in -200...200 {
+        let (w0, w1) = (0.5123 + Double(i) * 1e-4, -0.4467 + Double(j) * 1e-4)
+        var (s, d) = ((w0 + w1) / 2.0.squareRoot(), (w0 - w1 - 2) / 2.0.squareRoot())
+        var losses: [Double] = []
+        for _ in 0..<10 {
+          losses.append(30 * s * s + 6 * d * d)
+          (s, d) = (-0.8 * s, 0.64 * d)
+        }
+        let printed = zip([1, 3, 5, 7, 9], [1.373, 0.240, 0.044, 0.009, 0.002])
+        let weight = [(s + d) / 2.0.squareRoot() + 1, (s - d) / 2.0.squareRoot() - 1]
+        if printed.allSatisfy({ abs(losses[$0] - $1) < 5e-4 }), abs(weight[0] - 0.9975) < 5e-5,
+          abs(weight[1] + 0.9905) < 5e-5
+        {
+          starts.append((w0, w1))
+        }
+      }
+    }
+    #expect(!starts.isEmpty)
+    for start in starts { #expect(abs(start.0 - 0.5123) < 2e-3 && abs(start.1 + 0.4467) < 1e-3) }
+  }
 }

@@ -18,8 +18,12 @@ func conv2D(_ kernel: [[Float]], stride: Extents = 1, padding: Extents = 0, dila
   return layer
 }
 
-func conv1D(_ kernel: [Float], stride: Extents = 1, padding: Extents = 0) -> Conv1D {
-  var layer = Conv1D(in: 1, out: 1, kernel: Extents(kernel.count), stride: stride, padding: padding, bias: false)
+func conv1D(
+  _ kernel: [Float], stride: Extents = 1, padding: Extents = 0, borders: Borders = .zeros, isFlipped: Bool = false
+) -> Conv1D {
+  var layer = Conv1D(
+    in: 1, out: 1, kernel: Extents(kernel.count), stride: stride, padding: padding, bias: false, borders: borders,
+    isFlipped: isFlipped)
   layer.weight = series(kernel)
   return layer
 }

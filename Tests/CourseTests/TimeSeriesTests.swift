@@ -60,4 +60,20 @@ import Testing
     #expect(Conv2D(in: 1, out: 2, kernel: 3)(.zeros([1, 1, 10, 9])).shape == [1, 2, 8, 7])
     #expect(Conv3D(in: 1, out: 2, kernel: 3)(.zeros([1, 1, 10, 9, 8])).shape == [1, 2, 8, 7, 6])
   }
+
+  /// The frequency response of the moving average, by the closed form |sin(pi f n) / (n sin(pi f))|; the triangle's is
+  /// its square.
+  @Test func s6() {
+    for m in [4, 10] {
+      let box = Smoothing.weights(.box, radius: m)
+      let triangle = Smoothing.weights(.triangle, radius: 2 * m)
+      for frequency in [0.01, 0.05, 1.0 / 9, 0.21, 0.5] {
+        let n = Double(2 * m + 1)
+        let gain = abs(sin(.pi * frequency * n) / (n * sin(.pi * frequency)))
+        #expect(abs(Smoothing.gain(box, at: frequency) - gain) < 1e-6)
+        #expect(abs(Smoothing.gain(triangle, at: frequency) - gain * gain) < 1e-6)
+      }
+      #expect(abs(Smoothing.gain(box, at: 0) - 1) < 1e-6)
+    }
+  }
 }

@@ -50,4 +50,33 @@ import Testing
     ]
     for (a, b) in zip(step.gradients["value"]!.scalars(as: Float.self), expected) { #expect(abs(a - b) < 1e-6) }
   }
+
+  /// Numbers of `Fixtures/make_soft_targets.py`.
+  @Test func softTargets() throws {
+    let logits = Tensor([-3, 1.5, 0, 0.25, 2, 4, -0.75, 1] as [Float], shape: [2, 4])
+    let targets = Tensor([0.7, 0.3, 0, 0, 0, 0.25, 0.5, 0.25] as [Float], shape: [2, 4])
+    func check(_ loss: @escaping (Tensor) -> Tensor, _ value: Float, _ gradient: [Float]) throws {
+      let step = try Layers.gradient(at: Prediction(value: logits)) { loss($0.value) }
+      #expect(abs(step.loss.item(as: Float.self) - value) < 1e-5)
+      let found = try #require(step.gradients["value"]).scalars(as: Float.self)
+      for (a, b) in zip(found, gradient) { #expect(abs(a - b) < 1e-6) }
+    }
+    try check(
+      { crossEntropy($0, targets) }, 3.435659646987915,
+      [
+        -0.34634751081466675, 0.17878645658493042, 0.07336217910051346, 0.09419889748096466, 0.05668379366397858,
+        0.293839693069458, -0.24637632071971893, -0.10414719581604004,
+      ])
+    try check(
+      { crossEntropy($0, targets, classWeights: Tensor([1, 2, 0.5, 3] as [Float]), labelSmoothing: 0.1) },
+      3.6573009490966797,
+      [
+        -0.3226330578327179, 0.14310798048973083, 0.09150511026382446, 0.08802004158496857, 0.07323423773050308,
+        0.3834950625896454, -0.11326919496059418, -0.3434601426124573,
+      ])
+    // Certain targets are classes.
+    let certain = Tensor([0, 0, 1, 0, 1, 0, 0, 0] as [Float], shape: [2, 4])
+    let classes = crossEntropy(logits, Tensor([2, 0] as [Int32])).item(as: Float.self)
+    #expect(abs(crossEntropy(logits, certain).item(as: Float.self) - classes) < 1e-6)
+  }
 }

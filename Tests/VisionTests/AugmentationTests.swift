@@ -4,7 +4,7 @@ import Testing
 import Vision
 
 @Suite struct AugmentationTests {
-  static let presets: [Augmentation] = [.none, .light, .standard]
+  static let presets: [Augmentation] = [.none, .light, .standard, .strong]
   static let rule = ImagePreprocessing(height: 24, width: 20)
 
   @Test func coloursEqualPillowAndTorchvision() throws {
@@ -33,7 +33,7 @@ import Vision
         augmentation.apply(to: source, preprocessing: Self.rule, random: RandomStream(seed: 3, stream: stream))
       }
       #expect(picture(1) == picture(1))
-      #expect((picture(1) == picture(2)) == augmentation.steps.isEmpty)
+      #expect((1...8).allSatisfy { picture($0) == picture(1) } == augmentation.steps.isEmpty)
       #expect(picture(1).width == 20 && picture(1).height == 24)
       // A stream that was used before is a value: the caller's copy is untouched.
       let random = RandomStream(seed: 3, stream: 1)
@@ -50,7 +50,7 @@ import Vision
     #expect(apply(.horizontalFlip(probability: 0)) == fitted)
     #expect(apply(.horizontalFlip(probability: 1)) == fitted.mirrored())
     #expect(apply(.randomCrop(padding: 0)) == fitted)
-    #expect(apply(.affine(degrees: 0, scale: 1...1)) == fitted)
+    #expect(apply(.affine(degrees: 0, translation: 0, scale: 1...1, shear: 0)) == fitted)
     #expect(apply(.colorJitter(brightness: 0, contrast: 0, saturation: 0, hue: 0)) == fitted)
     #expect(difference(apply(.randomResizedCrop(scale: 1...1, ratio: (37.0 / 29)...(37.0 / 29))), fitted) == 0)
 
@@ -62,7 +62,7 @@ import Vision
     for stream in 0..<400 as Range<UInt64> {
       let picture = apply(.randomCrop(padding: 0.1), stream)
       for right in -2...2 {
-        for down in -2...2 where fitted.shifted(right: right, down: down) == picture { moves.insert([right, down]) }
+        for down in -2...2 where fitted.moved(Double(right), Double(down)) == picture { moves.insert([right, down]) }
       }
     }
     #expect(moves.count == 25)
@@ -70,19 +70,14 @@ import Vision
 
   @Test func movesAndTurnsAreExactWhereTheyCanBe() throws {
     let image = Image(width: 3, height: 3, channels: 1, pixels: [1, 2, 3, 4, 5, 6, 7, 8, 9])
-    #expect(image.shifted(right: 1, down: 0).pixels == [1, 1, 2, 4, 4, 5, 7, 7, 8])
-    #expect(image.shifted(right: 0, down: -1).pixels == [4, 5, 6, 7, 8, 9, 7, 8, 9])
-    #expect(image.transformed(degrees: 90, scale: 1).pixels == image.oriented(6).pixels)
-    #expect(image.transformed(degrees: 0, scale: 1, right: 1) == image.shifted(right: 1, down: 0))
+    #expect(image.moved(1, 0).pixels == [1, 1, 2, 4, 4, 5, 7, 7, 8])
+    #expect(image.moved(0, -1).pixels == [4, 5, 6, 7, 8, 9, 7, 8, 9])
+    #expect(image.warped(by: .affine(degrees: 90, about: (1.5, 1.5))) == image.oriented(6))
     // Half a pixel to the right: means of neighbours.
-    #expect(
-      Image(width: 3, height: 1, channels: 1, pixels: [0, 100, 200]).transformed(degrees: 0, scale: 1, right: 0.5)
-        .pixels
-        == [0, 50, 150])
+    let row = Image(width: 3, height: 1, channels: 1, pixels: [0, 100, 200])
+    #expect(row.moved(0.5, 0).pixels == [0, 50, 150])
     // Twice as large: half as far from the middle.
-    #expect(
-      Image(width: 3, height: 1, channels: 1, pixels: [0, 100, 200]).transformed(degrees: 0, scale: 2).pixels
-        == [50, 100, 150])
+    #expect(row.warped(by: .affine(scale: 2, about: (1.5, 0.5))).pixels == [50, 100, 150])
   }
 
   @Test func presetsNeverFailWhateverThePicture() {
@@ -104,17 +99,30 @@ import Vision
   @Test func augmentationIsReadableJSON() throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys]
-    let augmentation = Augmentation([.horizontalFlip(probability: 0.5), .affine(degrees: 8, scale: 0.75...1.25)])
+    let augmentation = Augmentation([
+      .horizontalFlip(probability: 0.5), .gaussianBlur(sigma: 0.75...1.25, probability: 0.25), .trivialAugment,
+    ])
     let text = String(decoding: try encoder.encode(augmentation), as: UTF8.self)
-    #expect(text == #"[{"horizontalFlip":{"probability":0.5}},{"affine":{"degrees":8,"scale":[0.75,1.25]}}]"#)
+    #expect(
+      text == #"[{"horizontalFlip":{"probability":0.5}},{"gaussianBlur":{"probability":0.25,"sigma":[0.75,1.25]}},"#
+        + #"{"trivialAugment":{}}]"#)
+    #expect(try JSONDecoder().decode(Augmentation.self, from: Data("\"strong\"".utf8)) == .strong)
     for preset in Self.presets + [augmentation] {
       #expect(try JSONDecoder().decode(Augmentation.self, from: encoder.encode(preset)) == preset)
     }
-    for (from, to) in [("0.5", "1.5"), ("0.75", "0"), ("8,", "1e30,"), ("1.25", "0.5"), ("affine", "shear")] {
+    for (from, to) in [
+      ("0.5", "1.5"), ("0.75", "0"), ("0.25,", "1e30,"), ("1.25", "0.5"), ("gaussianBlur", "bokeh"), ("[{", "[3, {"),
+    ] {
       let changed = text.replacingOccurrences(of: from, with: to)
       #expect(throws: DecodingError.self, "\(changed)") {
         try JSONDecoder().decode(Augmentation.self, from: Data(changed.utf8))
       }
     }
+  }
+}
+
+extension Image {
+  fileprivate func moved(_ right: Double, _ down: Double) -> Image {
+    warped(by: .translation(right: right, down: down))
   }
 }

@@ -24,6 +24,7 @@ enum Fixtures {
     var box: [Float]?
     var name: String?
     var factor: Float?
+    var numbers: [Double]?
   }
 
   struct Table {

@@ -8,13 +8,49 @@ struct LabEdgesCommand: ParsableCommand {
 
   @Argument(help: "A JPEG, PNG or WebP file.") var image: String
   @Option(help: "Measure each patch of a grid of so many by so many.") var patches = 1
-  @Option(help: "A folder for the eight responses as PNG files.") var output: String?
+  @Option(help: "A folder for PNG files: the eight responses, and their maxima in each patch.") var output: String?
   @Flag(help: "Print JSON.") var json = false
 
   func run() throws {
     let features = try EdgeFeatures(Image(contentsOf: image), patches: patches)
     if let output { try features.write(to: output) }
     if json { printJSON(features.json) } else { print(features) }
+  }
+}
+
+struct LabFeaturesCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "features",
+    abstract: "Compare raw pixels with hand-made edge features: which tell pictures apart?",
+    discussion: "Half of the pictures are examples, the others get the class of the nearest one. Without --data the "
+      + "pictures are drawn: circles and stars of random size and place.")
+
+  @Option(help: "A folder with one subfolder of pictures for each class.") var data: String?
+  @Option(help: "How many pictures of each class.") var count = 100
+  @Option(help: "The grid of patches has so many along each side.") var patches = 4
+  @Option(help: "Of the drawn pictures.") var seed: UInt64 = 0
+  @Option(help: "A folder for the drawn pictures, with one subfolder for each class.") var output: String?
+  @Flag(help: "Print JSON.") var json = false
+
+  func validate() throws {
+    if !(2...1000).contains(count) { throw ValidationError("--count must be from 2 to 1000, not \(count)") }
+    if data != nil && output != nil { throw ValidationError("--output is for drawn pictures; leave --data out") }
+    if !(1...32).contains(patches) { throw ValidationError("--patches must be from 1 to 32, not \(patches)") }
+  }
+
+  func run() throws {
+    let result: FigureClassification
+    if let data {
+      let folder = try ImageFolder(data, preprocessing: ImagePreprocessing(height: 64, width: 64))
+      result = try FigureClassification(
+        FigureClassification.pictures(of: folder, limit: count), classNames: folder.classNames, patches: patches)
+    } else {
+      let names = ["circle", "star"]
+      let pictures = FigureClassification.circlesAndStars(count: 2 * count, seed: seed)
+      if let output { try FigureClassification.write(pictures, classNames: names, to: output) }
+      result = try FigureClassification(pictures, classNames: names, patches: patches)
+    }
+    if json { printJSON(result.json) } else { print(result) }
   }
 }
 
@@ -30,13 +66,16 @@ struct LabSmoothCommand: ParsableCommand {
   @Option(help: "What stands before the first and after the last value.") var padding = Smoothing.Padding.edge
   @Option(help: "A CSV file for time, value and smoothed value.") var output: String?
   @Option(help: "An SVG file for the plot.") var svg: String?
+  @Flag(help: "In the plot, join the values by lines.") var join = false
+  @Option(help: "An SVG file for what the window leaves of waves of each frequency.") var response: String?
   @Flag(help: "Print JSON.") var json = false
 
   func run() throws {
     let smoothing = try Smoothing(
       TimeSeries(contentsOf: file), window: window, radius: radius, padding: padding)
     if let output { try AtomicFile.write(smoothing.csv, to: output) }
-    if let svg { try AtomicFile.write(smoothing.svg, to: svg) }
+    if let svg { try AtomicFile.write(smoothing.svg(joinsValues: join), to: svg) }
+    if let response { try AtomicFile.write(smoothing.responseSVG, to: response) }
     if json { printJSON(smoothing.json) } else { print(smoothing) }
   }
 }
@@ -46,14 +85,17 @@ extension Smoothing.Padding: ExpressibleByArgument {}
 
 struct LabFiltersCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "filters", abstract: "Draw the kernels of a trained model's first layer.")
+    commandName: "filters", abstract: "Draw the kernels of a trained model's convolution.")
 
-  @Argument(help: "A model file that `train` wrote.") var model: String
+  @Argument(help: "A model file that `train` wrote, or an ONNX file.") var model: String
+  @Option(help: "The convolution to draw, such as conv2; the first by default.") var layer: String?
   @Option(help: "The PNG file to write.") var output: String
 
   func run() throws {
-    let picture = try Image.firstLayerFilters(of: AnyLayer(try loadModelFile(model).layer))
-    try picture.writePNG(to: output)
-    print("\(output): \(picture.width)x\(picture.height) pixels; middle grey is 0")
+    let layer: any Layer =
+      model.hasSuffix(".onnx") ? try ONNXModel(contentsOf: model) : try loadModelFile(model).layer
+    let filters = try FilterPicture(of: AnyLayer(layer), path: self.layer)
+    try filters.image.writePNG(to: output)
+    print("\(output): \(filters.image.width)x\(filters.image.height) pixels\n\(filters)")
   }
 }
