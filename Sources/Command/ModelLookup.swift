@@ -1,4 +1,5 @@
 import ConvNet
+import Formats
 import Foundation
 
 /// A model that a user named, with what it was made for.
@@ -25,6 +26,12 @@ func findModel(_ nameOrPath: String, input: InputExtents?, classes: Int?, withNu
   }
   if known == nil && FileManager.default.fileExists(atPath: nameOrPath) {
     if classes != nil { throw CommandError("\(nameOrPath): the model file settles the classes; leave --classes out") }
+    // A network from ONNX that is no classifier of pictures describes itself.
+    if let metadata = (try? SafetensorsFile(nameOrPath))?.metadata, metadata[ONNXModel.metadataKey] != nil,
+      metadata[ImageClassifier.Description.key] == nil
+    {
+      return try onnxModel(nameOrPath, input: input)
+    }
     var model = try loadModelFile(nameOrPath)
     if let input { (model.configuration.channels, model.configuration.imageSize) = (input.channels, input.imageSize) }
     return model

@@ -8,7 +8,7 @@ struct RunCommand: ParsableCommand {
     commandName: "run", abstract: "Run an ONNX model on arrays and write its outputs.",
     discussion: "Inputs are .npy arrays or ONNX tensors (.pb). Each output becomes a .npy file named after it.")
 
-  @Argument(help: "An ONNX file.") var model: String
+  @Argument(help: "An ONNX file, or a .safetensors file made from one.") var model: String
   @Option(
     name: .long,
     help: ArgumentHelp("An input and the file that holds it; once for each input.", valueName: "name=file"))
@@ -25,7 +25,7 @@ struct RunCommand: ParsableCommand {
   func run() throws {
     threads.apply()
     let model = try ONNXModel(contentsOf: self.model)
-    let results = try model.predict(try inputs(of: model))
+    let results = try ONNXSession(model).run(try inputs(of: model))
     try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
     for (value, tensor) in zip(model.outputs, results) {
       // A name may hold what no file's name can.

@@ -21,10 +21,13 @@ struct VerifyCommand: ParsableCommand {
       var name: String
       var status: String
       var reason: String
+      var compiled: Bool
     }
     var passed = 0
     var failed = 0
     var unsupported = 0
+    /// Of those that passed, how many did as a compiled plan too.
+    var compiled = 0
     var cases: [Row] = []
   }
 
@@ -36,18 +39,24 @@ struct VerifyCommand: ParsableCommand {
       if cases.isEmpty { throw CommandError("\(path): no case found; a case is a folder with model.onnx") }
       for result in cases.map({ $0.verify() }) {
         switch result.status {
-        case .passed: report.passed += 1
+        case .passed:
+          report.passed += 1
+          if result.isCompiled { report.compiled += 1 }
         case .failed: report.failed += 1
         case .unsupported: report.unsupported += 1
         }
-        report.cases.append(.init(name: result.name, status: result.status.rawValue, reason: result.reason))
+        report.cases.append(
+          .init(
+            name: result.name, status: result.status.rawValue, reason: result.reason, compiled: result.isCompiled))
         if !json && result.status != .passed { print("\(result.status): \(result.name): \(result.reason)") }
       }
     }
     if json {
       try printJSON(report)
     } else {
-      print("\(report.passed) passed, \(report.failed) failed, \(report.unsupported) unsupported")
+      print(
+        "\(report.passed) passed (\(report.compiled) also compiled), \(report.failed) failed, "
+          + "\(report.unsupported) unsupported")
     }
     if report.failed > 0 { throw ExitCode(1) }
   }

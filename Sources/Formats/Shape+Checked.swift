@@ -1,9 +1,9 @@
-import Graph
+package import Graph
 
 extension Shape {
   /// A shape from a file: no negative extent, at most 64 axes, and no overflow in any product of extents, not even
   /// where an extent is zero.
-  init?(checked dimensions: [Int]) {
+  package init?(checked dimensions: [Int]) {
     guard dimensions.count <= 64 else { return nil }
     // The widest element has eight bytes.
     var product = 8

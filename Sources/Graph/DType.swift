@@ -1,6 +1,6 @@
 /// The element type of a tensor. Computation is in `float32`; `float64` is the reference backend's second precision;
 /// the integer types carry labels, indices and pixels.
-public enum DType: String, Hashable, Sendable, CaseIterable {
+public enum DType: String, Hashable, Codable, Sendable, CaseIterable {
   case float32, float64, int32, int64, uint8, bool
 
   /// Bytes one element takes.

@@ -110,11 +110,18 @@ public struct Graph: Sendable {
     } catch {
       throw ShapeError(message: error.message, path: error.path ?? name)
     }
+    if let huge = types.first(where: { $0.shape.elementCount > Self.elementLimit }) {
+      throw ShapeError(
+        message: "\(operation.name): a tensor of \(huge.shape) is more than any machine holds", path: name)
+    }
     let index = nodes.count
     let outputs = types.enumerated().map { addValue($1, .node(index: index, output: $0)) }
     nodes.append(Node(operation: operation, inputs: inputs, outputs: outputs, name: name))
     return outputs
   }
+
+  /// The most elements of one tensor: far from overflow in whatever is counted of it.
+  private static let elementLimit = 1 << 40
 
   private mutating func addValue(_ type: TensorType, _ source: Source) -> ValueID {
     values.append(Value(type: type, source: source))
@@ -144,7 +151,9 @@ public struct Graph: Sendable {
     }
     guard let latest = scopes.first else { return "" }
     let isBranch = latest.split(separator: ".").last.map { Int($0) == nil } ?? false
-    guard isBranch, let trunk = scopes.first(where: { !$0.isEmpty && latest.hasPrefix($0 + ".") }) else { return latest }
+    guard isBranch, let trunk = scopes.first(where: { !$0.isEmpty && latest.hasPrefix($0 + ".") }) else {
+      return latest
+    }
     return trunk
   }
 

@@ -30,7 +30,7 @@ extension Operation {
       let weight = inputs[1].shape
       cost.multiplyAccumulates = count * (weight.elementCount / max(1, weight[0]))
       cost.elementOperations = count * ((attributes.hasBias ? 1 : 0) + attributes.epilogue.operationCount)
-    case .convInputGradient:
+    case .convTransposed:
       let weight = inputs[1].shape
       cost.multiplyAccumulates = inputs[0].shape.elementCount * (weight.elementCount / max(1, weight[0]))
     case .convWeightGradient(_, let weight):

@@ -52,18 +52,18 @@ extension Operation {
     case .conv(let attributes):
       if attributes.epilogue != .none { fail("differentiate before fusing: \(name) has an epilogue") }
       let plain = attributes.withoutExtras
-      if needed[0] { result[0] = b(.convInputGradient(plain, input: b.shape(of: inputs[0])), dy, inputs[1]) }
+      if needed[0] { result[0] = b(.convTransposed(plain, output: b.shape(of: inputs[0])), dy, inputs[1]) }
       if needed[1] { result[1] = b(.convWeightGradient(plain, weight: b.shape(of: inputs[1])), inputs[0], dy) }
       if attributes.hasBias && needed[2] {
         let axes = [0] + Array(2..<b.shape(of: dy).rank)
         result[2] = b(.reduce(.sum, axes: axes, keepsDimensions: false), dy)
       }
-    case .convInputGradient(let attributes, _):
+    case .convTransposed(let attributes, _):
       // Linear in both arguments: <dx', transposed(dy, w)> = <conv(dx', w), dy>.
       if needed[0] { result[0] = b(.conv(attributes.withoutExtras), dy, inputs[1]) }
       if needed[1] { result[1] = b(.convWeightGradient(attributes, weight: b.shape(of: inputs[1])), dy, inputs[0]) }
     case .convWeightGradient(let attributes, _):
-      if needed[0] { result[0] = b(.convInputGradient(attributes, input: b.shape(of: inputs[0])), inputs[1], dy) }
+      if needed[0] { result[0] = b(.convTransposed(attributes, output: b.shape(of: inputs[0])), inputs[1], dy) }
       if needed[1] { result[1] = b(.conv(attributes.withoutExtras), inputs[0], dy) }
     case .linear(let hasBias, let epilogue):
       if epilogue != .none { fail("differentiate before fusing: \(name) has an epilogue") }
@@ -244,12 +244,14 @@ extension Operation {
       let second = b(.binary(.add), b(.binary(wins), x1, x0), tie)
       return (b(.binary(.multiply), dy, first), b(.binary(.multiply), dy, second))
     case .power:
-      let exponent = b(.unary(.affine(scale: 1, shift: -1)), x1)
+      // As in PyTorch: 0 for an exponent of 0, and of the exponent for a base of 0, where the formulas are not numbers.
+      let exponent = b(.unary(.affine(scale: 1, shift: -1)), b(.binary(.add), x1, b(.unary(.not), x1)))
       let slope = b(.binary(.multiply), x1, b(.binary(.power), x0, exponent))
-      return (
-        b(.binary(.multiply), dy, slope),
-        needed[1] ? b(.binary(.multiply), dy, b(.binary(.multiply), y, b(.unary(.log), x0))) : nil
-      )
+      let first = b(.binary(.multiply), dy, slope)
+      guard needed[1] else { return (first, nil) }
+      let isFlat = b(.binary(.and), b(.unary(.not), x0), b(.binary(.greaterOrEqual), x1, b.fill(0, like: x1)))
+      let logarithm = b(.unary(.log), b(.binary(.add), x0, isFlat))
+      return (first, b(.binary(.multiply), dy, b(.binary(.multiply), y, logarithm)))
     case .greater, .less, .equal, .greaterOrEqual, .lessOrEqual, .and, .or, .exclusiveOr: return (nil, nil)
     }
   }

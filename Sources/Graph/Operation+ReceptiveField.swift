@@ -81,7 +81,7 @@ extension Operation {
       return joined.windowed(
         kernel: attributes.kernel, stride: attributes.stride, dilation: attributes.dilation,
         paddingBefore: attributes.paddingBefore)
-    case .convInputGradient(let attributes, _):
+    case .convTransposed(let attributes, _):
       // A transposed convolution: neighbours are closer together than on its input.
       var field = joined
       let kernel = Array(inputTypes[1].shape.spatial)

@@ -4,11 +4,8 @@ extension Operation {
     try checkInputCount(inputs.count)
     switch self {
     case .conv(let attributes): return [try convType(attributes, inputs)]
-    case .convInputGradient(let attributes, let input):
-      let forward = TensorType(input, inputs[0].dtype)
-      let expected = try convType(attributes.withoutExtras, [forward, inputs[1]]).shape
-      try require(expected == inputs[0].shape, "the output's gradient is \(inputs[0].shape), expected \(expected)")
-      return [forward]
+    case .convTransposed(let attributes, let output):
+      return [try convTransposedType(attributes, inputs, output: output)]
     case .convWeightGradient(let attributes, let weight):
       let forward = TensorType(weight, inputs[0].dtype)
       let expected = try convType(attributes.withoutExtras, [inputs[0], forward]).shape
@@ -161,7 +158,7 @@ extension Operation {
     switch self {
     case .conv(let attributes): 2 + (attributes.hasBias ? 1 : 0) + (attributes.epilogue.addsResidual ? 1 : 0)
     case .linear(let hasBias, let epilogue): 2 + (hasBias ? 1 : 0) + (epilogue.addsResidual ? 1 : 0)
-    case .convInputGradient, .convWeightGradient, .matmul, .unaryGradient, .binary, .dropout, .softmaxGradient,
+    case .convTransposed, .convWeightGradient, .matmul, .unaryGradient, .binary, .dropout, .softmaxGradient,
       .gatherElements,
       .scatterElements:
       2
@@ -192,99 +189,6 @@ extension Operation {
     if !condition { throw ShapeError(message: "\(name): \(message())") }
   }
 }
-
-// MARK: - Windows
-
-extension Operation {
-  private func convType(_ attributes: ConvAttributes, _ inputs: [TensorType]) throws(ShapeError) -> TensorType {
-    let (input, weight) = (inputs[0].shape, inputs[1].shape)
-    let rank = attributes.rank
-    try require(
-      input.rank == rank + 2,
-      "the input must be [batch, channels, \(rank) spatial \(rank == 1 ? "axis" : "axes")], but it is \(input)")
-    try require(weight.rank == rank + 2, "the weight \(weight) must have \(rank + 2) axes")
-    try requireWindow(attributes.stride, attributes.dilation, attributes.paddingBefore, attributes.paddingAfter)
-    try require(weight.spatial.allSatisfy { $0 > 0 }, "the kernel must be at least 1, but the weight is \(weight)")
-    try require(
-      attributes.groups > 0 && weight[0] % max(1, attributes.groups) == 0,
-      "\(weight[0]) output channels do not divide into \(attributes.groups) groups")
-    try require(
-      weight[1] > 0 || input[1] == 0,
-      "the layer was declared without its input channels; resolve the model for an input shape first")
-    try require(
-      input[1] == weight[1] * attributes.groups,
-      "the weight \(weight) takes \(weight[1] * attributes.groups) input channels, but the input \(input) has \(input[1])"
-    )
-    var extents = [input[0], weight[0]]
-    for axis in 0..<rank {
-      let extent = attributes.outputExtent(input[axis + 2], kernel: weight[axis + 2], axis: axis)
-      try require(
-        extent > 0,
-        unfit(
-          input, axis: axis, kernel: weight[axis + 2], dilation: attributes.dilation[axis],
-          padding: attributes.paddingBefore[axis] + attributes.paddingAfter[axis]))
-      extents.append(extent)
-    }
-    let output = Shape(extents)
-    if attributes.hasBias {
-      try require(inputs[2].shape == [weight[0]], "the bias is \(inputs[2].shape), expected \(weight[0])")
-    }
-    if attributes.epilogue.addsResidual {
-      try require(inputs.last!.shape == output, "the residual is \(inputs.last!.shape), the output \(output)")
-    }
-    return TensorType(output, inputs[0].dtype)
-  }
-
-  private func poolType(_ attributes: PoolAttributes, _ input: TensorType) throws(ShapeError) -> TensorType {
-    let shape = input.shape
-    let rank = attributes.rank
-    try require(
-      shape.rank == rank + 2, "the input must be [batch, channels, \(rank) spatial axes], but it is \(shape)")
-    try requireWindow(attributes.stride, attributes.dilation, attributes.paddingBefore, attributes.paddingAfter)
-    try require(
-      attributes.stride.count == rank && attributes.kernel.allSatisfy { $0 < 1 << 30 },
-      "stride \(attributes.stride) does not fit a kernel of \(attributes.kernel)")
-    var extents = [shape[0], shape[1]]
-    for axis in 0..<rank {
-      let (kernel, dilation) = (attributes.kernel[axis], attributes.dilation[axis])
-      let padding = max(attributes.paddingBefore[axis], attributes.paddingAfter[axis])
-      try require(kernel > 0, "the kernel must be at least 1, but it is \(attributes.kernel)")
-      try require(
-        padding <= dilation * (kernel - 1) / 2 || padding < kernel,
-        "padding \(padding) reaches past a window of \(kernel): some windows would see no input")
-      let extent = attributes.outputExtent(shape[axis + 2], axis: axis)
-      try require(
-        extent > 0,
-        unfit(
-          shape, axis: axis, kernel: kernel, dilation: dilation,
-          padding: attributes.paddingBefore[axis] + attributes.paddingAfter[axis]))
-      extents.append(extent)
-    }
-    return TensorType(Shape(extents), input.dtype)
-  }
-
-  private func requireWindow(_ stride: [Int], _ dilation: [Int], _ before: [Int], _ after: [Int]) throws(ShapeError) {
-    try require(
-      [dilation, before, after].allSatisfy { $0.count == stride.count },
-      "stride \(stride), dilation \(dilation) and padding \(before), \(after) must have one entry an axis")
-    try require(stride.allSatisfy { $0 > 0 }, "the stride must be at least 1, but it is \(stride)")
-    try require(dilation.allSatisfy { $0 > 0 }, "the dilation must be at least 1, but it is \(dilation)")
-    try require((before + after).allSatisfy { $0 >= 0 }, "the padding must not be negative: \(before), \(after)")
-    // Sums and products of these stay far from overflow.
-    try require(
-      (stride + dilation + before + after).allSatisfy { $0 < 1 << 30 },
-      "stride \(stride), dilation \(dilation) or padding \(before), \(after) is beyond all sizes")
-  }
-
-  private func unfit(_ input: Shape, axis: Int, kernel: Int, dilation: Int, padding: Int) -> String {
-    let window = dilation * (kernel - 1) + 1
-    let covers = dilation == 1 ? "" : " (which covers \(window) with dilation \(dilation))"
-    return "a kernel of \(kernel)\(covers) does not fit into the input \(input): along spatial axis \(axis) there are "
-      + "\(input[axis + 2]) + \(padding) of padding; the input must be at least \(max(1, window - padding)) there"
-  }
-}
-
-// MARK: - The rest
 
 extension Operation {
   private func linearType(_ hasBias: Bool, _ epilogue: Epilogue, _ inputs: [TensorType]) throws(ShapeError)
@@ -349,7 +253,7 @@ extension Operation {
       if input.shape.rank == expected.rank { expected[axis] = input.shape[axis] }
       try require(
         input.shape == expected && input.dtype == output.dtype,
-        "\(input) does not join \(inputs[0]) along axis \(axis)")
+        "\(input) does not join \(inputs[0]) along axis \(axis)" + difference(input.shape, expected))
       output.shape[axis] += input.shape[axis]
     }
     return output
@@ -390,9 +294,15 @@ extension Operation {
 
   private func broadcastShape(_ a: Shape, _ b: Shape) throws(ShapeError) -> Shape {
     guard let shape = Shape.broadcast(a, b) else {
-      throw ShapeError(message: "\(name): \(a) and \(b) do not broadcast")
+      throw ShapeError(message: "\(name): \(a) and \(b) do not broadcast" + (a.rank == b.rank ? difference(a, b) : ""))
     }
     return shape
+  }
+
+  /// Which extents differ, where shapes have the same rank.
+  private func difference(_ a: Shape, _ b: Shape) -> String {
+    guard a.rank == b.rank, let axis = (0..<a.rank).first(where: { a[$0] != b[$0] }) else { return "" }
+    return ": along axis \(axis) they have \(a[axis]) and \(b[axis])"
   }
 }
 
@@ -408,15 +318,5 @@ extension Shape {
       extents[axis] = x == 1 ? y : x
     }
     return Shape(extents)
-  }
-}
-
-extension ConvAttributes {
-  /// The convolution itself, without bias and epilogue.
-  public var withoutExtras: ConvAttributes {
-    var attributes = self
-    attributes.hasBias = false
-    attributes.epilogue = .none
-    return attributes
   }
 }

@@ -8,8 +8,9 @@ public enum Operation: Hashable, Sendable {
 
   /// `x [N, C, ...], weight [K, C / groups, ...], bias [K]?, residual? -> y [N, K, ...]`: cross-correlation.
   case conv(ConvAttributes)
-  /// `dy, weight -> dx`: the gradient with respect to the input; by itself, a transposed convolution.
-  case convInputGradient(ConvAttributes, input: Shape)
+  /// `x [N, K, ...], weight [K, C / groups, ...] -> y [N, C, ...]` of the shape `output`: the transpose of the
+  /// convolution with these attributes, which is also the gradient of that convolution's input.
+  case convTransposed(ConvAttributes, output: Shape)
   /// `x, dy -> dweight`.
   case convWeightGradient(ConvAttributes, weight: Shape)
   /// `x [..., I], weight [O, I], bias [O]?, residual? -> y [..., O]`.
@@ -118,7 +119,7 @@ public enum Operation: Hashable, Sendable {
   public var name: String {
     switch self {
     case .conv(let attributes): "conv\(attributes.rank)d"
-    case .convInputGradient(let attributes, _): "conv_transposed\(attributes.rank)d"
+    case .convTransposed(let attributes, _): "conv_transposed\(attributes.rank)d"
     case .convWeightGradient: "conv_weight_gradient"
     case .linear: "linear"
     case .matmul: "matmul"

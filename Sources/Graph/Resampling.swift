@@ -30,7 +30,7 @@ public enum BorderMode: String, Hashable, Sendable, CaseIterable {
   case circular
 
   /// The element that stands at `position`, which may lie outside `0 ..< count`.
-  func source(_ position: Int, count: Int) -> Int {
+  public func source(_ position: Int, count: Int) -> Int {
     switch self {
     case .replicate: return min(max(position, 0), count - 1)
     case .circular: return (position % count + count) % count
@@ -62,10 +62,18 @@ public struct ResizeAttributes: Hashable, Sendable {
     case halfPixel
     /// ``halfPixel``, but 0 for an output of one element (ONNX's `pytorch_half_pixel`).
     case halfPixelOrOrigin
-    /// `i * (input - 1) / (output - 1)`: the corner elements coincide.
+    /// ``halfPixel`` about the centre of the input, where a scale leaves a rest (ONNX's `half_pixel_symmetric`).
+    case halfPixelSymmetric
+    /// `(i + 0.5) / scale` (ONNX's `tf_half_pixel_for_nn`).
+    case halfPixelShifted
+    /// `i * (input - 1) / (output - 1)`: the corner elements coincide. With ``ResizeAttributes/scales`` the output's
+    /// length is not rounded, `scale * input` (ONNX's rule; PyTorch's is the rounded one).
     case alignCorners
     /// `i / scale`.
     case asymmetric
+    /// From `starts` to `ends`, as shares of each spatial axis between its first and last centre; 0 outside of the
+    /// input (ONNX's `tf_crop_and_resize`).
+    case region(starts: [Double], ends: [Double])
   }
 
   /// The extents along the spatial axes.
@@ -76,16 +84,19 @@ public struct ResizeAttributes: Hashable, Sendable {
   public var coordinates: Coordinates
   /// Whether the filter widens when shrinking, so that every input element counts.
   public var antialiases: Bool
+  /// Whether neighbours beyond the edge do not count, instead of repeating it.
+  public var excludesOutside: Bool
 
   public init(
     output: [Int], scales: [Double]? = nil, method: Method = .linear, coordinates: Coordinates = .halfPixel,
-    antialiases: Bool = false
+    antialiases: Bool = false, excludesOutside: Bool = false
   ) {
     self.output = output
     self.scales = scales
     self.method = method
     self.coordinates = coordinates
     self.antialiases = antialiases
+    self.excludesOutside = excludesOutside
   }
 }
 
@@ -121,6 +132,11 @@ extension Resampling {
         "\(input) cannot become \(attributes.output)")
       try require(
         attributes.scales?.allSatisfy { $0 > 1e-9 && $0 < 1e9 } ?? true, "the scales are \(attributes.scales ?? [])")
+      if case .region(let starts, let ends) = attributes.coordinates {
+        try require(
+          starts.count == input.rank - 2 && ends.count == input.rank - 2
+            && (starts + ends).allSatisfy { $0.magnitude < 1e9 }, "the region is \(starts) to \(ends)")
+      }
       output.dimensions.replaceSubrange(2..., with: attributes.output)
     case .adaptiveAverage(let extents):
       try require(
@@ -205,36 +221,61 @@ public func adaptiveWindows(of input: Int, into output: Int) -> [Range<Int>] {
 }
 
 extension ResizeAttributes {
-  fileprivate func axisMap(from input: Int, axis: Int) -> AxisMap? {
+  /// A distance on the output, on the input.
+  private func inputDistance(_ distance: Double, from input: Int, axis: Int) -> Double {
+    scales.map { distance / $0[axis] } ?? distance * (Double(input) / Double(output[axis]))
+  }
+
+  /// Where output `index` lies on an input axis; `nil` outside of a region.
+  private func position(_ index: Int, from input: Int, axis: Int) -> Double? {
     let output = output[axis]
     let scale = scales?[axis]
-    if input == output && (scale ?? 1) == 1 { return nil }
-    // Input elements for each output element.
-    let step =
-      coordinates == .alignCorners
-      ? (output > 1 ? Double(input - 1) / Double(output - 1) : 0)
-      : scale.map { 1 / $0 } ?? Double(input) / Double(output)
-
-    func position(_ index: Int) -> Double {
-      switch coordinates {
-      case .halfPixel: (Double(index) + 0.5) * step - 0.5
-      case .halfPixelOrOrigin: output > 1 ? (Double(index) + 0.5) * step - 0.5 : 0
-      case .alignCorners: Double(index) * step
-      // A product of integers is exact where the quotient is a whole number.
-      case .asymmetric: scale == nil ? Double(index * input) / Double(output) : Double(index) * step
-      }
+    let centre = inputDistance(Double(index) + 0.5, from: input, axis: axis)
+    switch coordinates {
+    case .halfPixel: return centre - 0.5
+    case .halfPixelOrOrigin: return output > 1 ? centre - 0.5 : 0
+    case .halfPixelSymmetric:
+      let rest = scale.map { 1 - Double(output) / ($0 * Double(input)) } ?? 0
+      return Double(input) / 2 * rest + centre - 0.5
+    case .halfPixelShifted: return centre
+    case .alignCorners:
+      let length = scale.map { $0 * Double(input) } ?? Double(output)
+      return output > 1 && length > 1 ? Double(index) * (Double(input - 1) / (length - 1)) : 0
+    // A product of integers is exact where the quotient is a whole number.
+    case .asymmetric: return scale.map { Double(index) / $0 } ?? Double(index * input) / Double(output)
+    case .region(let starts, let ends):
+      let (start, end, last) = (starts[axis], ends[axis], Double(input - 1))
+      let position =
+        output > 1
+        ? start * last + Double(index) * (end - start) * last / Double(output - 1) : 0.5 * (start + end) * last
+      return position >= 0 && position <= last ? position : nil
     }
+  }
 
+  fileprivate func axisMap(from input: Int, axis: Int) -> AxisMap? {
+    let output = output[axis]
+    var cuts = false
+    if case .region = coordinates { cuts = true }
+    if input == output && scales?[axis] ?? 1 == 1 && !cuts { return nil }
     switch method {
     case .nearest(let rounding):
       return AxisMap(
-        picking: (0..<output).map { min(max(rounding.round(position($0)), 0), input - 1) }, of: input)
+        taps: (0..<output).map { index in
+          position(index, from: input, axis: axis).map {
+            [AxisMap.Tap(source: min(max(rounding.round($0), 0), input - 1), weight: 1)]
+          } ?? []
+        }, inputCount: input)
     case .linear, .cubic:
       let radius = method == .linear ? 1.0 : 2.0
       let rows = (0..<output).map { index in
-        antialiases
-          ? widenedTaps(centre: (Double(index) + 0.5) * step, step: step, radius: radius, input: input)
-          : taps(around: position(index), radius: Int(radius), input: input)
+        guard let position = position(index, from: input, axis: axis) else { return [] as [AxisMap.Tap] }
+        if !antialiases { return taps(around: position, radius: Int(radius), input: input) }
+        // As in PyTorch, filters keep their distance from the edge where corners coincide.
+        let step =
+          coordinates == .alignCorners
+          ? Double(input - 1) / Double(max(1, output - 1)) : inputDistance(1, from: input, axis: axis)
+        let centre = coordinates == .alignCorners ? (Double(index) + 0.5) * step : position + 0.5
+        return widenedTaps(centre: centre, step: step, radius: radius, input: input)
       }
       return AxisMap(taps: rows, inputCount: input)
     }
@@ -247,14 +288,19 @@ extension ResizeAttributes {
     for neighbour in first..<(first + 2 * radius) {
       let weight = filter(Double(neighbour) - position)
       let source = min(max(neighbour, 0), input - 1)
-      if weight == 0 { continue }
+      if weight == 0 || excludesOutside && source != neighbour { continue }
       if taps.last?.source == source {
         taps[taps.count - 1].weight += weight
       } else {
         taps.append(AxisMap.Tap(source: source, weight: weight))
       }
     }
-    return taps
+    return excludesOutside ? normalized(taps) : taps
+  }
+
+  private func normalized(_ taps: [AxisMap.Tap]) -> [AxisMap.Tap] {
+    let sum = taps.reduce(0) { $0 + $1.weight }
+    return taps.map { AxisMap.Tap(source: $0.source, weight: $0.weight / sum) }
   }
 
   /// The weights of a filter as wide as the input elements that one output element stands for, normalised to 1.
@@ -265,8 +311,7 @@ extension ResizeAttributes {
     let taps = (first..<max(first, end)).map {
       AxisMap.Tap(source: $0, weight: filter((Double($0) + 0.5 - centre) / width))
     }
-    let sum = taps.reduce(0) { $0 + $1.weight }
-    return taps.map { AxisMap.Tap(source: $0.source, weight: $0.weight / sum) }
+    return normalized(taps)
   }
 
   private func filter(_ distance: Double) -> Double {

@@ -10,7 +10,17 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral {
   public static let scalar: Shape = []
 
   public var rank: Int { dimensions.count }
-  public var elementCount: Int { dimensions.reduce(1, *) }
+  /// The product of the extents; `Int.max` where that is more than a machine's word holds.
+  public var elementCount: Int {
+    if dimensions.contains(0) { return 0 }
+    var product = 1
+    for extent in dimensions {
+      let (next, overflows) = product.multipliedReportingOverflow(by: extent)
+      if overflows { return .max }
+      product = next
+    }
+    return product
+  }
 
   public subscript(_ axis: Int) -> Int {
     get { dimensions[axis] }

@@ -57,8 +57,8 @@ public func convTransposed(
 ) -> Tensor {
   let rank = attributes.rank
   if x.rank != rank + 2 || weight.rank != rank + 2 || x.shape[1] != weight.shape[0] {
-    fail(
-      "conv_transposed\(rank)d: the weight \(weight.shape) takes [N, \(weight.shape.dimensions.first ?? 0), "
+    return x.misfit(
+      "conv_transposed\(rank)d: the weight \(weight.shape) takes [batch, \(weight.shape.dimensions.first ?? 0), "
         + "\(rank) spatial axes], but the input is \(x.shape)")
   }
   let extents = (0..<rank).map { axis in
@@ -66,7 +66,7 @@ public func convTransposed(
       + attributes.dilation[axis] * (weight.shape[axis + 2] - 1) + outputPadding[axis] + 1
   }
   let output = Shape([x.shape[0], weight.shape[1] * attributes.groups] + extents)
-  let y = apply(.convInputGradient(attributes.withoutExtras, input: output), x, weight)
+  let y = apply(.convTransposed(attributes.withoutExtras, output: output), x, weight)
   return bias.map { y + $0.asChannels(of: y.rank) } ?? y
 }
 

@@ -99,6 +99,7 @@ public func focalLoss(_ logits: Tensor, _ targets: Tensor, alpha: Double? = 0.25
 
 private func requireSameShape(_ a: Tensor, _ b: Tensor, _ name: String) {
   if a.shape != b.shape {
-    fail("\(name): the prediction is \(a.shape), the target \(b.shape); a loss does not broadcast")
+    _ = (a.isConcrete ? b : a).misfit(
+      "\(name): the prediction is \(a.shape), the target \(b.shape); a loss does not broadcast")
   }
 }

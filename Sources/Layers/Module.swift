@@ -2,7 +2,7 @@
 @_exported public import Runtime
 
 /// What a tensor of a model is for.
-public enum ParameterKind: Sendable {
+public enum ParameterKind: String, Codable, Sendable {
   /// Trained by gradient descent.
   case weight
   /// Trained, but no matrix: a bias, or the scale or shift of a norm. Optimizers may exempt it from weight decay.

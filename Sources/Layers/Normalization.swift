@@ -35,7 +35,7 @@ public struct LayerNorm: Layer {
     }
     let axes = scale.rank
     if x.rank < axes || Array(x.shape.dimensions.suffix(axes)) != scale.shape.dimensions {
-      fail("layer_norm: the layer normalises \(scale.shape), but the input is \(x.shape)")
+      return x.misfit("layer_norm: the layer normalises \(scale.shape), but the input is \(x.shape)")
     }
     guard axes > 1 else { return apply(.standardize(axis: x.rank - 1, epsilon: epsilon), [x])[0] * scale + shift }
     let rows = x.reshaped(to: [x.shape.dimensions.dropLast(axes).reduce(1, *), scale.elementCount])
@@ -65,7 +65,16 @@ public struct GroupNorm: Layer {
   }
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    if x.rank < 2 || x.shape[1] % groups != 0 { fail("group_norm: \(x.shape) has no \(groups) groups of channels") }
+    if x.rank < 2 { return x.misfit("group_norm: the input must be [batch, channels, ...], but it is \(x.shape)") }
+    if let scale, scale.elementCount != x.shape[1] {
+      return x.misfit(
+        "group_norm: the layer has \(scale.elementCount) channels, but the input \(x.shape) has \(x.shape[1])")
+    }
+    if x.shape[1] % groups != 0 {
+      return x.misfit(
+        "group_norm: the \(x.shape[1]) channels of \(x.shape) do not divide into \(groups) groups; "
+          + nearestMultiples(of: groups, to: x.shape[1], "channels"))
+    }
     let rows = x.reshaped(to: [x.shape[0] * groups, -1])
     let y = apply(.standardize(axis: 1, epsilon: epsilon), [rows])[0].reshaped(to: x.shape)
     guard let scale, let shift else { return y }
@@ -91,6 +100,7 @@ public struct InstanceNorm: Layer {
   }
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
+    if x.rank < 2 { return x.misfit("instance_norm: the input must be [batch, channels, ...], but it is \(x.shape)") }
     var group = GroupNorm(groups: x.shape[1], channels: x.shape[1], epsilon: epsilon, isAffine: false)
     (group.scale, group.shift) = (scale, shift)
     return group(x)
@@ -109,7 +119,9 @@ public struct LocalResponseNorm: Layer {
   }
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    if x.rank < 2 { fail("local_response_norm: the input must be [batch, channels, ...], but it is \(x.shape)") }
+    if x.rank < 2 {
+      return x.misfit("local_response_norm: the input must be [batch, channels, ...], but it is \(x.shape)")
+    }
     let window = PoolAttributes(
       kind: .average(countsPadding: true), kernel: [size, 1], stride: [1, 1], dilation: [1, 1],
       paddingBefore: [size / 2, 0], paddingAfter: [(size - 1) / 2, 0])

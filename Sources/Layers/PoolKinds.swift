@@ -131,7 +131,7 @@ public struct AdaptiveMaxPool<let rank: Int>: Layer {
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
     if x.rank != rank + 2 || output.contains(where: { $0 < 1 }) {
-      fail("adaptive_max_pool\(rank)d: \(x.shape) cannot be pooled to \(output)")
+      return x.misfit("adaptive_max_pool\(rank)d: \(x.shape) cannot be pooled to \(output)")
     }
     // Windows of different extents become windows of one by repeating their last element, which cannot win earlier.
     var (y, kernel) = (x, [Int]())
@@ -144,6 +144,44 @@ public struct AdaptiveMaxPool<let rank: Int>: Layer {
       kernel.append(extent)
     }
     return MaxPool<rank>(kernel: Extents(kernel))(y)
+  }
+}
+
+/// One number for each of `output` windows that cover the input evenly, of any kind: ``AdaptiveAveragePool`` and
+/// ``AdaptiveMaxPool`` are the usual ones.
+public struct AdaptivePool<let rank: Int>: Layer {
+  public let kind: GlobalPool.Kind
+  public let output: [Int]
+
+  public init(_ kind: GlobalPool.Kind, output: Extents) {
+    self.kind = kind
+    self.output = output.resolved(rank: rank, "output")
+  }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    let average = AdaptiveAveragePool<rank>(output: Extents(output))
+    switch kind {
+    case .average: return average(x)
+    case .max: return AdaptiveMaxPool<rank>(output: Extents(output))(x)
+    case .min: return -AdaptiveMaxPool<rank>(output: Extents(output))(-x)
+    case .sum: return average(x) * areas(x)
+    case .l2: return sqrt(average(square(x)) * areas(x))
+    case .variance:
+      // As in VariancePool.
+      let centred = x - x.mean(along: Array(2..<Swift.max(2, x.rank)), keepingDimensions: true)
+      return relu(average(square(centred)) - square(average(centred)))
+    }
+  }
+
+  /// The number of elements in each window, `[output...]`.
+  private func areas(_ x: Tensor) -> Tensor {
+    guard x.rank == rank + 2 else { return .ones(Shape(output)) }
+    var areas: [Float] = [1]
+    for axis in 0..<rank {
+      let counts = adaptiveWindows(of: x.shape[axis + 2], into: output[axis]).map { Float($0.count) }
+      areas = areas.flatMap { area in counts.map { area * $0 } }
+    }
+    return Tensor(areas, shape: Shape(output))
   }
 }
 
@@ -174,7 +212,10 @@ public func maxUnpool(_ x: Tensor, _ indices: Tensor, to extents: [Int]) -> Tens
 /// al., "Maxout networks", 2013).
 public func maxout(_ x: Tensor, pieces: Int) -> Tensor {
   if x.rank < 2 || pieces < 1 || x.shape[1] % pieces != 0 {
-    fail("maxout: the channels of \(x.shape) do not divide into groups of \(pieces)")
+    let channels = x.rank < 2 ? 0 : x.shape[1]
+    return x.misfit(
+      "maxout: the \(channels) channels of \(x.shape) do not divide into groups of \(pieces); "
+        + nearestMultiples(of: pieces, to: channels, "channels"))
   }
   return x.reshaped(to: Shape([x.shape[0], x.shape[1] / pieces, pieces] + x.shape.spatial)).max(along: [2])
 }

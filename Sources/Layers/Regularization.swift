@@ -29,7 +29,7 @@ extension Tensor {
   /// While training, a product with one random mask element for each index of the first axes.
   fileprivate func dropping(rate: Double, keptAxes: Int) -> Tensor {
     guard let tracer = Tracer.current, tracer.isTraining, rate > 0 else { return self }
-    if rank < keptAxes { fail("\(shape) has fewer than \(keptAxes) axes") }
+    if rank < keptAxes { return misfit("dropout: \(shape) has fewer than \(keptAxes) axes") }
     let mask = Tensor.ones(Shape(shape.dimensions.enumerated().map { $0.offset < keptAxes ? $0.element : 1 }))
     return self * apply(.dropout(rate: rate, stream: tracer.nextRandomStream()), mask, tracer.randomKey())
   }

@@ -30,7 +30,11 @@ public struct Resize: Layer {
       switch target {
       case .extents(let extents): (extents, nil)
       case .factor(let factor):
-        (x.shape.spatial.map { Int(Double($0) * factor) }, x.shape.spatial.map { _ in factor })
+        // PyTorch lets corners coincide at the extents as they are.
+        (
+          x.shape.spatial.map { Int(Double($0) * factor) },
+          coordinates == .alignCorners ? nil : x.shape.spatial.map { _ in factor }
+        )
       }
     return x.resized(
       ResizeAttributes(

@@ -12,14 +12,21 @@ public struct TracedModel: Sendable {
 /// Traces a layer in inference mode: the graph that summaries, plans and exports read.
 ///
 /// - Parameter input: the input with its batch axis, `[1, 3, 224, 224]`.
-/// - Throws: `ShapeError` with the path of the layer where shapes stop fitting.
+/// - Throws: `ShapeError` with the path of the layer where shapes stop fitting, and near input sizes that fit.
 public func trace<Model: Layer>(_ model: Model, input: Shape, dtype: DType = .float32) throws -> TracedModel {
-  let tracer = Tracer(isTraining: false)
-  let x = tracer.input("input", TensorType(input, dtype))
-  let symbolic = try model.mapParameters { path, _, tensor in tracer.parameter(path, tensor, isTracked: false) }
-  let output = Tracer.$current.withValue(tracer) { symbolic(x) }
-  let trace = try tracer.finish(outputs: [("output", output)])
-  return TracedModel(graph: trace.graph, constants: trace.constants)
+  func traced(_ input: Shape) throws -> TracedModel {
+    let tracer = Tracer(isTraining: false)
+    let x = tracer.input("input", TensorType(input, dtype))
+    let symbolic = try model.mapParameters { path, _, tensor in tracer.parameter(path, tensor, isTracked: false) }
+    let output = Tracer.$current.withValue(tracer) { symbolic(x) }
+    let trace = try tracer.finish(outputs: [("output", output)])
+    return TracedModel(graph: trace.graph, constants: trace.constants)
+  }
+  do {
+    return try traced(input)
+  } catch let error as ShapeError {
+    throw error.advising(for: input) { (try? traced($0)) != nil }
+  }
 }
 
 /// Compiles a layer for inference on inputs of one shape.

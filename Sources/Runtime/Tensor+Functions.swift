@@ -39,7 +39,7 @@ public func logicalExclusiveOr(_ a: Tensor, _ b: Tensor) -> Tensor { apply(.bina
 /// `a` where the condition is not 0, else `b`; all three broadcast.
 public func choose(where condition: Tensor, _ a: Tensor, _ b: Tensor) -> Tensor {
   guard let pair = Shape.broadcast(a.shape, b.shape), let shape = Shape.broadcast(pair, condition.shape) else {
-    fail("where: \(condition.shape), \(a.shape) and \(b.shape) do not broadcast")
+    return a.misfit("where: \(condition.shape), \(a.shape) and \(b.shape) do not broadcast")
   }
   func spread(_ x: Tensor) -> Tensor { x.shape == shape ? x : x.broadcast(to: shape) }
   return apply(.choose, spread(condition), spread(a), spread(b))

@@ -31,23 +31,30 @@ extension Tensor {
 
   /// `[N, C * r * r, H, W]` to `[N, C, H * r, W * r]` (Shi et al., 2016).
   public func pixelShuffled(by factor: Int) -> Tensor {
-    let (batch, channels, height, width) = imageExtents("pixelShuffled")
-    return reshaped(to: [batch, channels / (factor * factor), factor, factor, height, width])
+    let area = factor * factor
+    if rank != 4 || factor < 1 || shape[1] % area != 0 {
+      let near = rank == 4 && factor > 0 ? "; " + nearestMultiples(of: area, to: shape[1], "channels") : ""
+      return misfit(
+        "pixel_shuffle: needs [batch, channels of \(area) each, height, width], but the input is \(shape)" + near)
+    }
+    let (batch, channels, height, width) = (shape[0], shape[1] / area, shape[2], shape[3])
+    return reshaped(to: [batch, channels, factor, factor, height, width])
       .transposed([0, 1, 4, 2, 5, 3])
-      .reshaped(to: [batch, channels / (factor * factor), height * factor, width * factor])
+      .reshaped(to: [batch, channels, height * factor, width * factor])
   }
 
   /// The inverse of ``pixelShuffled(by:)``: `[N, C, H * r, W * r]` to `[N, C * r * r, H, W]`.
   public func pixelUnshuffled(by factor: Int) -> Tensor {
-    let (batch, channels, height, width) = imageExtents("pixelUnshuffled")
-    return reshaped(to: [batch, channels, height / factor, factor, width / factor, factor])
+    if rank != 4 || factor < 1 || shape[2] % factor != 0 || shape[3] % factor != 0 {
+      let odd = [(2, "rows"), (3, "columns")].filter { rank == 4 && factor > 0 && shape[$0.0] % factor != 0 }
+      return misfit(
+        "pixel_unshuffle: needs [batch, channels, height, width] in squares of \(factor), but the input is \(shape)"
+          + odd.map { "; " + nearestMultiples(of: factor, to: shape[$0.0], $0.1) }.joined())
+    }
+    let (batch, channels, height, width) = (shape[0], shape[1], shape[2] / factor, shape[3] / factor)
+    return reshaped(to: [batch, channels, height, factor, width, factor])
       .transposed([0, 1, 3, 5, 2, 4])
-      .reshaped(to: [batch, channels * factor * factor, height / factor, width / factor])
-  }
-
-  private func imageExtents(_ name: String) -> (Int, Int, Int, Int) {
-    if rank != 4 { fail("\(name) needs [batch, channels, height, width], but the shape is \(shape)") }
-    return (shape[0], shape[1], shape[2], shape[3])
+      .reshaped(to: [batch, channels * factor * factor, height, width])
   }
 }
 
@@ -58,7 +65,9 @@ extension Tensor {
   public func squeezed(_ axis: Int) -> Tensor {
     var extents = shape.dimensions
     let axis = shape.normalizedAxis(axis)
-    if !extents.indices.contains(axis) || extents[axis] != 1 { fail("axis \(axis) of \(shape) is not of extent 1") }
+    if !extents.indices.contains(axis) || extents[axis] != 1 {
+      return misfit("squeeze: axis \(axis) of \(shape) is not of extent 1")
+    }
     extents.remove(at: axis)
     return reshaped(to: Shape(extents))
   }
@@ -73,7 +82,11 @@ extension Tensor {
   /// Consecutive parts along an axis, which the counts fill.
   public func split(into counts: [Int], along axis: Int = 1) -> [Tensor] {
     let axis = shape.normalizedAxis(axis)
-    if counts.reduce(0, +) != shape[axis] { fail("parts of \(counts) do not fill axis \(axis) of \(shape)") }
+    guard shape.dimensions.indices.contains(axis), counts.reduce(0, +) == shape[axis] else {
+      let total = counts.reduce(0, +)
+      let part = misfit("split: parts of \(counts) take \(total) elements of axis \(axis), but the input is \(shape)")
+      return counts.map { _ in part }
+    }
     var start = 0
     return counts.map { count in
       defer { start += count }

@@ -13,6 +13,10 @@ public func gelu(_ x: Tensor, approximatesByTanh: Bool = false) -> Tensor {
 }
 public func silu(_ x: Tensor) -> Tensor { apply(.unary(.silu), x) }
 public func hardSwish(_ x: Tensor) -> Tensor { apply(.unary(.hardSwish), x) }
+public func hardSigmoid(_ x: Tensor) -> Tensor { apply(.unary(.hardSigmoid), x) }
+public func elu(_ x: Tensor, alpha: Double = 1) -> Tensor { apply(.unary(.elu(alpha: alpha)), x) }
+public func selu(_ x: Tensor) -> Tensor { apply(.unary(.selu), x) }
+public func mish(_ x: Tensor) -> Tensor { apply(.unary(.mish), x) }
 public func softplus(_ x: Tensor) -> Tensor { apply(.unary(.softplus), x) }
 public func exp(_ x: Tensor) -> Tensor { apply(.unary(.exp), x) }
 public func log(_ x: Tensor) -> Tensor { apply(.unary(.log), x) }
@@ -34,8 +38,15 @@ public func maximum(_ a: Tensor, _ b: Tensor) -> Tensor { apply(.binary(.maximum
 public func minimum(_ a: Tensor, _ b: Tensor) -> Tensor { apply(.binary(.minimum), a, b) }
 public func pow(_ base: Tensor, _ exponent: Tensor) -> Tensor { apply(.binary(.power), base, exponent) }
 
-/// The matrix product of the last two axes, broadcast over the others.
-public func matmul(_ a: Tensor, _ b: Tensor) -> Tensor { apply(.matmul(transposesA: false, transposesB: false), a, b) }
+/// The matrix product of the last two axes, broadcast over the others. A vector is a row on the left and a column on the
+/// right, and leaves no axis behind.
+public func matmul(_ a: Tensor, _ b: Tensor) -> Tensor {
+  let left = a.rank == 1 ? a.unsqueezed(at: 0) : a
+  let right = b.rank == 1 ? b.unsqueezed(at: 1) : b
+  let product = apply(.matmul(transposesA: false, transposesB: false), left, right)
+  let matrix = a.rank == 1 ? product.squeezed(-2) : product
+  return b.rank == 1 ? matrix.squeezed(-1) : matrix
+}
 
 /// Joins tensors along an axis.
 public func concatenate(_ tensors: [Tensor], along axis: Int = 1) -> Tensor {

@@ -122,7 +122,8 @@ public struct ClassifierTraining: Sendable {
       model, optimizer: Optimizer(record.job.optimizer), options: options,
       loss: { crossEntropy($0, $1, labelSmoothing: smoothing) }, validationLoss: { crossEntropy($0, $1) })
     return try trainer.fit(
-      training, validation: validation, run: folder, modelMetadata: record.model.metadata(), resumes: isResumed,
+      training, validation: validation, run: folder, modelMetadata: ImageClassifier.metadata(of: model, record.model),
+      resumes: isResumed,
       onEvent: {
         try board?.record($0)
         try onEvent($0)

@@ -26,6 +26,10 @@ public final class ImageClassifier: Sendable {
       public var trainingImages: Int
       public var seed: UInt64
 
+      public init(library: String, data: String, trainingImages: Int, seed: UInt64) {
+        (self.library, self.data, self.trainingImages, self.seed) = (library, data, trainingImages, seed)
+      }
+
       enum CodingKeys: String, CodingKey {
         case library, data, seed
         case trainingImages = "training_images"
@@ -46,7 +50,8 @@ public final class ImageClassifier: Sendable {
       case classNames = "class_names"
     }
 
-    static let key = "convnet.model"
+    /// The entry's name.
+    package static let key = "convnet.model"
 
     /// The metadata of a model file.
     public func metadata() throws -> [String: String] {
@@ -94,19 +99,42 @@ public final class ImageClassifier: Sendable {
         "\(path): the model has \(description.architecture.classes) outputs, but \(description.classNames.count) names")
     }
     let architecture = description.architecture
+    let model = try Self.model(architecture, tensors, metadata, path: path)
+    let rule = description.preprocessing
+    guard rule.channels == architecture.channels, [rule.height, rule.width] == architecture.imageSize else {
+      throw TaskError(
+        "\(path): the model takes inputs of \(architecture.inputShape()), but its pictures become \(rule.shape)")
+    }
+    self.init(model, description)
+  }
+
+  /// The network of a model file: one of the registry, or one from ONNX that the file itself describes.
+  private static func model(
+    _ architecture: ModelConfiguration, _ tensors: [String: Tensor], _ metadata: [String: String], path: String
+  ) throws -> AnyLayer {
+    if metadata[ONNXModel.metadataKey] != nil {
+      return AnyLayer(try ONNXModel(tensors: tensors, metadata: metadata, path: path))
+    }
     let structure: any Layer
     do {
       structure = try ModelRegistry.makeStructure(architecture)
     } catch {
       throw TaskError("\(path): \(error)")
     }
-    let rule = description.preprocessing
-    guard rule.channels == architecture.channels, [rule.height, rule.width] == architecture.imageSize else {
-      throw TaskError(
-        "\(path): the model takes inputs of \(architecture.inputShape()), but its pictures become \(rule.shape)")
-    }
-    let model = try AnyLayer(structure).loading(tensors, from: path)
-    self.init(model, description)
+    return try AnyLayer(structure).loading(tensors, from: path)
+  }
+
+  /// Writes a model file; ``init(contentsOf:)`` reads it.
+  public func write(to path: String) throws {
+    var tensors: [String: Tensor] = [:]
+    for parameter in model.parameters { tensors[parameter.path] = parameter.tensor }
+    try Safetensors.write(tensors, metadata: Self.metadata(of: model, description), to: path)
+  }
+
+  /// The metadata of a model file: its description, and the network too if it came from ONNX.
+  public static func metadata(of model: AnyLayer, _ description: Description) throws -> [String: String] {
+    let network = try (model.base as? ONNXModel)?.metadata() ?? [:]
+    return try description.metadata().merging(network) { $1 }
   }
 
   /// The most probable classes of a picture, most probable first.

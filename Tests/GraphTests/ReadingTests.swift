@@ -80,7 +80,7 @@ import Testing
     let (x, w, y) = (TensorType([2, 4, 8, 8]), TensorType([6, 2, 3, 3]), TensorType([2, 6, 4, 4]))
     let forward = operation.cost(inputs: [x, w], outputs: [y]).multiplyAccumulates
     #expect(forward == 2 * 6 * 4 * 4 * 2 * 9)
-    let input = Operation.convInputGradient(attributes, input: x.shape).cost(inputs: [y, w], outputs: [x])
+    let input = Operation.convTransposed(attributes, output: x.shape).cost(inputs: [y, w], outputs: [x])
     let weight = Operation.convWeightGradient(attributes, weight: w.shape).cost(inputs: [x, y], outputs: [w])
     #expect(input.multiplyAccumulates == forward)
     #expect(weight.multiplyAccumulates == forward)

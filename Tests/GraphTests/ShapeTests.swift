@@ -14,11 +14,11 @@ import Testing
   @Test func gradientsOfConvolutions() throws {
     guard case .conv(let attributes) = conv2d(stride: 2, padding: 1) else { return }
     let (x, w, dy) = ([2, 3, 8, 7] as Shape, [4, 3, 3, 3] as Shape, [2, 4, 4, 4] as Shape)
-    #expect(try outputs(.convInputGradient(attributes, input: x), dy, w) == [x])
+    #expect(try outputs(.convTransposed(attributes, output: x), dy, w) == [x])
     #expect(try outputs(.convWeightGradient(attributes, weight: w), x, dy) == [w])
     #expect(
-      errorText(.convInputGradient(attributes, input: x), [2, 4, 4, 3], w)
-        == "conv_transposed2d: the output's gradient is 2x4x4x3, expected 2x4x4x4")
+      errorText(.convTransposed(attributes, output: x), [2, 4, 4, 3], w)
+        == "conv_transposed2d: an output of 2x3x8x7 would come from the input 2x4x4x4, but the input is 2x4x4x3")
   }
 
   @Test func pools() throws {
@@ -33,8 +33,8 @@ import Testing
         == "max_pool2d: padding 2 reaches past a window of 2: some windows would see no input")
     #expect(
       errorText(pool2d(.average(countsPadding: true), kernel: 7, stride: 1), [1, 1, 6, 7])
-        == "avg_pool2d: a kernel of 7 does not fit into the input 1x1x6x7: along spatial axis 0 there are 6 + 0 of "
-        + "padding; the input must be at least 7 there")
+        == "avg_pool2d: a kernel of 7 does not fit into the input 1x1x6x7: along spatial axis 0 "
+        + "(6 + 0 of padding - 7) / 1 + 1 is less than 1; the input must be at least 7 there, or the kernel at most 6")
   }
 
   @Test func broadcasting() throws {
@@ -51,7 +51,8 @@ import Testing
   @Test func movement() throws {
     #expect(try outputs(.concatenate(axis: 1), [2, 3, 4], [2, 5, 4]) == [[2, 8, 4]])
     #expect(
-      errorText(.concatenate(axis: 1), [2, 3, 4], [2, 5, 3]) == "concatenate: 2x5x3 does not join 2x3x4 along axis 1")
+      errorText(.concatenate(axis: 1), [2, 3, 4], [2, 5, 3])
+        == "concatenate: 2x5x3 does not join 2x3x4 along axis 1: along axis 2 they have 3 and 4")
     #expect(try outputs(.transpose([2, 0, 1]), [2, 3, 4]) == [[4, 2, 3]])
     #expect(errorText(.transpose([0, 0]), [2, 3]) == "transpose: [0, 0] is no permutation of the axes of 2x3")
     #expect(errorText(.reshape([4, 2]), [2, 3]) == "flatten: 2x3 has 6 elements, 4x2 has 8")
@@ -68,12 +69,13 @@ import Testing
   @Test func errorsOfConvolutions() {
     #expect(
       errorText(conv2d(), [1, 3, 4, 9], [8, 3, 5, 5])
-        == "conv2d: a kernel of 5 does not fit into the input 1x3x4x9: along spatial axis 0 there are 4 + 0 of padding; "
-        + "the input must be at least 5 there")
+        == "conv2d: a kernel of 5 does not fit into the input 1x3x4x9: along spatial axis 0 (4 + 0 of padding - 5) / 1 "
+        + "+ 1 is less than 1; the input must be at least 5 there, or the kernel at most 4")
     #expect(
       errorText(conv2d(padding: 1, dilation: 3), [1, 3, 9, 4], [8, 3, 3, 3])
         == "conv2d: a kernel of 3 (which covers 7 with dilation 3) does not fit into the input 1x3x9x4: along spatial "
-        + "axis 1 there are 4 + 2 of padding; the input must be at least 5 there")
+        + "axis 1 (4 + 2 of padding - 7) / 1 + 1 is less than 1; the input must be at least 5 there, or the kernel at most 2"
+    )
     #expect(
       errorText(conv2d(), [1, 1, 28, 28], [16, 3, 3, 3])
         == "conv2d: the weight 16x3x3x3 takes 3 input channels, but the input 1x1x28x28 has 1")

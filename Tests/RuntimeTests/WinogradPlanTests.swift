@@ -15,7 +15,7 @@ import Testing
     let w = graph.addParameter("w", TensorType(weight))
     var attributes = ConvAttributes(
       stride: [1, 1], dilation: [1, 1], paddingBefore: [1, 1], paddingAfter: [1, 1])
-    let dx = try graph.append(.convInputGradient(attributes, input: input), [dy, w])[0]
+    let dx = try graph.append(.convTransposed(attributes, output: input), [dy, w])[0]
     let dw = try graph.append(.convWeightGradient(attributes, weight: weight), [x, dy])[0]
     attributes.hasBias = true
     attributes.epilogue = Epilogue(addsResidual: true, activation: .relu)

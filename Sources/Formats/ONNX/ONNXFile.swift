@@ -12,6 +12,8 @@ package struct ONNXFile: Sendable {
     package var inputs: [String] = []
     package var outputs: [String] = []
     package var attributes: [String: Attribute] = [:]
+
+    package init() {}
   }
 
   package enum Attribute: Sendable {

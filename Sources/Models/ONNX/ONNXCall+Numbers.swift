@@ -81,7 +81,8 @@ extension ONNXCall {
 
   /// Elements of a tensor by their position in row-major order; `-1` takes the value of `otherwise`.
   func take(_ x: Tensor, _ positions: [Int], _ shape: Shape, otherwise: Double = 0) throws -> Tensor {
-    let x = try known(x)
+    guard isKnown(x) else { return try takeByKernel(x, positions, shape, otherwise: otherwise) }
+    let x = x.untracked
     func taken<Scalar: TensorScalar>(_: Scalar.Type) -> Tensor {
       let filler: Scalar = Tensor.made([otherwise], .scalar, x.dtype).item()
       return x.withUnsafeBuffer(of: Scalar.self) { source in
@@ -96,6 +97,18 @@ extension ONNXCall {
     case .uint8: return taken(UInt8.self)
     case .bool: return taken(Bool.self)
     }
+  }
+
+  private func takeByKernel(_ x: Tensor, _ positions: [Int], _ shape: Shape, otherwise: Double) throws -> Tensor {
+    try checked(shape.dimensions, isSlow: true)
+    var flat = try reshape(x, [x.elementCount])
+    var places = positions
+    if places.contains(-1) {
+      flat = try concatenate([flat, .made([otherwise], [1], x.dtype)], axis: 0)
+      places = places.map { $0 < 0 ? x.elementCount : $0 }
+    }
+    guard flat.elementCount < Int(Int32.max) else { throw unsupported("elements of \(x.shape) by position") }
+    return try reshape(compute(.gatherElements(axis: 0), flat, Tensor(places.map { Int32($0) })), shape.dimensions)
   }
 }
 

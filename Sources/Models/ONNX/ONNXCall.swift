@@ -121,8 +121,9 @@ struct ONNXCall {
 
   // MARK: Computing
 
-  /// Applies an operation of the graph. Numbers that kernels do not take (integers, float64, empty tensors) are
-  /// computed by the reference backend, or refused if they are not known yet.
+  /// Applies an operation of the graph: by its kernel where it has one for these types, so that it can be compiled and
+  /// differentiated. What kernels do not take (integers, float64, empty tensors) is computed by the reference backend,
+  /// or refused if it is not known yet.
   func compute(_ operation: Operation, _ tensors: [Tensor]) throws -> [Tensor] {
     let types = tensors.map { TensorType($0.shape, $0.dtype) }
     let outputs: [TensorType]
@@ -131,22 +132,40 @@ struct ONNXCall {
     } catch {
       throw invalid(error.message)
     }
-    let isFast = (types + outputs).allSatisfy { $0.dtype == .float32 && $0.shape.elementCount > 0 }
+    let isFast = hasKernel(operation, types, outputs)
     for type in outputs { try checked(type.shape.dimensions, isSlow: !isFast) }
     if isFast { return apply(operation, tensors) }
     if tensors.allSatisfy({ $0.isConcrete && ($0.symbol == nil || !$0.dtype.isFloatingPoint) }) {
       return try ReferenceBackend.apply(operation, tensors)
     }
-    // What a plan can do with other types.
-    switch operation {
-    case .reshape: return apply(operation, tensors)
-    case .cast(.float32) where [.int32, .uint8].contains(types[0].dtype): return apply(operation, tensors)
-    default: break
-    }
     if types.allSatisfy({ $0.dtype == .float64 }) && tensors.allSatisfy(\.isConcrete) {
       return apply(operation, tensors)
     }
+    if moves(operation), tensors.allSatisfy({ [.bool, .uint8].contains($0.dtype) || $0.dtype == .int32 }),
+      types[0].dtype != .int32, types.allSatisfy({ $0.shape.elementCount > 0 })
+    {
+      // Kernels move float32 only, which holds these numbers exactly. Indices stay what they are.
+      let wide = try tensors.map { $0.dtype == .int32 ? $0 : try cast($0, to: .float32) }
+      return try compute(operation, wide).map { try cast($0, to: types[0].dtype) }
+    }
     throw unsupported("\(operation.name) of \(types.map(\.description).joined(separator: ", ")) in a compiled model")
+  }
+
+  private func hasKernel(_ operation: Operation, _ inputs: [TensorType], _ outputs: [TensorType]) -> Bool {
+    guard (inputs + outputs).allSatisfy({ $0.dtype != .float64 && $0.shape.elementCount > 0 }) else { return false }
+    switch operation {
+    case .reshape, .cast: return true
+    case .gatherElements, .scatterElements, .argmax, .maxPoolIndices: return inputs[0].dtype == .float32
+    default: return (inputs + outputs).allSatisfy { $0.dtype == .float32 }
+    }
+  }
+
+  private func moves(_ operation: Operation) -> Bool {
+    switch operation {
+    case .transpose, .broadcast, .concatenate, .slice, .pad, .gatherElements: true
+    case .resample(.select): true
+    default: false
+    }
   }
 
   func compute(_ operation: Operation, _ tensors: Tensor...) throws -> Tensor { try compute(operation, tensors)[0] }
@@ -185,6 +204,15 @@ struct ONNXCall {
     starts[axis] = range.lowerBound
     counts[axis] = range.count
     return try compute(.slice(.init(starts: starts, counts: counts, steps: .init(repeating: 1, count: x.rank))), x)
+  }
+
+  /// As floating point, which holds the numbers exactly: what comparisons and choices of any type compute with.
+  func numbers(_ x: Tensor) throws -> Tensor {
+    switch x.dtype {
+    case .float32, .float64: x
+    case .bool, .uint8: try cast(x, to: .float32)
+    case .int32, .int64: try cast(x, to: isKnown(x) ? .float64 : .float32)
+    }
   }
 
   func concatenate(_ tensors: [Tensor], axis: Int) throws -> Tensor {

@@ -7,11 +7,16 @@ struct ONNXContent {
   private(set) var constants: [String: Tensor] = [:]
   private(set) var weights: [ONNXModel.Parameter] = []
 
-  /// Inputs of operators that gradient descent may change; a tensor that is read anywhere else stays as it is.
-  private static let learnable: [String: Set<Int>] = [
-    "Conv": [1, 2], "ConvTranspose": [1, 2], "Gemm": [1, 2], "MatMul": [0, 1], "BatchNormalization": [1, 2, 3, 4],
-    "InstanceNormalization": [1, 2], "LayerNormalization": [1, 2], "PRelu": [1], "Add": [0, 1], "Mul": [0, 1],
-    "Gather": [0], "Transpose": [0], "Reshape": [0], "Unsqueeze": [0], "Squeeze": [0], "Identity": [0],
+  /// Inputs of operators that are there to be learned.
+  private static let weightInputs: [String: Set<Int>] = [
+    "Conv": [1, 2], "ConvTranspose": [1, 2], "Gemm": [1, 2], "BatchNormalization": [1, 2, 3, 4],
+    "InstanceNormalization": [1, 2], "LayerNormalization": [1, 2], "GroupNormalization": [1, 2], "PRelu": [1],
+  ]
+  /// Inputs that may be learned if there is more than one number: one alone is a scale or a limit that the network's
+  /// author chose. A tensor that is read anywhere else stays as it is.
+  private static let learnableInputs: [String: Set<Int>] = [
+    "MatMul": [0, 1], "Add": [0, 1], "Mul": [0, 1], "Gather": [0], "Transpose": [0], "Reshape": [0], "Unsqueeze": [0],
+    "Squeeze": [0], "Identity": [0],
   ]
   /// Elements that folding may add in all: a file of few bytes must not become a model of many.
   private static let foldedElementLimit = 1 << 22
@@ -65,8 +70,10 @@ struct ONNXContent {
     for node in nodes {
       for (index, name) in node.inputs.enumerated() {
         guard let tensor = tensors[name] else { continue }
-        let isLearnable = learnable[node.operation]?.contains(index) == true
-        guard isLearnable, tensor.dtype == .float32, tensor.elementCount > 1 else {
+        let isWeight = weightInputs[node.operation]?.contains(index) == true
+        let isLearnable =
+          isWeight || tensor.elementCount > 1 && learnableInputs[node.operation]?.contains(index) == true
+        guard isLearnable, tensor.dtype == .float32 else {
           fixed.insert(name)
           continue
         }

@@ -6,7 +6,7 @@ public import Layers
 /// by the names that the file gives them.
 ///
 /// Calling it walks the file's nodes and says each one in operations of the graph, so it runs eagerly, can be traced
-/// for any input shape that fits, compiled, summarised, trained and saved.
+/// for any input shape that fits, compiled, summarised, trained and saved. ``ONNXSession`` runs it many times.
 public struct ONNXModel: Layer {
   /// What the file declares about an input or output.
   public struct Value: Sendable {
@@ -16,7 +16,10 @@ public struct ONNXModel: Layer {
     /// Each extent `nil` where it may vary; `nil` if nothing is said.
     public let dimensions: [Int?]?
 
-    init(_ value: ONNXFile.Value) { (name, dtype, dimensions) = (value.name, value.dtype, value.dimensions) }
+    init(name: String, dtype: DType?, dimensions: [Int?]?) {
+      (self.name, self.dtype, self.dimensions) = (name, dtype, dimensions)
+    }
+    init(_ value: ONNXFile.Value) { self.init(name: value.name, dtype: value.dtype, dimensions: value.dimensions) }
   }
 
   struct Parameter {
@@ -27,34 +30,52 @@ public struct ONNXModel: Layer {
 
   public let path: String
   public let inputs: [Value]
-  public let outputs: [Value]
+  public internal(set) var outputs: [Value]
 
   let nodes: [ONNXFile.Node]
   let version: Int64
   /// Tensors that are no parameters: shapes, limits, and what was computed from such when the file was read.
-  let constants: [String: Tensor]
-  private(set) var weights: [Parameter]
+  var constants: [String: Tensor]
+  /// Each name once.
+  var weights: [Parameter]
 
-  /// Reads a model.
+  /// Reads a model: an ONNX file, or a `.safetensors` file that ``write(to:metadata:)`` or a training run wrote.
   /// - Throws: `FormatError` if the file cannot be read; ``ONNXError`` with all operators that are not supported.
   public init(contentsOf path: String) throws {
+    if path.hasSuffix(".safetensors") {
+      let (tensors, metadata) = try Safetensors.read(path)
+      try self.init(tensors: tensors, metadata: metadata, path: path)
+      return
+    }
     let file = try ONNXFile(path)
-    self.path = path
-    version = file.operatorSets[""] ?? 1
-    inputs = file.inputs.filter { file.initializers[$0.name] == nil }.map(Value.init)
-    outputs = file.outputs.map(Value.init)
+    let version = file.operatorSets[""] ?? 1
+    let nodes = file.nodes.filter { $0.operation != "Constant" || !$0.domain.isEmpty }
+    try Self.checkOperators(nodes, path: path)
+    let content = try ONNXContent(file, version: version)
+    self.init(
+      path: path, inputs: file.inputs.filter { file.initializers[$0.name] == nil }.map(Value.init),
+      outputs: file.outputs.map(Value.init), nodes: content.nodes, version: version, constants: content.constants,
+      weights: content.weights)
+  }
 
+  init(
+    path: String, inputs: [Value], outputs: [Value], nodes: [ONNXFile.Node], version: Int64,
+    constants: [String: Tensor], weights: [Parameter]
+  ) {
+    (self.path, self.inputs, self.outputs) = (path, inputs, outputs)
+    (self.nodes, self.version, self.constants, self.weights) = (nodes, version, constants, weights)
+  }
+
+  static func checkOperators(_ nodes: [ONNXFile.Node], path: String) throws(ONNXError) {
     var unknown: [String: Int] = [:]
-    for node in file.nodes where node.operation != "Constant" || !node.domain.isEmpty {
+    for node in nodes {
       if !node.domain.isEmpty {
         unknown["\(node.domain).\(node.operation)", default: 0] += 1
       } else if ONNXOperators.table[node.operation] == nil {
         unknown[node.operation, default: 0] += 1
       }
     }
-    if !unknown.isEmpty { throw ONNXError.unsupportedOperators(path: path, counts: unknown) }
-    let content = try ONNXContent(file, version: version)
-    (nodes, constants, weights) = (content.nodes, content.constants, content.weights)
+    if !unknown.isEmpty { throw .unsupportedOperators(path: path, counts: unknown) }
   }
 
   public mutating func visitParameters(at path: String, _ visit: ParameterVisitor) throws {
@@ -74,17 +95,6 @@ public struct ONNXModel: Layer {
     for weight in weights { values[weight.name] = weight.tensor }
     for (input, tensor) in zip(inputs, tensors) { values[input.name] = tensor }
     return try ONNXInterpreter(nodes, version: version).run(values, outputs: outputs.map(\.name))
-  }
-
-  /// Runs the model once: compiled if it can be, or else node by node.
-  public func predict(_ tensors: [Tensor]) throws -> [Tensor] {
-    try check(tensors.map { TensorType($0.shape, $0.dtype) })
-    guard inputs.allSatisfy({ $0.dtype == .float32 }) else { return try run(tensors) }
-    do {
-      return try compile(inputs: tensors.map(\.shape)).run(tensors)
-    } catch is ONNXError {
-    } catch is ShapeError {}
-    return try run(tensors)
   }
 
   /// The one output of a model of one input. A mistake stops the program, or is reported by the trace.
@@ -123,9 +133,14 @@ public struct ONNXModel: Layer {
   }
 
   /// Traces the model for inputs of the given shapes, in order.
-  public func trace(inputs shapes: [Shape]) throws -> TracedModel {
+  ///
+  /// - Parameter known: inputs whose numbers are the same in every run, by name, such as a shape to reshape to: they
+  ///   become constants.
+  public func trace(inputs shapes: [Shape], known: [String: Tensor] = [:]) throws -> TracedModel {
     let tracer = Tracer(isTraining: false)
-    let symbols = zip(inputs, shapes).map { tracer.input($0.name, TensorType($1, $0.dtype ?? .float32)) }
+    let symbols = zip(inputs, shapes).map { input, shape in
+      known[input.name] ?? tracer.input(input.name, TensorType(shape, input.dtype ?? .float32))
+    }
     let symbolic = try mapParameters { path, _, tensor in tracer.parameter(path, tensor, isTracked: false) }
     let results = try Tracer.$current.withValue(tracer) { try symbolic.run(symbols) }
     let trace = try tracer.finish(outputs: Array(zip(outputs.map(\.name), results)))
@@ -133,10 +148,12 @@ public struct ONNXModel: Layer {
   }
 
   /// Compiles the model for inputs of the given shapes, in order.
-  public func compile(inputs shapes: [Shape], options: Plan.Options = .init()) throws -> LoadedPlan {
-    let traced = try trace(inputs: shapes)
+  public func compile(inputs shapes: [Shape], known: [String: Tensor] = [:], options: Plan.Options = .init()) throws
+    -> LoadedPlan
+  {
+    let traced = try trace(inputs: shapes, known: known)
     let plan = try Plan(traced.graph, constants: traced.constants, options: options)
-    let tensors = Dictionary(uniqueKeysWithValues: weights.map { ($0.name, $0.tensor) })
+    let tensors = Dictionary(weights.map { ($0.name, $0.tensor) }) { first, _ in first }
     return try LoadedPlan(plan, parameters: plan.parameterPaths.compactMap { tensors[$0] })
   }
 }

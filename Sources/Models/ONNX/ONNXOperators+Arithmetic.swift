@@ -106,8 +106,7 @@ extension ONNXCall {
     guard x.dtype.isFloatingPoint else { return try map(x) { max(low, min(high, $0)) } }
     if low == 0 && high == 6 { return try unary(.relu6, x) }
     if low == 0 && high == .infinity { return try unary(.relu, x) }
-    let raised = low == -.infinity ? x : try binary(.maximum, x, scalar(low, like: x))
-    return high == .infinity ? raised : try binary(.minimum, raised, scalar(high, like: x))
+    return low == -.infinity && high == .infinity ? x : try unary(.clip(low, high), x)
   }
 
   func negated(_ x: Tensor) throws -> Tensor {
@@ -123,6 +122,10 @@ extension ONNXCall {
   func arithmetic(_ function: BinaryFunction, _ a: Tensor, _ b: Tensor) throws -> Tensor {
     let b = try aligned(b, to: a)
     if a.dtype.isFloatingPoint && b.dtype.isFloatingPoint { return try binary(function, a, b) }
+    if isComparison(function) {
+      guard a.dtype == b.dtype else { throw invalid("element types differ: \(a.dtype) and \(b.dtype)") }
+      if !isKnown(a) || !isKnown(b) { return try binary(function, cast(a, to: .float32), cast(b, to: .float32)) }
+    }
     switch function {
     case .add: return try integerBinary(a, b, &+)
     case .subtract: return try integerBinary(a, b, &-)
@@ -135,8 +138,14 @@ extension ONNXCall {
     case .greater: return try integerBinary(a, b) { $0 > $1 ? 1 : 0 }
     case .less: return try integerBinary(a, b) { $0 < $1 ? 1 : 0 }
     case .equal: return try integerBinary(a, b) { $0 == $1 ? 1 : 0 }
+    case .greaterOrEqual: return try integerBinary(a, b) { $0 >= $1 ? 1 : 0 }
+    case .lessOrEqual: return try integerBinary(a, b) { $0 <= $1 ? 1 : 0 }
     default: throw unsupported("integers")
     }
+  }
+
+  private func isComparison(_ function: BinaryFunction) -> Bool {
+    [.greater, .less, .equal, .greaterOrEqual, .lessOrEqual].contains(function)
   }
 
   /// Before version 7 the attribute `axis` could say which axes of the first operand those of the second belong to.
@@ -176,11 +185,18 @@ extension ONNXCall {
   fileprivate func remainder() throws -> Tensor {
     let (a, b) = (try input(), try input(1))
     let keepsSign = try integer("fmod", 0) != 0
-    if a.dtype.isFloatingPoint {
+    if a.dtype.isFloatingPoint, isKnown(a), isKnown(b) {
       return try doubleBinary(a, b) {
         let rest = $0.truncatingRemainder(dividingBy: $1)
         return keepsSign || rest == 0 || (rest < 0) == ($1 < 0) ? rest : rest + $1
       }
+    }
+    if a.dtype.isFloatingPoint {
+      let quotient = try divide(a, b)
+      let whole =
+        keepsSign
+        ? try multiply(unary(.sign, quotient), unary(.floor, unary(.absolute, quotient))) : try unary(.floor, quotient)
+      return try subtract(a, multiply(b, whole))
     }
     if try wideIntegers(of: b).contains(0) { throw invalid("a division of integers by zero") }
     return try integerBinary(a, b) {

@@ -109,7 +109,7 @@ extension ONNXCall {
     let attributes = ConvAttributes(
       stride: window.stride, dilation: window.dilation, paddingBefore: window.paddingBefore,
       paddingAfter: window.paddingAfter, groups: groups)
-    let y = try compute(.convInputGradient(attributes, input: output), x, weight)
+    let y = try compute(.convTransposed(attributes, output: output), x, weight)
     guard let bias = optional(2) else { return y }
     return try add(y, perChannel(bias, rank: y.rank))
   }

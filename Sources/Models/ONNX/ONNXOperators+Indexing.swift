@@ -61,9 +61,25 @@ extension ONNXCall {
     let (x, places) = (try input(), try input(1))
     guard x.rank > 0 else { throw invalid("the input has no axes") }
     let axis = try axis(integer("axis", 0), rank: x.rank)
-    let indices = try indices(places, into: x.shape[axis])
     let shape = x.shape.dimensions[..<axis] + places.shape.dimensions + x.shape.dimensions[(axis + 1)...]
-    return try reshape(gather(x, axis: axis, indices), Array(shape))
+    guard !isKnown(places) else {
+      return try reshape(gather(x, axis: axis, indices(places, into: x.shape[axis])), Array(shape))
+    }
+    let count = places.elementCount
+    let column = try reshape(
+      symbolicIndices(places, into: x.shape[axis]), [count] + .init(repeating: 1, count: x.rank - axis - 1))
+    var extents = x.shape.dimensions
+    extents[axis] = count
+    let spread = try cast(compute(.broadcast(checked(extents)), column), to: .int32)
+    return try reshape(compute(.gatherElements(axis: axis), x, spread), Array(shape))
+  }
+
+  /// Indices that are not known yet, as float32; negative ones count from the end of an axis. Those outside of it stop
+  /// the plan when it runs.
+  private func symbolicIndices(_ places: Tensor, into extent: Int) throws -> Tensor {
+    guard extent < 1 << 24 else { throw unsupported("indices into an axis of \(extent) in a compiled model") }
+    let numbers = try cast(places, to: .float32)
+    return try add(numbers, affine(binary(.less, numbers, scalar(0, like: numbers)), scale: Double(extent)))
   }
 
   /// For each element of an index tensor, its position in a tensor where it replaces the index along one axis.
@@ -82,7 +98,10 @@ extension ONNXCall {
 
   fileprivate func gatheredElements() throws -> Tensor {
     let (x, places) = (try input(), try input(1))
-    return try take(x, elementPositions(places, in: x.shape), places.shape)
+    if isKnown(places) { return try take(x, elementPositions(places, in: x.shape), places.shape) }
+    let axis = try axis(integer("axis", 0), rank: x.rank)
+    let indices = try cast(symbolicIndices(places, into: x.shape[axis]), to: .int32)
+    return try compute(.gatherElements(axis: axis), x, indices)
   }
 
   /// Where the slices start that the last axis of an index tensor points to, and how long they are.
@@ -121,12 +140,17 @@ extension ONNXCall {
       throw invalid("updates \(updates.shape) \(updates.dtype) for \(positions.count) elements of \(x.dtype)")
     }
     let reduction = try string("reduction", "none")
+    let flat = try reshape(x, [x.elementCount])
+    let flatUpdates = try reshape(updates, [updates.elementCount])
     if reduction == "none" {
       var places = Array(0..<x.elementCount)
       for (index, position) in positions.enumerated() { places[position] = x.elementCount + index }
-      let both = try concatenate(
-        [reshape(known(x), [x.elementCount]), reshape(known(updates), [updates.elementCount])], axis: 0)
-      return try take(both, places, x.shape)
+      return try take(concatenate([flat, flatUpdates], axis: 0), places, x.shape)
+    }
+    if reduction == "add", x.dtype == .float32, x.elementCount < Int(Int32.max), !positions.isEmpty {
+      let places = Tensor(positions.map { Int32($0) })
+      let sums = try compute(.scatterElements(axis: 0, extent: x.elementCount), flatUpdates, places)
+      return try reshape(add(flat, sums), x.shape.dimensions)
     }
     var numbers = try doubles(of: x)
     for (position, update) in zip(positions, try doubles(of: updates)) {
@@ -162,6 +186,15 @@ extension ONNXCall {
     var shape = places.shape
     shape.dimensions.insert(count, at: axis)
     try checked(shape.dimensions, isSlow: true)
+    guard isKnown(places) else {
+      // A comparison with every class.
+      let classes = Shape((0...places.rank).map { $0 == axis ? count : 1 })
+      let row = try reshape(
+        symbolicIndices(places, into: count), shape.dimensions.enumerated().map { $0.offset == axis ? 1 : $0.element })
+      let mask = try binary(.equal, row, .made((0..<count).map { Double($0) }, classes, .float32))
+      let numbers = try doubles(of: values)
+      return try cast(affine(mask, scale: numbers[1] - numbers[0], shift: numbers[0]), to: values.dtype)
+    }
     let indices = try doubles(of: places)
     let inner = shape.strides[axis]
     let chosen = (0..<shape.elementCount).map { position in

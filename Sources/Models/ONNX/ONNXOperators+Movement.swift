@@ -193,67 +193,63 @@ extension ONNXCall {
     for (index, axis) in axes.enumerated() {
       (before[axis], after[axis]) = (pads[index], pads[index + axes.count])
     }
-    let shape = try checked((0..<x.rank).map { before[$0] + x.shape[$0] + after[$0] })
+    try checked((0..<x.rank).map { before[$0] + x.shape[$0] + after[$0] })
     let mode = try string("mode", "constant")
-    let value = try double(2) ?? number("value", 0)
-    if mode == "constant", (before + after).allSatisfy({ $0 >= 0 }) {
-      return try compute(.pad(before: before, after: after, value: value), x)
-    }
-    // Axis after axis, each element from where it lies; in a compiled model as slices of one element.
-    var result = x
-    for axis in 0..<x.rank where before[axis] != 0 || after[axis] != 0 {
-      let extent = x.shape[axis]
-      guard extent > 0 else { throw invalid("an empty axis to pad from") }
-      let sources = try (0..<shape[axis]).map { index throws(ONNXError) -> Int in
-        let place = index - before[axis]
-        if 0..<extent ~= place { return place }
-        switch mode {
-        case "constant": return -1
-        case "edge": return min(max(place, 0), extent - 1)
-        case "wrap": return (place % extent + extent) % extent
-        case "reflect" where extent > 1:
-          let period = 2 * (extent - 1)
-          let folded = (place % period + period) % period
-          return folded < extent ? folded : period - folded
-        default: throw unsupported("padding by \(mode)")
-        }
+    guard x.elementCount > 0 || mode == "constant" else { throw invalid("an empty tensor to pad from") }
+    if mode == "constant" {
+      let value = try double(2) ?? number("value", 0)
+      let cut = try zip(before.indices, zip(before, after)).reduce(x) { tensor, axis in
+        let (axis, (first, last)) = axis
+        if first >= 0 && last >= 0 { return tensor }
+        let (start, end) = (max(0, -first), tensor.shape[axis] - max(0, -last))
+        guard start <= end else { throw invalid("pads \(pads.prefix(16)) for \(x.shape)") }
+        return try slice(tensor, axis: axis, start..<end)
       }
-      result = try gather(result, axis: axis, sources, otherwise: value)
+      (before, after) = (before.map { max(0, $0) }, after.map { max(0, $0) })
+      return (before + after).allSatisfy { $0 == 0 }
+        ? cut : try compute(.pad(before: before, after: after, value: value), cut)
     }
-    return result
+    let border: BorderMode
+    switch mode {
+    case "edge": border = .replicate
+    case "wrap": border = .circular
+    case "reflect": border = .reflect
+    default: throw unsupported("padding by \(mode)")
+    }
+    let extend = Operation.resample(.extend(before: before, after: after, mode: border))
+    if x.dtype.isFloatingPoint, (try? extend.outputTypes(of: [TensorType(x.shape, x.dtype)])) != nil {
+      return try compute(extend, x)
+    }
+    // More than an axis can give at once, or less than nothing: element by element.
+    return try (0..<x.rank).reduce(x) { tensor, axis in
+      let extent = x.shape[axis]
+      let sources = (-before[axis]..<(extent + after[axis])).map { border.source($0, count: extent) }
+      return sources == Array(0..<extent) ? tensor : try gather(tensor, axis: axis, sources)
+    }
   }
 
-  /// Elements of one axis by index, in the given order; `-1` gives `otherwise`.
-  func gather(_ x: Tensor, axis: Int, _ indices: [Int], otherwise: Double = 0) throws -> Tensor {
+  /// Elements of one axis by index, in the given order.
+  func gather(_ x: Tensor, axis: Int, _ indices: [Int]) throws -> Tensor {
     var shape = x.shape
     shape[axis] = indices.count
-    if isKnown(x) {
-      try checked(shape.dimensions, isSlow: true)
-      let stride = x.shape.strides[axis]
-      let outer = x.shape.dimensions[..<axis].reduce(1, *)
-      var places: [Int] = []
-      places.reserveCapacity(shape.elementCount)
-      for block in 0..<outer {
-        for index in indices {
-          let start = (block * x.shape[axis] + index) * stride
-          for inner in 0..<stride { places.append(index < 0 ? -1 : start + inner) }
-        }
+    guard isKnown(x) else {
+      let first = indices.first ?? 0
+      if indices == Array(first..<first + indices.count) {
+        return try slice(x, axis: axis, first..<first + indices.count)
       }
-      return try take(x, places, shape, otherwise: otherwise)
+      return try compute(.resample(.select(axis: axis, indices: indices)), x)
     }
-    // Neighbours are taken together.
-    var pieces: [Tensor] = []
-    var position = 0
-    while position < indices.count {
-      let first = indices[position]
-      guard first >= 0 else { throw unsupported("\(node.operation) with mixed borders in a compiled model") }
-      var count = 1
-      while position + count < indices.count, indices[position + count] == first + count { count += 1 }
-      pieces.append(try slice(x, axis: axis, first..<first + count))
-      position += count
-      if pieces.count > 256 { throw unsupported("\(node.operation) of many scattered elements in a compiled model") }
+    try checked(shape.dimensions, isSlow: true)
+    let stride = x.shape.strides[axis]
+    let outer = x.shape.dimensions[..<axis].reduce(1, *)
+    var places: [Int] = []
+    places.reserveCapacity(shape.elementCount)
+    for block in 0..<outer {
+      for index in indices {
+        let start = (block * x.shape[axis] + index) * stride
+        places += start..<start + stride
+      }
     }
-    guard !pieces.isEmpty else { throw unsupported("\(node.operation) of nothing in a compiled model") }
-    return try concatenate(pieces, axis: axis)
+    return try take(x, places, shape)
   }
 }

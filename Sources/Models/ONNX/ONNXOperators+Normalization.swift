@@ -6,17 +6,21 @@ extension ONNXOperators {
     "InstanceNormalization": { call in
       let x = try call.input()
       guard x.rank > 2 else { throw call.invalid("the input \(x.shape) has no spatial axis") }
-      let y = try call.normalize(x, Array(2..<x.rank), call.number("epsilon", 1e-5)).output
+      let y = try call.standardize(x, rows: x.shape[0] * x.shape[1], call.number("epsilon", 1e-5)).output
       let scale = try call.perChannel(call.input(1), rank: x.rank)
       return [try call.add(call.multiply(y, scale), call.perChannel(call.input(2), rank: x.rank))]
     },
+    "GroupNormalization": { [try $0.groupNormalization()] },
     "LayerNormalization": { call in
       let x = try call.input()
       let first = try call.axis(call.integer("axis", -1), rank: x.rank)
-      let result = try call.normalize(x, Array(first..<x.rank), call.number("epsilon", 1e-5))
+      let rows = x.shape.dimensions[..<first].reduce(1, *)
+      let result = try call.standardize(x, rows: rows, call.number("epsilon", 1e-5))
       let scaled = try call.multiply(result.output, call.input(1))
       let output = try call.optional(2).map { try call.add(scaled, $0) } ?? scaled
-      return [output, result.mean, try call.unary(.reciprocal, result.deviation)]
+      if call.node.outputs.count == 1 { return [output] }
+      let mean = try call.reduce(.mean, x, Array(first..<x.rank))
+      return [output, mean, try call.reshape(result.inverseDeviation, mean.shape.dimensions)]
     },
     "MeanVarianceNormalization": { call in
       let x = try call.input()
@@ -41,10 +45,10 @@ extension ONNXOperators {
     "Hardmax": { call in
       [
         try call.softmax { x, axis in
-          let indices = try call.argument(x, axis: axis, keeps: true, takesLast: false) { $0 > $1 }
-          let positions = (0..<x.shape[axis]).map { Int64($0) }
-          let places = Tensor(positions, shape: Shape((0..<x.rank).map { $0 == axis ? x.shape[axis] : 1 }))
-          return try call.cast(call.integerBinary(indices, places) { $0 == $1 ? 1 : 0 }, to: x.dtype)
+          let best = try call.cast(call.argument(x, axis: axis, keeps: true), to: x.dtype)
+          let places = (0..<x.shape[axis]).map { Double($0) }
+          let shape = Shape((0..<x.rank).map { $0 == axis ? x.shape[axis] : 1 })
+          return try call.binary(.equal, .made(places, shape, x.dtype), best)
         }
       ]
     },
@@ -52,15 +56,32 @@ extension ONNXOperators {
 }
 
 extension ONNXCall {
-  /// `(x - mean) / sqrt(variance + epsilon)` over some axes.
-  func normalize(_ x: Tensor, _ axes: [Int], _ epsilon: Double) throws -> (
-    output: Tensor, mean: Tensor, deviation: Tensor
+  /// `(x - mean) / sqrt(variance + epsilon)` of each of so many rows that the tensor divides into.
+  fileprivate func standardize(_ x: Tensor, rows: Int, _ epsilon: Double) throws -> (
+    output: Tensor, inverseDeviation: Tensor
   ) {
-    let mean = try reduce(.mean, x, axes)
-    let centred = try subtract(x, mean)
-    let variance = try reduce(.mean, unary(.square, centred), axes)
-    let deviation = try unary(.sqrt, affine(variance, shift: epsilon))
-    return (try divide(centred, deviation), mean, deviation)
+    guard rows > 0, x.elementCount > 0 else { throw invalid("the input \(x.shape) is empty") }
+    let flat = try reshape(x, [rows, x.elementCount / rows])
+    let results = try compute(.standardize(axis: 1, epsilon: epsilon), [flat])
+    return (try reshape(results[0], x.shape.dimensions), results[1])
+  }
+
+  /// Wu and He, 2018. Scale and shift are those of groups up to version 20, of channels since.
+  fileprivate func groupNormalization() throws -> Tensor {
+    let x = try input()
+    let groups = try integer("num_groups", 0)
+    guard x.rank > 1, 1...1 << 24 ~= groups, x.shape[1] % groups == 0 else {
+      throw invalid("\(groups) groups of the channels of \(x.shape)")
+    }
+    func perChannel(_ vector: Tensor) throws -> Tensor {
+      guard vector.elementCount == groups, groups != x.shape[1] else {
+        return try self.perChannel(vector, rank: x.rank)
+      }
+      let repeated = try compute(.broadcast([groups, x.shape[1] / groups]), reshape(vector, [groups, 1]))
+      return try self.perChannel(repeated, rank: x.rank)
+    }
+    let y = try standardize(x, rows: x.shape[0] * groups, number("epsilon", 1e-5)).output
+    return try add(multiply(y, perChannel(input(1))), perChannel(input(2)))
   }
 
   /// While a model is trained it takes the statistics of the batch, as a `BatchNorm` layer does.

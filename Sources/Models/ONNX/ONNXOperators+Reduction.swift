@@ -17,19 +17,9 @@ extension ONNXOperators {
       let result = try call.add(call.unary(.log, sum), largest)
       return keeps ? result : try call.reduce(.sum, result, axes, keeps: false)
     },
-    "ReduceProd": reducing { call, x, axes, keeps in
-      var shape = x.shape
-      for axis in axes { shape[axis] = 1 }
-      var products = [Double](repeating: 1, count: shape.elementCount)
-      let numbers = try call.doubles(of: x)
-      for (position, number) in zip(call.positions(shape, broadcastTo: x.shape), numbers) {
-        products[position] *= number
-      }
-      let kept = (0..<x.rank).filter { keeps || !axes.contains($0) }
-      return .made(products, Shape(kept.map { shape[$0] }), x.dtype)
-    },
-    "ArgMax": { [try $0.argument { $0 > $1 }] },
-    "ArgMin": { [try $0.argument { $0 < $1 }] },
+    "ReduceProd": reducing { try $0.reduce(.product, $1, $2, keeps: $3) },
+    "ArgMax": { [try $0.argument(isLargest: true)] },
+    "ArgMin": { [try $0.argument(isLargest: false)] },
     "CumSum": { [try $0.cumulativeSum()] },
     "TopK": { try $0.largest() },
   ]
@@ -51,60 +41,65 @@ extension ONNXOperators {
 }
 
 extension ONNXCall {
-  fileprivate func argument(_ precedes: (Double, Double) -> Bool) throws -> Tensor {
+  fileprivate func argument(isLargest: Bool) throws -> Tensor {
     let x = try input()
     return try argument(
-      x, axis: axis(integer("axis", 0), rank: x.rank), keeps: integer("keepdims", 1) != 0,
-      takesLast: integer("select_last_index", 0) != 0, precedes)
+      x, axis: axis(integer("axis", 0), rank: x.rank), keeps: integer("keepdims", 1) != 0, isLargest: isLargest,
+      takesLast: integer("select_last_index", 0) != 0)
   }
 
-  /// The index of the first element along an axis that precedes all others; of equals the first or the last.
-  func argument(_ x: Tensor, axis: Int, keeps: Bool, takesLast: Bool, _ precedes: (Double, Double) -> Bool) throws
-    -> Tensor
-  {
-    guard x.rank > 0, x.shape[axis] > 0 else { throw invalid("axis \(axis) of \(x.shape) is empty") }
-    let numbers = try doubles(of: x)
-    let stride = x.shape.strides[axis]
-    var shape = x.shape
-    shape[axis] = 1
-    let indices = lines(x.shape, axis).map { start in
-      var best = 0
-      for index in 1..<max(1, x.shape[axis]) {
-        let (one, other) = (numbers[start + index * stride], numbers[start + best * stride])
-        if precedes(one, other) || takesLast && one == other { best = index }
-      }
-      return Int64(best)
+  /// The index of the largest or smallest element along an axis; of equals the first or the last.
+  func argument(_ x: Tensor, axis: Int, keeps: Bool, isLargest: Bool = true, takesLast: Bool = false) throws -> Tensor {
+    guard x.rank > 0, 1...1 << 24 ~= x.shape[axis] else {
+      throw invalid("the largest along axis \(axis) of \(x.shape)")
     }
-    if !keeps { shape.dimensions.remove(at: axis) }
-    return Tensor(indices, shape: shape)
+    var numbers = try numbers(x)
+    if !isLargest { numbers = try unary(.negate, numbers) }
+    if takesLast { numbers = try gather(numbers, axis: axis, (0..<x.shape[axis]).reversed()) }
+    var indices = try compute(.argmax(axis: axis), numbers)
+    if takesLast {
+      let reversed = try affine(cast(indices, to: .float32), scale: -1, shift: Double(x.shape[axis] - 1))
+      indices = try cast(reversed, to: .int32)
+    }
+    var shape = x.shape.dimensions
+    if keeps { shape[axis] = 1 } else { shape.remove(at: axis) }
+    return try cast(reshape(indices, shape), to: .int64)
   }
 
   /// Where each line along an axis starts, in row-major order of the other axes.
-  func lines(_ shape: Shape, _ axis: Int) -> [Int] {
+  private func lines(_ shape: Shape, _ axis: Int) -> [Int] {
     var extents = shape.dimensions
     extents[axis] = 1
     return positions(extents, strides: shape.strides)
   }
 
+  /// Sums of ever longer stretches (Hillis and Steele, "Data parallel algorithms", 1986).
   fileprivate func cumulativeSum() throws -> Tensor {
     let x = try input()
     guard let place = try double(1) else { throw invalid("the axis is missing") }
     let axis = try axis(Int(exactly: place) ?? .max, rank: x.rank)
     let (isExclusive, isReversed) = (try integer("exclusive", 0) != 0, try integer("reverse", 0) != 0)
     guard x.rank > 0 else { throw invalid("the input has no axes") }
-    let numbers = try doubles(of: x)
-    var sums = numbers
-    let (count, stride) = (x.shape[axis], x.shape.strides[axis])
-    for start in lines(x.shape, axis) {
-      var sum = 0.0
-      for step in 0..<count {
-        let position = start + (isReversed ? count - 1 - step : step) * stride
-        sums[position] = isExclusive ? sum : sum + numbers[position]
-        sum += numbers[position]
-      }
+    let count = x.shape[axis]
+    func shifted(_ tensor: Tensor, by distance: Int) throws -> Tensor {
+      let none = [Int](repeating: 0, count: x.rank)
+      var amount = none
+      amount[axis] = distance
+      let padded = try compute(
+        .pad(before: isReversed ? none : amount, after: isReversed ? amount : none, value: 0), tensor)
+      return try slice(padded, axis: axis, isReversed ? distance..<distance + count : 0..<count)
     }
-    return .made(sums, x.shape, x.dtype)
+    var sums = try numbers(x)
+    var distance = 1
+    while distance < count {
+      sums = try add(sums, shifted(sums, by: distance))
+      distance *= 2
+    }
+    return try cast(isExclusive ? shifted(sums, by: 1) : sums, to: x.dtype)
   }
+
+  /// The most elements that are sought one after the other, where they cannot be sorted ahead.
+  private static let searchLimit = 64
 
   fileprivate func largest() throws -> [Tensor] {
     let x = try input()
@@ -112,23 +107,45 @@ extension ONNXCall {
     let count = try integers(1, orAttribute: "k")?.first ?? integer("k", 0)
     guard x.rank > 0, 0...x.shape[axis] ~= count else { throw invalid("the \(count) largest of \(x.shape)") }
     let isLargest = try integer("largest", 1) != 0
+    if x.isConcrete {
+      let indices = try sortedIndices(x.untracked, axis: axis, isLargest: isLargest, count: count)
+      return [try compute(.gatherElements(axis: axis), x, indices), try cast(indices, to: .int64)]
+    }
+    guard x.dtype == .float32, 1...Self.searchLimit ~= count else {
+      throw unsupported("the \(count) largest of \(x.shape) \(x.dtype) in a compiled model")
+    }
+    var shape = Shape(.init(repeating: 1, count: x.rank))
+    shape[axis] = x.shape[axis]
+    let places = Tensor((0..<x.shape[axis]).map { Float($0) }, shape: shape)
+    let hidden = try compute(
+      .broadcast(x.shape), Tensor.made([-.infinity], .init(.init(repeating: 1, count: x.rank)), .float32))
+    var rest = isLargest ? x : try unary(.negate, x)
+    var found: [Tensor] = []
+    for position in 0..<count {
+      let best = try cast(argument(rest, axis: axis, keeps: true), to: .float32)
+      found.append(best)
+      if position + 1 < count { rest = try compute(.choose, binary(.equal, places, best), hidden, rest) }
+    }
+    let indices = try cast(concatenate(found, axis: axis), to: .int32)
+    return [try compute(.gatherElements(axis: axis), x, indices), try cast(indices, to: .int64)]
+  }
+
+  private func sortedIndices(_ x: Tensor, axis: Int, isLargest: Bool, count: Int) throws -> Tensor {
+    try checked(x.shape.dimensions, isSlow: true)
     let numbers = try doubles(of: x)
     let stride = x.shape.strides[axis]
     var shape = x.shape
     shape[axis] = count
-    var (places, indices) = (
-      [Int](repeating: 0, count: shape.elementCount), [Int64](repeating: 0, count: shape.elementCount)
-    )
+    var indices = [Int32](repeating: 0, count: shape.elementCount)
     for (start, target) in zip(lines(x.shape, axis), lines(shape, axis)) {
       let order = (0..<x.shape[axis]).sorted { a, b in
         let (one, other) = (numbers[start + a * stride], numbers[start + b * stride])
         return one == other ? a < b : isLargest ? one > other : one < other
       }
       for (rank, index) in order.prefix(count).enumerated() {
-        places[target + rank * shape.strides[axis]] = start + index * stride
-        indices[target + rank * shape.strides[axis]] = Int64(index)
+        indices[target + rank * shape.strides[axis]] = Int32(index)
       }
     }
-    return [try take(x, places, shape), Tensor(indices, shape: shape)]
+    return Tensor(indices, shape: shape)
   }
 }

@@ -14,6 +14,15 @@ public struct ONNXTestCase: Sendable {
     public let status: Status
     /// Why it did not pass; empty if it did.
     public let reason: String
+    /// Whether it also passed as a compiled plan, on all data sets.
+    public let isCompiled: Bool
+    /// The model's operators; empty if it could not be read.
+    public let operators: Set<String>
+
+    init(name: String, _ status: Status, _ reason: String = "", isCompiled: Bool = false, operators: Set<String> = []) {
+      (self.name, self.status, self.reason) = (name, status, reason)
+      (self.isCompiled, self.operators) = (isCompiled, operators)
+    }
   }
 
   public let name: String
@@ -42,40 +51,52 @@ public struct ONNXTestCase: Sendable {
 
   /// Runs the model on each data set, eagerly and compiled where it can be compiled, and compares all outputs.
   public func verify() -> Result {
+    let path = "\(folder)/model.onnx"
+    let operators = Set((try? ONNXFile(path))?.nodes.map(\.operation) ?? [])
+    func result(_ status: Status, _ reason: String = "", isCompiled: Bool = false) -> Result {
+      Result(name: name, status, reason, isCompiled: isCompiled, operators: operators)
+    }
     do {
-      let model = try ONNXModel(contentsOf: "\(folder)/model.onnx")
+      let model = try ONNXModel(contentsOf: path)
       let sets = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasPrefix("test_data_set_") }
-      if sets.isEmpty { return Result(name: name, status: .unsupported, reason: "it has no data") }
+      if sets.isEmpty { return result(.unsupported, "it has no data") }
+      var isCompiled = true
       for set in sets.sorted() {
-        if let difference = try difference(of: model, on: "\(folder)/\(set)") {
-          return Result(name: name, status: .failed, reason: "\(set): \(difference)")
-        }
+        let comparison = try compare(model, on: "\(folder)/\(set)")
+        if let difference = comparison.difference { return result(.failed, "\(set): \(difference)") }
+        isCompiled = isCompiled && comparison.isCompiled
       }
-      return Result(name: name, status: .passed, reason: "")
+      return result(.passed, isCompiled: isCompiled)
     } catch let error as ONNXError {
-      return Result(name: name, status: error.isUnsupported ? .unsupported : .failed, reason: "\(error)")
+      return result(error.isUnsupported ? .unsupported : .failed, "\(error)")
     } catch FormatError.unsupported(let path, let reason) {
-      return Result(name: name, status: .unsupported, reason: "\(path): \(reason)")
+      return result(.unsupported, "\(path): \(reason)")
     } catch {
-      return Result(name: name, status: .failed, reason: "\(error)")
+      return result(.failed, "\(error)")
     }
   }
 
-  private func difference(of model: ONNXModel, on set: String) throws -> String? {
+  private func compare(_ model: ONNXModel, on set: String) throws -> (difference: String?, isCompiled: Bool) {
     // What is no tensor is refused before its file is read as one.
     for value in model.inputs + model.outputs where value.dtype == nil {
       throw ONNXError.unsupported(node: quoted(value.name), reason: "values of its type")
     }
     let inputs = try model.inputs.indices.map { try ONNXFile.tensor(contentsOf: "\(set)/input_\($0).pb") }
     let expected = try model.outputs.indices.map { try ONNXFile.tensor(contentsOf: "\(set)/output_\($0).pb") }
-    if let difference = Self.difference(try model.run(inputs), expected) { return difference }
+    if let difference = Self.difference(try model.run(inputs), expected) { return (difference, false) }
 
-    guard inputs.allSatisfy({ $0.dtype == .float32 }) else { return nil }
-    let plan: LoadedPlan
-    do { plan = try model.compile(inputs: inputs.map(\.shape)) } catch is ONNXError { return nil } catch is ShapeError {
-      return nil
-    }
-    return Self.difference(try plan.run(inputs), expected).map { "compiled: \($0)" }
+    // Shapes, axes and indices that are inputs are known ahead in a network.
+    let isData = inputs.map { $0.dtype.isFloatingPoint || $0.dtype == .bool }
+    let known = zip(model.inputs, zip(inputs, isData)).filter { !$0.1.1 }.map { ($0.0.name, $0.1.0) }
+    do {
+      let plan = try model.compile(
+        inputs: inputs.map(\.shape), known: Dictionary(known) { first, _ in first })
+      let data = plan.plan.inputNames.compactMap { name in model.inputs.firstIndex { $0.name == name } }
+      let difference = Self.difference(try plan.run(data.map { inputs[$0] }), expected)
+      return (difference.map { "compiled: \($0)" }, difference == nil)
+    } catch is ONNXError {
+    } catch is ShapeError {}
+    return (nil, false)
   }
 
   private static func difference(_ results: [Tensor], _ expected: [Tensor]) -> String? {

@@ -113,7 +113,7 @@ extension Lowering {
     }
   }
 
-  mutating func convInputGradient(_ attributes: ConvAttributes, _ node: Graph.Node) {
+  mutating func convTransposed(_ attributes: ConvAttributes, _ node: Graph.Node) {
     let geometry = ConvGeometry(
       attributes, input: shape(node.outputs[0]), weight: shape(node.inputs[1]), output: shape(node.inputs[0]))
     if ConvAlgorithm.inputGradient(geometry, options.algorithmRules) != .direct {

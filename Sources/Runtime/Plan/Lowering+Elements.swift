@@ -146,32 +146,6 @@ extension Lowering {
     }
   }
 
-  mutating func cast(_ dtype: DType, _ node: Graph.Node) throws(ShapeError) {
-    let source = type(node.inputs[0])
-    if source.dtype == dtype { return alias(node.outputs[0], of: value(node.inputs[0], .rowMajor)) }
-    let count = source.shape.elementCount
-    let input = value(node.inputs[0], .rowMajor)
-    let result = output(node.outputs[0], .rowMajor)
-    switch (source.dtype, dtype) {
-    case (.int32, .float32):
-      emit("cast", inputs: [input], outputs: [result]) { call in
-        for index in 0..<count { call.output()[index] = Float(call.input(0, as: Int32.self)[index]) }
-      }
-    case (.uint8, .float32):
-      emit("cast", inputs: [input], outputs: [result]) { call in
-        for index in 0..<count { call.output()[index] = Float(call.input(0, as: UInt8.self)[index]) }
-      }
-    case (.int64, .int32):
-      emit("cast", inputs: [input], outputs: [result]) { call in
-        for index in 0..<count {
-          call.output(0, as: Int32.self)[index] = Int32(truncatingIfNeeded: call.input(0, as: Int64.self)[index])
-        }
-      }
-    default:
-      throw ShapeError(message: "a plan cannot cast \(source.dtype) to \(dtype); cast before the plan", path: node.name)
-    }
-  }
-
   mutating func fill(_ fillValue: Double, _ dtype: DType, _ node: Graph.Node) throws(ShapeError) {
     guard dtype == .float32 else {
       throw ShapeError(message: "a plan fills float32 tensors only, not \(dtype)", path: node.name)

@@ -9,7 +9,7 @@ extension Operation {
     }
     switch self {
     case .conv(let attributes): lowering.conv(attributes, node)
-    case .convInputGradient(let attributes, _): lowering.convInputGradient(attributes, node)
+    case .convTransposed(let attributes, _): lowering.convTransposed(attributes, node)
     case .convWeightGradient(let attributes, _): lowering.convWeightGradient(attributes, node)
     case .linear(let hasBias, let epilogue): lowering.linear(hasBias: hasBias, epilogue, node)
     case .matmul(let transposesA, let transposesB): lowering.matmul(transposesA, transposesB, node)
@@ -34,7 +34,7 @@ extension Operation {
     case .unaryGradient(let function): lowering.unaryGradient(function, node)
     case .binary(let function): lowering.binary(function, node)
     case .dropout(let rate, let stream): lowering.dropout(rate, stream, node)
-    case .cast(let dtype): try lowering.cast(dtype, node)
+    case .cast(let dtype): lowering.cast(dtype, node)
     case .reduce(let reduction, let axes, let keepsDimensions):
       lowering.reduce(reduction, axes, keepsDimensions, node)
     case .softmax(let axis): lowering.softmax(axis, isLog: false, node)

@@ -41,7 +41,7 @@ package enum ReferenceBackend {
           product, bias: attributes.hasBias ? x[2] : nil, channelAxis: 1, epilogue: attributes.epilogue,
           residual: x.last)
       ]
-    case .convInputGradient(let attributes, let input):
+    case .convTransposed(let attributes, let input):
       results = [convolutionInputGradient(attributes, dy: x[0], weight: x[1], input: input)]
     case .convWeightGradient(let attributes, let weight):
       results = [convolutionWeightGradient(attributes, x: x[0], dy: x[1], weight: weight)]

@@ -151,6 +151,32 @@ for alpha, gamma in ((0.25, 2.0), (-1, 1.5)):
     case(f"focal {gamma}", lambda x, t: torchvision.ops.sigmoid_focal_loss(x, t, alpha, gamma, "mean"), random(4, 5) * 3,
          torch.rand(4, 5).round(), constants=[1])
 
+# What came later: at the end, so that the numbers above stay the same. -----------------------------------------------
+
+case("power at zero", lambda x, p: x ** p, torch.tensor([[0.0, 0, 0, 0], [1.5, 0.5, 2, 1]]),
+     torch.tensor([[0.0, 1, 2, 3], [0, 1, 2, 3]]))
+for output in ((3, 2), (8, 3)):
+    tag = f"{output[0]}x{output[1]}"
+    def windows(x, function):
+        starts = lambda n, count: [(i * n // count, -(-(i + 1) * n // count)) for i in range(count)]
+        return torch.stack([torch.stack([function(x[:, :, a:b, c:d]) for c, d in starts(6, output[1])], -1)
+                            for a, b in starts(7, output[0])], 2)
+    case(f"adaptive min {tag}", lambda x: windows(x, lambda w: w.amin((2, 3))), random(2, 3, 7, 6))
+    case(f"adaptive sum {tag}", lambda x: windows(x, lambda w: w.sum((2, 3))), random(2, 3, 7, 6))
+    case(f"adaptive l2 {tag}", lambda x: windows(x, lambda w: w.norm(2, (2, 3))), random(2, 3, 7, 6))
+output = (3, 2)
+case("adaptive variance 3x2", lambda x: windows(x, lambda w: w.var((2, 3), unbiased=False)), random(2, 3, 7, 6) + 5)
+for factor in (0.6, 2.3):
+    case(f"resize corners by {factor}", lambda x: F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=True),
+         random(1, 2, 7, 6))
+case("elu", lambda x: F.elu(x, 0.7), random(3, 5))
+case("selu", F.selu, random(3, 5))
+case("mish", F.mish, random(3, 5))
+case("hard sigmoid", F.hardsigmoid, random(3, 5) * 3)
+case("matmul row", torch.matmul, random(4), random(3, 4, 5))
+case("matmul column", torch.matmul, random(2, 3, 4), random(4))
+case("matmul dot", torch.matmul, random(4), random(4))
+
 here = pathlib.Path(__file__).parent
 save_file(tensors, here / "functions.safetensors")
 print(len({key.rsplit(".", 1)[0] for key in tensors}), "cases,", (here / "functions.safetensors").stat().st_size, "bytes")

@@ -62,7 +62,7 @@ func convolutionGradients(_ random: inout Samples, ofWeight: Bool) -> [GradientS
         .convWeightGradient(sample.attributes, weight: sample.weight),
         [random.tensor(sample.input), random.tensor(sample.output)])
       : GradientSample(
-        .convInputGradient(sample.attributes, input: sample.input),
+        .convTransposed(sample.attributes, output: sample.input),
         [random.tensor(sample.output), random.tensor(sample.weight)])
   }
 }

@@ -33,7 +33,7 @@ struct Samples {
 
 /// The cases of `Operation` without their attributes.
 enum OperationKind: CaseIterable {
-  case conv, convInputGradient, convWeightGradient, linear, matmul, pool, poolGradient, batchNorm, batchNormTraining
+  case conv, convTransposed, convWeightGradient, linear, matmul, pool, poolGradient, batchNorm, batchNormTraining
   case batchNormGradient, unary, unaryGradient, binary, dropout, cast, reduce, softmax, logSoftmax, softmaxGradient
   case crossEntropy, crossEntropyGradient, reshape, transpose, broadcast, concatenate, slice, sliceGradient, pad, fill
   case clipFactor, sgd, adam, maxPoolIndices, standardize, standardizeGradient, choose, argmax
@@ -43,7 +43,7 @@ enum OperationKind: CaseIterable {
   init(_ operation: Operation) {
     switch operation {
     case .conv: self = .conv
-    case .convInputGradient: self = .convInputGradient
+    case .convTransposed: self = .convTransposed
     case .convWeightGradient: self = .convWeightGradient
     case .linear: self = .linear
     case .matmul: self = .matmul
@@ -96,7 +96,7 @@ enum OperationKind: CaseIterable {
     var random = Samples(self)
     switch self {
     case .conv: return .samples(convolutions(&random))
-    case .convInputGradient: return .samples(convolutionGradients(&random, ofWeight: false))
+    case .convTransposed: return .samples(convolutionGradients(&random, ofWeight: false))
     case .convWeightGradient: return .samples(convolutionGradients(&random, ofWeight: true))
     case .linear:
       return .samples([

@@ -3,8 +3,8 @@ import Graph
 import Runtime
 
 import struct Foundation.Data
-import struct Foundation.URL
 import class Foundation.JSONDecoder
+import struct Foundation.URL
 
 /// One case of the manifests in `Fixtures`: an operation, inputs, and what PyTorch made of them.
 struct OperationFixture {
@@ -60,7 +60,7 @@ struct OperationFixture {
     let a = attributes
     switch kind {
     case "conv": return .conv(conv)
-    case "convInputGradient": return .convInputGradient(conv, input: Shape(a.input!))
+    case "convInputGradient": return .convTransposed(conv, output: Shape(a.input!))
     case "linear": return .linear(hasBias: a.hasBias!)
     case "matmul": return .matmul(transposesA: a.transposesA!, transposesB: a.transposesB!)
     case "pool":
