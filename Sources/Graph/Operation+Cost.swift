@@ -30,9 +30,10 @@ extension Operation {
       let weight = inputs[1].shape
       cost.multiplyAccumulates = count * (weight.elementCount / max(1, weight[0]))
       cost.elementOperations = count * ((attributes.hasBias ? 1 : 0) + attributes.epilogue.operationCount)
-    case .convTransposed:
+    case .convTransposed(let attributes, _):
       let weight = inputs[1].shape
       cost.multiplyAccumulates = inputs[0].shape.elementCount * (weight.elementCount / max(1, weight[0]))
+      cost.elementOperations = count * attributes.epilogue.operationCount
     case .convWeightGradient(_, let weight):
       cost.multiplyAccumulates = inputs[1].shape.elementCount * (weight.elementCount / max(1, weight[0]))
     case .linear(let hasBias, let epilogue):
