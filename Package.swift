@@ -30,18 +30,20 @@ let package = Package(
     .target(name: "Layers", dependencies: ["Runtime"]),
     .target(name: "CEmbedded", exclude: ["data"]),
     .target(name: "Data", dependencies: ["Graph", "Runtime", "CEmbedded", "CZlib"]),
-    .target(name: "Formats", dependencies: ["Graph", "Runtime"]),
+    .target(name: "Formats", dependencies: ["Graph", "Runtime", "CZlib"]),
     .target(name: "Training", dependencies: ["Layers", "Data", "Formats"]),
     .target(name: "Vision", dependencies: ["Data", "CTurboJPEG", "CSpng", "CWebP"]),
-    .target(name: "Models", dependencies: ["Layers", "Formats"]),
+    .target(name: "Models", dependencies: ["Layers", "Formats", "CEmbedded"]),
     .target(name: "Inspect", dependencies: ["Training", "Vision", "Models"]),
+    // What a run becomes for people to read: one page, from values alone.
+    .target(name: "Report", dependencies: ["Inspect"]),
     // The jobs people come for: train a classifier, evaluate it, use it.
-    .target(name: "Tasks", dependencies: ["Training", "Vision", "Models", "Inspect"]),
+    .target(name: "Tasks", dependencies: ["Training", "Vision", "Models", "Inspect", "Report"]),
     // Experiments on convolution itself, for people who learn or teach it.
     .target(name: "Lab", dependencies: ["Layers", "Formats", "Vision", "Inspect"]),
     .target(
       name: "ConvNet",
-      dependencies: ["Layers", "Data", "Formats", "Training", "Vision", "Models", "Inspect", "Tasks", "Lab"]),
+      dependencies: ["Layers", "Data", "Formats", "Training", "Vision", "Models", "Inspect", "Report", "Tasks", "Lab"]),
     .executableTarget(
       name: "ConvNetCommand",
       dependencies: ["ConvNet", .product(name: "ArgumentParser", package: "swift-argument-parser")],
@@ -58,7 +60,9 @@ let package = Package(
       name: "TrainingTests", dependencies: ["Kernels", "Training", "Models", "Vision"],
       exclude: ["Fixtures", "kill_and_resume.sh"]),
     .testTarget(name: "ModelsTests", dependencies: ["Models", "Inspect", "Training", "Formats"], exclude: ["Fixtures"]),
-    .testTarget(name: "TasksTests", dependencies: ["Tasks"]),
+    .testTarget(name: "InspectTests", dependencies: ["Inspect"], exclude: ["Fixtures"]),
+    .testTarget(name: "ReportTests", dependencies: ["Report", "Tasks"]),
+    .testTarget(name: "TasksTests", dependencies: ["Tasks"], exclude: ["Fixtures"]),
     .testTarget(name: "CourseTests", dependencies: ["ConvNet"]),
     .testTarget(name: "CommandTests", dependencies: ["ConvNet", "ConvNetCommand"]),
   ],

@@ -13,6 +13,14 @@ static const unsigned char test0[] = {
 #embed "data/fashion-mnist-t10k-0.z"
 };
 
+static const unsigned char imagenet_classes[] = {
+#embed "data/imagenet-classes.txt"
+};
+
+struct convnet_bytes convnet_imagenet_classes(void) {
+  return (struct convnet_bytes){imagenet_classes, sizeof imagenet_classes};
+}
+
 struct convnet_bytes convnet_fashion_mnist(int part) {
   switch (part) {
     case 0: return (struct convnet_bytes){train0, sizeof train0};

@@ -10,9 +10,10 @@ struct Convnet: ParsableCommand {
     abstract: "Train, explain and ship convolutional networks.",
     version: libraryVersion,
     subcommands: [
-      TrainCommand.self, EvaluateCommand.self, PredictCommand.self, SummaryCommand.self, ModelsCommand.self,
-      RunCommand.self, VerifyCommand.self, AugmentCommand.self, SamplesCommand.self, BenchCommand.self,
-      LabCommand.self,
+      TrainCommand.self, FinetuneCommand.self, CompareCommand.self, EvaluateCommand.self, PredictCommand.self,
+      ExplainCommand.self, ReportCommand.self, SummaryCommand.self, ModelsCommand.self, RunCommand.self,
+      VerifyCommand.self, AugmentCommand.self, SamplesCommand.self, BenchCommand.self, LabCommand.self,
+      FeaturesCommand.self, InspectCommand.self, ConvertCommand.self,
     ])
 
   /// Exit codes: 0 done; 1 the work failed, with one line on standard error; 64 the arguments were wrong.

@@ -45,7 +45,20 @@ extension ClassificationReport {
       ])
     }
     let top = classes.count > 5 ? "   among the first five \(percent(top5))" : ""
-    return table.text + "\n\n\(images) images   accuracy \(percent(accuracy))\(top)   loss "
+    let interval = accuracyInterval
+    var text =
+      table.text + "\n\n\(images) images   accuracy \(percent(accuracy))\(top)   loss "
       + String(format: "%.4f", loss)
+    text += "\nwith 95 % confidence the accuracy is from \(percent(interval.lower)) to \(percent(interval.upper))"
+    if let calibration {
+      text += "\ncalibration error \(percent(calibration.after.expectedError)) with the model's temperature "
+      text += String(format: "%.2f, ", calibration.calibration.temperature)
+      text += "\(percent(calibration.before.expectedError)) without"
+      if let threshold = calibration.calibration.threshold, threshold > 0 {
+        text += "\nanswers of at least \(percent(threshold)): \(percent(calibration.coverage)) of the images, "
+        text += "\(percent(calibration.answeredAccuracy)) of them right"
+      }
+    }
+    return text
   }
 }

@@ -3,32 +3,59 @@ import ConvNet
 import Foundation
 
 struct PredictCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "predict", abstract: "Name what images show.")
+  static let configuration = CommandConfiguration(
+    commandName: "predict", abstract: "Name what images show.",
+    discussion: """
+      Published weights are looked for in the folder that CONVNET_WEIGHTS names, or else in ~/.cache/convnet.
+      """)
 
-  @Argument(help: "A model file that `train` wrote.") var model: String
+  @Argument(
+    help:
+      "A model file, or published weights: their file, or the name of their architecture to find it in the folder of weights."
+  )
+  var model: String
   @Argument(help: "JPEG, PNG or WebP files.") var images: [String]
   @Option(help: "How many classes to show for each image.") var top = 1
+  @Flag(help: "Answer \"unknown\" below the model's own threshold.") var abstain = false
+  @Option(help: "Answer \"unknown\" below this probability instead.") var threshold: Float?
   @Flag(help: "Print the result as JSON.") var json = false
   @OptionGroup var threads: ThreadOptions
 
   private struct Row: Codable {
     var file: String
+    /// The most probable class, or "unknown".
+    var answer: String
+    /// Tells "unknown" from a class of that name.
+    var isUnknown: Bool
     var predictions: [ImageClassifier.Prediction]
+
+    enum CodingKeys: String, CodingKey {
+      case file, answer, predictions
+      case isUnknown = "is_unknown"
+    }
   }
 
   func validate() throws {
     if top < 1 { throw ValidationError("--top must be at least 1, not \(top)") }
+    if let threshold, !(0...1).contains(threshold) {
+      throw ValidationError("--threshold must be from 0 to 1, not \(threshold)")
+    }
     if images.isEmpty { throw ValidationError("give at least one image") }
   }
 
   func run() throws {
     threads.apply()
-    let classifier = try ImageClassifier(contentsOf: model)
+    let classifier = try ImageClassifier(named: model)
+    let limit = try threshold ?? (abstain ? classifier.abstentionThreshold(from: model) : 0)
     var rows: [Row] = []
     var failures = 0
     for path in images {
       do {
-        let row = Row(file: path, predictions: try classifier.predict(contentsOf: path, top: top))
+        let predictions = try classifier.predict(contentsOf: path, top: top)
+        let isUnknown = predictions[0].probability < limit
+        let row = Row(
+          file: path, answer: isUnknown ? "unknown" : predictions[0].className, isUnknown: isUnknown,
+          predictions: predictions)
         if json { rows.append(row) } else { show(row) }
       } catch let error as ImageError {
         // One bad picture does not cost the others.
@@ -42,6 +69,7 @@ struct PredictCommand: ParsableCommand {
 
   private func show(_ row: Row) {
     let names = row.predictions.map { String(format: "%@ %.1f %%", $0.className, $0.probability * 100) }
-    print("\(row.file): \(names.joined(separator: ", "))")
+    let list = names.joined(separator: ", ")
+    print(row.isUnknown ? "\(row.file): unknown (\(list))" : "\(row.file): \(list)")
   }
 }

@@ -6,6 +6,9 @@ import Synchronization
 /// to standard error.
 final class TrainingDisplay {
   private var bar: ProgressBar?
+  private var extraction: ProgressBar?
+  /// Seconds that the run should take.
+  private var predicted: Double?
   /// Of the latest epoch.
   private var accuracy: Double?
 
@@ -25,12 +28,14 @@ final class TrainingDisplay {
   }
 
   /// Says what is about to happen.
-  func begin(_ training: ClassifierTraining, in folder: RunFolder) {
+  func begin(_ training: ClassifierTraining, in folder: RunFolder) throws {
     let record = training.record
     let rule = record.model.preprocessing
     for note in training.notes { writeToStandardError("note: \(note)\n") }
     let names = record.model.classNames
-    let classes = names.prefix(8).joined(separator: ", ") + (names.count > 8 ? ", ..." : "")
+    let classes =
+      training.classCounts.prefix(12).map { "\($0.name) \($0.training) + \($0.validation)" }.joined(separator: ", ")
+      + (names.count > 12 ? ", ..." : "")
     writeToStandardError(
       """
       \(record.model.architecture.name): \(record.parameters.grouped) parameters, \
@@ -40,6 +45,18 @@ final class TrainingDisplay {
       the run's folder is \(folder.path)
 
       """)
+    if !training.isResumed {
+      let forecast = try training.forecast(in: folder)
+      predicted = forecast.seconds
+      for stage in forecast.stages where forecast.stages.count > 1 { writeToStandardError(Self.line(stage) + "\n") }
+      writeToStandardError(
+        "it should take \(ProgressBar.clock(forecast.seconds)) and \(forecast.memoryByteCount.formattedByteCount)\n")
+    }
+  }
+
+  private static func line(_ stage: TrainingForecast.Stage) -> String {
+    "  \(stage.name): \(stage.epochs) epochs, \(stage.trainedParameters.grouped) parameters learn, "
+      + "\(stage.frozenParameters.grouped) are frozen, \(ProgressBar.clock(stage.seconds))"
   }
 
   /// Shows an event.
@@ -55,6 +72,8 @@ final class TrainingDisplay {
           format: "epoch %d  %.0f images/s  loss %.4f%@%@", report.epoch, report.examplesPerSecond, report.meanLoss,
           accuracy.map { String(format: "  accuracy %.1f %%", $0 * 100) } ?? "",
           report.waitingShare > 0.1 ? String(format: "  waiting for data %.0f %%", report.waitingShare * 100) : ""))
+    case .stage(let report): show(report)
+    case .extracting(let done, let total): showExtraction(done, total)
     case .validating: break
     case .epoch(let metrics, let isBest):
       var line = String(format: "epoch %3d  loss %.4f", metrics.epoch, metrics.trainLoss)
@@ -66,6 +85,51 @@ final class TrainingDisplay {
     }
   }
 
+  private func show(_ report: TrainingEvent.StageReport) {
+    guard report.stageCount > 1 || report.frozenParameters > 0 else { return }
+    var lines = [
+      "stage \(report.index + 1) of \(report.stageCount), \(report.stage.name): "
+        + "\(report.trainedParameters.grouped) parameters learn, \(report.frozenParameters.grouped) are frozen"
+    ]
+    if let shape = report.featureShape {
+      lines.append("  the frozen layers see each image once; their features have shape \(shape)")
+    }
+    for group in report.stage.groups
+    where !group.isFrozen && report.stage.groups.contains(where: { $0.rateFactor != 1 }) {
+      lines.append(
+        String(format: "  learning rate up to %.2g for ", group.rateFactor * report.stage.learningRate) + group.name)
+    }
+    for line in lines { if let bar { bar.print(line) } else { writeToStandardError(line + "\n") } }
+  }
+
+  private func showExtraction(_ done: Int, _ total: Int) {
+    if extraction == nil { extraction = ProgressBar("features", total: total, unit: "images") }
+    extraction?.update(to: done)
+    if done == total { extraction = nil }
+  }
+
+  /// Says which rate a search came to.
+  func found(_ finder: LearningRateFinder, in folder: RunFolder) {
+    let rate = finder.suggestion.map { String(format: "%.2g", $0) }
+    writeToStandardError(
+      (rate.map { "the loss falls fastest at a learning rate of \($0), which is taken" }
+        ?? "the loss falls at no learning rate; the given one stays") + "; the curve is \(folder.learningRatePath)\n")
+  }
+
+  /// Says how good the prediction was.
+  private func judgePrediction(_ outcome: TrainingOutcome<AnyLayer>) {
+    guard let predicted, predicted > 0 else { return }
+    let taken = outcome.metrics.reduce(0) { $0 + $1.seconds }
+    let share = Int((abs(taken / predicted - 1) * 100).rounded())
+    writeToStandardError(
+      "it took \(ProgressBar.clock(taken)), \(share) % \(taken < predicted ? "less" : "more") than predicted\n")
+  }
+
+  /// Says what the report's making is about, where a person waits for it.
+  func reporting(_ what: String) {
+    if Terminal.errorIsTerminal { writeToStandardError("\r\u{1B}[Kreport: \(what)") }
+  }
+
   /// Clears the bar.
   func end() {
     if Terminal.errorIsTerminal { writeToStandardError("\r\u{1B}[K") }
@@ -75,11 +139,13 @@ final class TrainingDisplay {
   func result(
     _ outcome: TrainingOutcome<AnyLayer>, _ training: ClassifierTraining, in folder: RunFolder, json: Bool
   ) throws {
+    judgePrediction(outcome)
     let best = outcome.metrics.first { $0.epoch == outcome.bestEpoch }
     if json {
       struct Result: Encodable {
         var run: String
         var model: String
+        var report: String
         var bestEpoch: Int?
         var validationAccuracy: Double?
         var validationLoss: Double?
@@ -88,7 +154,7 @@ final class TrainingDisplay {
         var epochs: [EpochMetrics]
 
         enum CodingKeys: String, CodingKey {
-          case run, model, steps, parameters, epochs
+          case run, model, report, steps, parameters, epochs
           case bestEpoch = "best_epoch"
           case validationAccuracy = "validation_accuracy"
           case validationLoss = "validation_loss"
@@ -96,7 +162,7 @@ final class TrainingDisplay {
       }
       return try printJSON(
         Result(
-          run: folder.path, model: folder.modelPath, bestEpoch: outcome.bestEpoch,
+          run: folder.path, model: folder.modelPath, report: folder.reportPath, bestEpoch: outcome.bestEpoch,
           validationAccuracy: best?.validationAccuracy, validationLoss: best?.validationLoss, steps: outcome.steps,
           parameters: training.record.parameters, epochs: outcome.metrics))
     }
@@ -104,5 +170,6 @@ final class TrainingDisplay {
       print(String(format: "best epoch %d: validation accuracy %.2f %%", best.epoch, accuracy * 100))
     }
     print("the model is \(folder.modelPath)")
+    print("the report is \(folder.reportPath)")
   }
 }

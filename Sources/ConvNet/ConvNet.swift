@@ -4,6 +4,7 @@
 @_exported import Lab
 @_exported import Layers
 @_exported import Models
+@_exported import Report
 @_exported import Tasks
 @_exported import Training
 @_exported import Vision

@@ -70,8 +70,10 @@ public struct DataLoader: Sendable {
   }
 
   /// The batches of an epoch, prepared from now on.
-  /// - Parameter firstBatch: where to begin, to continue an interrupted epoch.
-  public func batches(epoch: Int, from firstBatch: Int = 0) -> BatchIterator {
+  /// - Parameters:
+  ///   - firstBatch: where to begin, to continue an interrupted epoch.
+  ///   - exampleEpoch: the epoch whose random changes the examples undergo, if not this one's own.
+  public func batches(epoch: Int, from firstBatch: Int = 0, examplesOf exampleEpoch: Int? = nil) -> BatchIterator {
     if epoch < 0 || firstBatch < 0 { fail("epoch \(epoch), batch \(firstBatch): both count from 0") }
     let order = order(epoch: epoch)
     let count = batchCount
@@ -81,7 +83,7 @@ public struct DataLoader: Sendable {
       let isOpenEnded = batch == count - 1 && !loader.dropsRemainder
       let start = batch * loader.batchSize
       let plain = try loader.batch(
-        of: order[start..<(isOpenEnded ? order.count : start + loader.batchSize)], epoch: epoch)
+        of: order[start..<(isOpenEnded ? order.count : start + loader.batchSize)], epoch: exampleEpoch ?? epoch)
       guard let mixing = loader.mixing else { return plain }
       let stream = RandomStream.stream(Purpose.mixing, UInt64(epoch), UInt64(batch))
       return mixing(plain, random: RandomStream(seed: loader.seed, stream: stream))

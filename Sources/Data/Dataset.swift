@@ -34,6 +34,13 @@ public protocol LabeledDataset: Dataset {
 
   /// A hash (``XXHash64``) of what the example shows, so that copies under other names are recognised.
   func contentHash(at index: Int) throws -> UInt64
+
+  /// What a person finds the example by: a file's path, or else its place, `#17`.
+  func exampleName(at index: Int) -> String
+}
+
+extension LabeledDataset {
+  public func exampleName(at index: Int) -> String { "#\(index)" }
 }
 
 /// Some examples of a data set, in a given order.
@@ -59,6 +66,7 @@ extension Subset: LabeledDataset where Base: LabeledDataset {
   public var classNames: [String] { base.classNames }
   public func label(at index: Int) -> Int { base.label(at: indices[index]) }
   public func contentHash(at index: Int) throws -> UInt64 { try base.contentHash(at: indices[index]) }
+  public func exampleName(at index: Int) -> String { base.exampleName(at: indices[index]) }
 }
 
 /// A data set made of examples that are already in memory.

@@ -10,6 +10,8 @@ public enum FormatError: Error, Hashable, Sendable, CustomStringConvertible {
   case unsupported(path: String, reason: String)
   /// The bytes are not those that were written.
   case damaged(path: String, part: String)
+  /// A pickle that would call something else than PyTorch's constructors of tensors.
+  case refused(path: String, call: String)
   /// There is no tensor of that name.
   case missingTensor(path: String, name: String, nearest: [String])
 
@@ -21,6 +23,9 @@ public enum FormatError: Error, Hashable, Sendable, CustomStringConvertible {
     case .unsupported(let path, let reason): "\(path): not supported: \(reason)"
     case .damaged(let path, let part):
       "\(path): damaged: the checksum of \(part) does not match; restore the file from a copy"
+    case .refused(let path, let call):
+      "\(path): refused: opening it in Python would call \(call), and weights need no code; "
+        + "ask for the weights alone, as torch.save(model.state_dict(), ...) or safetensors write them"
     case .missingTensor(let path, let name, let nearest):
       "\(path): has no tensor \(quoted(name))"
         + (nearest.isEmpty ? "" : "; nearest: \(nearest.map(quoted).joined(separator: ", "))")

@@ -61,6 +61,10 @@ package final class InputFile: Sendable {
 
   /// Refuses what the machine cannot hold: a sparse file may claim any size, and a failed allocation ends the program.
   package func requireMemory(for byteCount: Int) throws(FormatError) {
+    try Self.requireMemory(for: byteCount, of: path)
+  }
+
+  package static func requireMemory(for byteCount: Int, of path: String) throws(FormatError) {
     let memory = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
     if byteCount > memory {
       throw .unsupported(path: path, reason: "an array of \(byteCount) bytes is larger than this machine's memory")

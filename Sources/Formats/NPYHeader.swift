@@ -11,6 +11,18 @@ struct NPYHeader: Equatable {
     case uint8 = "u1"
     case bool = "b1"
 
+    var typeName: String {
+      switch self {
+      case .half: "float16"
+      case .float: "float32"
+      case .double: "float64"
+      case .int32: "int32"
+      case .int64: "int64"
+      case .uint8: "uint8"
+      case .bool: "bool"
+      }
+    }
+
     var byteCount: Int {
       switch self {
       case .uint8, .bool: 1

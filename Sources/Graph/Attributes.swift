@@ -117,12 +117,18 @@ public struct SGDAttributes: Hashable, Sendable {
   public var weightDecay: Double
   /// Whether weight decay shrinks the parameter directly instead of being added to the gradient.
   public var isDecoupled: Bool
+  /// What this parameter's learning rate is of the common one.
+  public var rateFactor: Double
 
-  public init(momentum: Double = 0, isNesterov: Bool = false, weightDecay: Double = 0, isDecoupled: Bool = false) {
+  public init(
+    momentum: Double = 0, isNesterov: Bool = false, weightDecay: Double = 0, isDecoupled: Bool = false,
+    rateFactor: Double = 1
+  ) {
     self.momentum = momentum
     self.isNesterov = isNesterov
     self.weightDecay = weightDecay
     self.isDecoupled = isDecoupled
+    self.rateFactor = rateFactor
   }
 }
 
@@ -133,15 +139,18 @@ public struct AdamAttributes: Hashable, Sendable {
   public var epsilon: Double
   public var weightDecay: Double
   public var isDecoupled: Bool
+  /// What this parameter's learning rate is of the common one.
+  public var rateFactor: Double
 
   public init(
     beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8, weightDecay: Double = 0,
-    isDecoupled: Bool = true
+    isDecoupled: Bool = true, rateFactor: Double = 1
   ) {
     self.beta1 = beta1
     self.beta2 = beta2
     self.epsilon = epsilon
     self.weightDecay = weightDecay
     self.isDecoupled = isDecoupled
+    self.rateFactor = rateFactor
   }
 }

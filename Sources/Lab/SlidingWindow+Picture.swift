@@ -1,4 +1,5 @@
 import Foundation
+import Inspect
 
 extension SlidingWindow {
   /// More windows than this are not for looking at.
@@ -51,16 +52,16 @@ extension SlidingWindow {
       <head>
       <meta charset="utf-8">
       <meta name="viewport" content="width=device-width, initial-scale=1">
-      <title>\(title)</title>
+      <title>\(Markup.escaped(title))</title>
       <style>
       \(style)
       </style>
       </head>
       <body>
-      <h1>\(title)</h1>
+      <h1>\(Markup.escaped(title))</h1>
       \(layout.document(style: "", "<g>" + frames.joined(separator: "\n") + "</g>"))
       <ol>
-      \(lines.map { "<li>\($0)</li>" }.joined(separator: "\n"))
+      \(lines.map { "<li>\(Markup.escaped($0))</li>" }.joined(separator: "\n"))
       </ol>
       </body>
       </html>

@@ -1,4 +1,5 @@
 import Foundation
+import Inspect
 
 extension Smoothing {
   /// The values as dots and the smoothed line over time. Colours follow the viewer's light or dark scheme.
@@ -86,18 +87,14 @@ private struct Chart {
       }
       </style>
       <rect class="paper" width="900" height="410"/>
-      <text x="\(Self.left)" y="22">\(escaped(title))</text>
+      <text x="\(Self.left)" y="22">\(Markup.escaped(title))</text>
       \(ticks.joined(separator: "\n"))
       \(content.joined(separator: "\n"))
-      <text x="\(Self.left)" y="390">\(escaped(start))</text>
-      <text x="\(x(0.5))" y="390" text-anchor="middle">\(escaped(middle))</text>
-      <text x="\(Self.left + Self.width)" y="390" text-anchor="end">\(escaped(end))</text>
+      <text x="\(Self.left)" y="390">\(Markup.escaped(start))</text>
+      <text x="\(x(0.5))" y="390" text-anchor="middle">\(Markup.escaped(middle))</text>
+      <text x="\(Self.left + Self.width)" y="390" text-anchor="end">\(Markup.escaped(end))</text>
       </svg>
 
       """
-  }
-
-  private func escaped(_ label: String) -> String {
-    label.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;")
   }
 }

@@ -5,6 +5,7 @@ public struct AnyLayer: Layer {
   public init(_ base: any Layer) { self.base = base }
 
   public func callAsFunction(_ x: Tensor) -> Tensor { base(x) }
+  public func trainingOutputs(_ x: Tensor) -> [(output: Tensor, weight: Double)] { base.trainingOutputs(x) }
 
   public mutating func visitParameters(at path: String, _ visit: ParameterVisitor) throws {
     try base.visitParameters(at: path, visit)

@@ -111,10 +111,29 @@ public struct Field<Root> {
 public protocol Layer: Module {
   static var fields: [Field<Self>] { get }
   func callAsFunction(_ x: Tensor) -> Tensor
+  /// All outputs that a training loss judges, with the weights of their losses: the output with weight 1, unless a
+  /// layer has auxiliary heads as well.
+  func trainingOutputs(_ x: Tensor) -> [(output: Tensor, weight: Double)]
 }
 
 extension Layer {
   public static var fields: [Field<Self>] { [] }
+
+  public func trainingOutputs(_ x: Tensor) -> [(output: Tensor, weight: Double)] { [(self(x), 1)] }
+
+  /// The loss of one batch while training: that of the output, and the weighted ones of auxiliary heads.
+  ///
+  /// - Parameter loss: of one output and the target.
+  public func trainingLoss(
+    _ input: Tensor, _ target: Tensor, by loss: (_ output: Tensor, _ target: Tensor) throws -> Tensor
+  )
+    rethrows -> Tensor
+  {
+    let outputs = trainingOutputs(input)
+    var total = try loss(outputs[0].output, target)
+    for head in outputs.dropFirst() { total = total + (try loss(head.output, target)) * head.weight }
+    return total
+  }
 
   public mutating func visitParameters(at path: String, _ visit: ParameterVisitor) throws {
     FieldCheck.check(self, fieldCount: Self.fields.count)

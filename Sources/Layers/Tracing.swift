@@ -1,6 +1,6 @@
 /// A model traced for one input type: its graph, and the numbers the trace captured.
 public struct TracedModel: Sendable {
-  public let graph: Graph
+  public package(set) var graph: Graph
   public let constants: [Tensor]
 
   package init(graph: Graph, constants: [Tensor]) {
@@ -31,7 +31,36 @@ public func trace<Model: Layer>(_ model: Model, input: Shape, dtype: DType = .fl
 
 /// Compiles a layer for inference on inputs of one shape.
 public func compile<Model: Layer>(_ model: Model, input: Shape, options: Plan.Options = .init()) throws -> LoadedPlan {
-  let traced = try trace(model, input: input)
+  try load(trace(model, input: input), with: model, options: options)
+}
+
+/// Compiles the part of a layer that computes intermediates by name, for inference on inputs of one shape: its results
+/// are the outputs of these layers, in the given order.
+///
+/// - Parameter outputs: paths of layers or names of nodes, as `Graph.value(named:)` takes them.
+/// - Throws: `UnknownNameError` with the nearest names; `ShapeError`.
+public func compile<Model: Layer>(
+  _ model: Model, input: Shape, outputs: [String], options: Plan.Options = .init()
+) throws -> LoadedPlan {
+  var traced = try trace(model, input: input)
+  traced.graph.outputs = try outputs.map { Graph.Output(name: $0, value: try traced.graph.value(named: $0)) }
+  return try load(traced, with: model, options: options)
+}
+
+/// Compiles the part of a classifier that computes the features in front of its head: one output, what the last
+/// convolution or linear layer reads.
+public func compileFeatures<Model: Layer>(
+  _ model: Model, input: Shape, options: Plan.Options = .init()
+) throws -> LoadedPlan {
+  var traced = try trace(model, input: input)
+  guard let features = traced.graph.headInput else {
+    throw ShapeError(message: "the model has no convolution and no linear layer, so it has no head to stop before")
+  }
+  traced.graph.outputs = [Graph.Output(name: "features", value: features)]
+  return try load(traced, with: model, options: options)
+}
+
+private func load<Model: Layer>(_ traced: TracedModel, with model: Model, options: Plan.Options) throws -> LoadedPlan {
   let plan = try Plan(traced.graph, constants: traced.constants, options: options)
   let tensors = Dictionary(uniqueKeysWithValues: model.parameters.map { ($0.path, $0.tensor) })
   return try LoadedPlan(plan, parameters: plan.parameterPaths.map { tensors[$0]! })

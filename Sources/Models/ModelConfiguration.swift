@@ -5,8 +5,10 @@ public struct ModelConfiguration: Codable, Hashable, Sendable {
   /// The registry's name.
   public var name: String
   public var channels: Int
+  /// The channels of the output: classes, or colours where the output is a picture.
   public var classes: Int
-  /// `[height, width]` of the images that the model is made for. Fully convolutional models take others too.
+  /// Spatial extents of the inputs that the model is made for: `[height, width]` of images, `[length]` of sequences,
+  /// `[frames, height, width]` of video. Fully convolutional models take others too.
   public var imageSize: [Int]
 
   public init(name: String, channels: Int, classes: Int, imageSize: [Int]) {

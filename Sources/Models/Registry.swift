@@ -1,42 +1,28 @@
+import Formats
 public import Layers
-
-/// One architecture that can be asked for by name.
-public struct Architecture: Sendable {
-  public var name: String
-  /// What it is, in one line.
-  public var summary: String
-  public var year: Int
-  public var paper: String
-  /// Channels, classes and image size where a user gives none.
-  public var standard: ModelConfiguration
-  /// The smallest image side that leaves at least one element everywhere.
-  public var minimumImageSize: Int
-  let make: @Sendable (ModelConfiguration) -> any Layer
-
-  init(
-    _ name: String, _ summary: String, year: Int, paper: String, channels: Int, classes: Int, imageSize: Int,
-    minimumImageSize: Int, make: @escaping @Sendable (ModelConfiguration) -> any Layer
-  ) {
-    self.name = name
-    self.summary = summary
-    self.year = year
-    self.paper = paper
-    standard = ModelConfiguration(name: name, channels: channels, classes: classes, imageSize: [imageSize, imageSize])
-    self.minimumImageSize = minimumImageSize
-    self.make = make
-  }
-}
 
 /// The architectures of the library; names follow torchvision's where it has the model.
 public enum ModelRegistry {
-  public static let architectures: [Architecture] =
-    [LeNet.architecture, VGGSmall.architecture]
-    + ResNet.architectures + CIFARResNet.architectures
+  /// By family: classifiers of images by year, then what makes pictures of pictures, then sequences and video.
+  public static let architectures: [Architecture] = [
+    Perceptron.architectures, LeNet1998.architectures, LeNet.architectures, AlexNet.architectures,
+    ZFNet.architectures, VGGSmall.architectures, VGG.architectures, GoogLeNet.architectures, ResNet.architectures,
+    CIFARResNet.architectures, PreActivationResNet.architectures, CIFARPreActivationResNet.architectures,
+    DenseNet.architectures, MobileNetV2.architectures, EfficientNetLite.architectures, ConvNeXt.architectures,
+    UNet.architectures, Autoencoder.architectures, VariationalAutoencoder.architectures,
+    DCGANGenerator.architectures, DCGANDiscriminator.architectures, PatchGAN.architectures,
+    CycleGANGenerator.architectures, TimeSeriesResNet.architectures, C3D.architectures, VideoResNet.architectures,
+  ].flatMap(\.self)
 
   public static func architecture(named name: String) throws(ModelError) -> Architecture {
     if let found = architectures.first(where: { $0.name == name }) { return found }
-    let names = architectures.map(\.name).joined(separator: ", ")
-    throw ModelError(description: "there is no model named \"\(name)\"; the models are: \(names)")
+    let names = architectures.map(\.name)
+    let near = nearestNames(to: name, among: names).prefix(3)
+    let advice =
+      near.isEmpty
+      ? "the models are: \(names.joined(separator: ", "))"
+      : "did you mean \(near.joined(separator: " or "))? `convnet models` lists all"
+    throw ModelError(description: "there is no model named \"\(name)\"; \(advice)")
   }
 
   /// Builds a model with parameters drawn from a seed.
@@ -57,21 +43,33 @@ public enum ModelRegistry {
 
   private static func checkedArchitecture(_ configuration: ModelConfiguration) throws(ModelError) -> Architecture {
     let architecture = try architecture(named: configuration.name)
-    let minimum = architecture.minimumImageSize
+    let (name, size) = (configuration.name, configuration.imageSize)
     guard (1...largestCount).contains(configuration.classes), (1...largestCount).contains(configuration.channels) else {
       throw ModelError(
-        description: "\(configuration.name): \(configuration.classes) classes and \(configuration.channels) channels;"
+        description: "\(name): \(configuration.classes) classes and \(configuration.channels) channels;"
           + " both must be at least 1 and at most \(largestCount)")
     }
-    guard configuration.imageSize.count == 2, configuration.imageSize.allSatisfy({ $0 >= minimum }) else {
-      let size = configuration.imageSize.map(String.init).joined(separator: "x")
+    func text(_ size: [Int]) -> String { size.map(String.init).joined(separator: "x") }
+    let rank = architecture.standard.imageSize.count
+    guard size.count == rank else {
       throw ModelError(
-        description: "\(configuration.name) needs images of at least \(minimum)x\(minimum), but they are \(size);"
+        description: "\(name) takes channels and \(rank) extents, such as \(architecture.standard.channels)x"
+          + "\(text(architecture.standard.imageSize)), but got \(configuration.channels)x\(text(size))")
+    }
+    let minimum = architecture.minimumImageSize
+    guard size.allSatisfy({ $0 >= minimum }) else {
+      let least = text(.init(repeating: minimum, count: rank))
+      throw ModelError(
+        description: "\(name) needs images of at least \(least), but they are \(text(size));"
           + " use larger images or choose a shallower model")
     }
-    guard configuration.imageSize.allSatisfy({ $0 <= largestSide }) else {
-      let size = configuration.imageSize.map(String.init).joined(separator: "x")
-      throw ModelError(description: "\(configuration.name): images of \(size); the most is \(largestSide) a side")
+    guard size.allSatisfy({ $0 <= largestSide }) else {
+      throw ModelError(description: "\(name): images of \(text(size)); the most is \(largestSide) a side")
+    }
+    let step = architecture.imageSizeStep
+    guard size.allSatisfy({ $0.isMultiple(of: step) }) else {
+      throw ModelError(
+        description: "\(name) needs images whose sides are multiples of \(step), but they are \(text(size))")
     }
     return architecture
   }

@@ -11,6 +11,8 @@ public struct ClassifierJob: Codable, Hashable, Sendable {
   /// A folder; the embedded pictures if `nil`.
   public var data: String?
   public var modelName = "lenet"
+  /// In place of a name: the architecture that the weights fit.
+  public static let modelOfWeights = "auto"
   /// Side of the square input; the architecture's own unless given.
   public var imageSize: Int?
   public var optimizer: Optimizer.Settings
@@ -21,8 +23,12 @@ public struct ClassifierJob: Codable, Hashable, Sendable {
   public var mixUp: Double?
   public var cutMix: Double?
   public var validation: ValidationPart?
-  /// Initial weights that must fit exactly.
+  /// Initial weights: for fine-tuning of any task and format, else those of the same model.
   public var weightsPath: String?
+  /// How to go on from weights of another task; all is trained alike if `nil`.
+  public var fineTuning: FineTuning?
+  /// What is done about classes with few images.
+  public var balance: ClassBalance.Remedy?
   public var skipsBadImages = false
   public var labelSmoothing = 0.0
   /// The folder for TensorBoard's event files; none are written if `nil`.
@@ -63,6 +69,17 @@ public struct ClassifierJob: Codable, Hashable, Sendable {
     try require((0..<1).contains(labelSmoothing), "label-smoothing", labelSmoothing, "at least 0 and below 1")
     for (option, alpha) in [("mix-up", mixUp), ("cut-mix", cutMix)] {
       if let alpha { try require(BatchMixing.parameters.contains(alpha), option, alpha, "from 0.05 to 100") }
+    }
+    if let fineTuning {
+      try require(fineTuning.headEpochs >= 1, "head-epochs", fineTuning.headEpochs, "at least 1")
+      let rate = fineTuning.headLearningRate
+      try require(rate > 0 && rate.isFinite, "head-learning-rate", rate, "positive")
+      try require((1...1000).contains(fineTuning.versions), "versions", fineTuning.versions, "from 1 to 1000")
+      let decay = fineTuning.rateDecay
+      try require((1...1000).contains(decay), "rate-decay", decay, "from 1 to 1000")
+    }
+    if let decay = training.averagingDecay {
+      try require((0..<1).contains(decay), "average", decay, "at least 0 and below 1")
     }
     if case .fraction(let share) = validation {
       try require(share > 0 && share < 1, "validation", share, "above 0 and below 1, or a folder")

@@ -6,13 +6,18 @@ import Models
 ///
 /// Everything that can be wrong with the data is found here, before the first step.
 public struct ClassifierTraining: Sendable {
-  public let record: RunRecord
+  public private(set) var record: RunRecord
   /// What a person should know before it starts.
   public let notes: [String]
   public let model: AnyLayer
+  /// Images of each class to train and to validate on.
+  public let classCounts: [(name: String, training: Int, validation: Int)]
+  /// What is trained when; empty for a single stage with all of the model.
+  public private(set) var stages: [TrainingStage]
   private let training: any LabeledDataset
   private let validation: any LabeledDataset
-  private let isResumed: Bool
+  private let classWeights: [Float]?
+  public let isResumed: Bool
 
   /// Opens and checks the data of a job.
   ///
@@ -25,12 +30,14 @@ public struct ClassifierTraining: Sendable {
   /// Goes on with a run.
   public init(resuming run: RunFolder, progress: (@Sendable (_ done: Int, _ total: Int) -> Void)? = nil) throws {
     let record = try RunRecord(of: run)
-    try self.init(record.job, resuming: record, progress: progress)
+    try self.init(record.job, resuming: (record, run), progress: progress)
   }
 
   private init(
-    _ job: ClassifierJob, resuming old: RunRecord?, progress: (@Sendable (_ done: Int, _ total: Int) -> Void)?
+    _ job: ClassifierJob, resuming known: (record: RunRecord, folder: RunFolder)?,
+    progress: (@Sendable (_ done: Int, _ total: Int) -> Void)?
   ) throws {
+    let old = known?.record
     try job.check()
     var images = try LabeledImages.open(job.data)
     var notes = images.notes
@@ -42,27 +49,30 @@ public struct ClassifierTraining: Sendable {
     let bad = try Self.removeUnreadable(from: &images, skips: job.skipsBadImages, progress: progress)
     if !bad.isEmpty { notes.append("\(bad.count) unreadable file\(bad.count == 1 ? "" : "s") left out") }
 
-    let architecture = try ModelRegistry.architecture(named: job.modelName)
-    let preprocessing = try old?.model.preprocessing ?? Self.preprocessing(for: job, architecture, images.training)
     let classNames = images.training.classNames
     if let old, old.model.classNames != classNames {
       throw TaskError("\(job.data ?? "data"): the classes are not those that the run began with; it cannot go on")
     }
-    let configuration = ModelConfiguration(
-      name: job.modelName, channels: preprocessing.channels, classes: classNames.count,
-      imageSize: [preprocessing.height, preprocessing.width])
-    var model = AnyLayer(try ModelRegistry.make(configuration, seed: job.training.seed))
-    // A resumed run has its weights from the checkpoint.
-    if old == nil, let weights = job.weightsPath {
-      model = try model.loading(Safetensors.read(weights).tensors, from: weights)
-    }
+    let start =
+      try known.map { try StartingModel(resuming: $0.record, in: $0.folder) } ?? StartingModel(job, images.training)
+    notes += start.notes
+    let (model, configuration, preprocessing) = (start.model, start.configuration, start.preprocessing)
 
     let augmentation = job.augmentation ?? Self.augmentation(for: images.training, preprocessing)
     var job = job
     job.augmentation = augmentation
+    job.modelName = configuration.name
+    if let fineTuning = job.fineTuning {
+      let groups = try LayerGroups(
+        of: model, input: configuration.inputShape(), classifier: start.classifierPaths)
+      stages = fineTuning.stages(job, groups: groups, isAugmented: augmentation != .none)
+    } else {
+      stages = []
+    }
     var split: Split?
+    let base: any LabeledDataset
     if let given = images.validation {
-      training = images.training.view(nil, preprocessing, augmentation)
+      base = images.training.view(nil, preprocessing, augmentation)
       validation = given.view(nil, preprocessing, .none)
     } else {
       let fraction = if case .fraction(let share) = job.validation { share } else { 0.2 }
@@ -79,15 +89,22 @@ public struct ClassifierTraining: Sendable {
           "\(job.data ?? "data"): too few images to hold some out for validation; add images or give --validation FOLDER"
         )
       }
-      training = images.training.view(parts.training, preprocessing, augmentation)
+      base = images.training.view(parts.training, preprocessing, augmentation)
       validation = images.training.view(parts.validation, preprocessing, .none)
       split = drawn
     }
-    if let old, (training.count, validation.count) != (old.trainingImages, old.validationImages) {
+    let trainingImages = base.count
+    if let old, (trainingImages, validation.count) != (old.trainingImages, old.validationImages) {
       throw TaskError(
         "\(job.data ?? "data"): the run began with \(old.trainingImages) images and \(old.validationImages) to validate "
-          + "on, but now there are \(training.count) and \(validation.count); it cannot go on")
+          + "on, but now there are \(trainingImages) and \(validation.count); it cannot go on")
     }
+    let balance = ClassBalance(of: base)
+    if job.balance == nil, let advice = balance.advice { notes.append(advice) }
+    training = job.balance == .sampling ? Self.subset(base, balance.evenIndices) : base
+    classWeights = job.balance == .weights ? balance.weights : nil
+    let validationCounts = ClassBalance(of: validation).counts
+    classCounts = classNames.indices.map { (classNames[$0], balance.counts[$0], validationCounts[$0]) }
     self.model = model
     self.notes = notes
     isResumed = old != nil
@@ -97,72 +114,116 @@ public struct ClassifierTraining: Sendable {
         architecture: configuration, classNames: classNames, preprocessing: preprocessing,
         provenance: .init(
           library: "convnet \(libraryVersion)", data: job.data ?? LabeledImages.embeddedName,
-          trainingImages: training.count, seed: job.training.seed)),
-      parameters: model.parameterCount, trainingImages: training.count, validationImages: validation.count,
+          trainingImages: trainingImages, seed: job.training.seed)),
+      parameters: model.parameterCount, trainingImages: trainingImages, validationImages: validation.count,
       badImages: bad, split: split)
   }
 
   /// Trains, and writes the run's folder.
   ///
-  /// - Parameter shouldStop: asked after each step; ends the run so that it can be resumed.
+  /// - Parameters:
+  ///   - writesReport: whether to end with ``RunReporter``, which also calibrates the model.
+  ///   - onReport: called with what the report's making is about.
+  ///   - shouldStop: asked after each step; ends the run so that it can be resumed.
   public func run(
-    in folder: RunFolder, onEvent: (TrainingEvent) throws -> Void = { _ in }, shouldStop: () -> Bool = { false }
+    in folder: RunFolder, writesReport: Bool = true, onReport: (String) -> Void = { _ in },
+    onEvent: (TrainingEvent) throws -> Void = { _ in }, shouldStop: () -> Bool = { false }
   ) throws -> TrainingOutcome<AnyLayer> {
     try folder.create()
     if !isResumed { try record.write(to: folder) }
-    let smoothing = record.job.labelSmoothing
-    var options = record.job.training
-    if record.job.mixUp != nil || record.job.cutMix != nil {
-      options.mixing = BatchMixing(
-        mixUp: record.job.mixUp, cutMix: record.job.cutMix, classCount: record.model.classNames.count)
-    }
+    let trainer = trainer()
     let board = try record.job.tensorBoardFolder.map { try TensorBoardLog(folder: $0) }
-    try board?.begin(model, record.model.preprocessing, training, options, showsPictures: !isResumed)
-    let trainer = Trainer(
-      model, optimizer: Optimizer(record.job.optimizer), options: options,
-      loss: { crossEntropy($0, $1, labelSmoothing: smoothing) }, validationLoss: { crossEntropy($0, $1) })
-    return try trainer.fit(
-      training, validation: validation, run: folder, modelMetadata: ImageClassifier.metadata(of: model, record.model),
+    try board?.begin(model, record.model.preprocessing, training, trainer.options, showsPictures: !isResumed)
+    let outcome = try trainer.fit(
+      training, validation: validation, run: folder, dataKey: dataKey(),
+      modelMetadata: ImageClassifier.metadata(of: model, record.model),
       resumes: isResumed,
       onEvent: {
         try board?.record($0)
         try onEvent($0)
       }, shouldStop: shouldStop)
+    if !outcome.wasInterrupted {
+      try writePredictions(of: outcome.model, in: folder)
+      if writesReport { try writeReport(in: folder, progress: onReport) }
+    }
+    return outcome
   }
 
-  // MARK: Defaults
-
-  /// The rule for a data set and an architecture: the architecture's size, grey if all pictures are, statistics of
-  /// the training pictures. IDX pictures keep their size and get a black border, as LeCun et al. did for LeNet.
-  static func preprocessing(for job: ClassifierJob, _ architecture: Architecture, _ images: any ImageDataset)
-    throws -> ImagePreprocessing
-  {
-    let side = job.imageSize ?? architecture.standard.imageSize[0]
-    guard (1...16384).contains(side) else {
-      throw TaskError("--image-size \(side): images must have at least 1 and at most 16384 pixels a side")
-    }
-    let channels = try images.looksGrey() ? 1 : 3
-    var resize = ImagePreprocessing.Resize.stretch
-    var background = RGBColor.white
-    if let idx = images as? IDXImages {
-      background = .black
-      let own = min(idx.base.imageHeight, idx.base.imageWidth)
-      if own <= side && side <= own + 8 { resize = .shortestSide(own) }
-    } else if side >= 64 {
-      resize = .shortestSide(side * 8 / 7)
-    }
-    let rule = ImagePreprocessing(
-      channels: channels, height: side, width: side, resize: resize, background: background)
-    let statistics = try images.channelStatistics(rule)
-    return ImagePreprocessing(
-      channels: channels, height: side, width: side, resize: resize, background: background, mean: statistics.mean,
-      std: statistics.deviation)
+  /// What the run will take, from a few timed steps.
+  public func forecast(in folder: RunFolder) throws -> TrainingForecast {
+    try trainer().forecast(training, validation: validation, run: folder)
   }
 
-  /// IDX files hold centred pictures that are best left alone; other small pictures get small changes, photographs
-  /// larger ones.
-  static func augmentation(for images: any ImageDataset, _ rule: ImagePreprocessing) -> Augmentation {
-    images is IDXImages ? .none : min(rule.height, rule.width) <= 40 ? .light : .standard
+  /// Looks for a learning rate on a copy of the model, takes it, and draws the curve into the run's folder.
+  public mutating func findLearningRate(in folder: RunFolder) throws -> LearningRateFinder {
+    let finder = try LearningRateFinder(trainer(), on: training)
+    try folder.create()
+    try AtomicFile.write(finder.chart.standaloneSVG.text + "\n", to: folder.learningRatePath)
+    guard let rate = finder.suggestion else { return finder }
+    if record.job.fineTuning?.strategy == .head {
+      record.job.fineTuning?.headLearningRate = rate
+    } else {
+      record.job.optimizer.learningRate = rate
+    }
+    if !stages.isEmpty { stages[stages.count - 1].learningRate = rate }
+    return finder
+  }
+
+  private func trainer() -> Trainer<AnyLayer> {
+    let job = record.job
+    var options = job.training
+    if job.mixUp != nil || job.cutMix != nil {
+      options.mixing = BatchMixing(mixUp: job.mixUp, cutMix: job.cutMix, classCount: record.model.classNames.count)
+    }
+    let (smoothing, classWeights) = (job.labelSmoothing, classWeights.map { Tensor($0) })
+    return Trainer(
+      model, optimizer: Optimizer(job.optimizer), options: options, stages: stages,
+      loss: { crossEntropy($0, $1, classWeights: classWeights, labelSmoothing: smoothing) },
+      validationLoss: { crossEntropy($0, $1) })
+  }
+
+  /// Changes with the images and with what is done to them before the network.
+  private func dataKey() throws -> String {
+    guard stages.contains(where: { $0.versions != nil }) else { return "" }
+    struct Rules: Encodable {
+      var preprocessing: ImagePreprocessing
+      var augmentation: Augmentation?
+    }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    let rules = try encoder.encode(
+      Rules(preprocessing: record.model.preprocessing, augmentation: record.job.augmentation))
+    var hash = XXHash64.hash([UInt8](rules))
+    for part in [training, validation] {
+      for index in 0..<part.count { hash = XXHash64.hash(try part.contentHash(at: index), seed: hash) }
+    }
+    return String(hash, radix: 16)
+  }
+
+  private func writeReport(in folder: RunFolder, progress: (String) -> Void) throws {
+    do {
+      var reporter = try RunReporter(folder)
+      try reporter.write(progress: progress)
+    } catch {
+      throw TaskError(
+        "the training is done and the model is \(folder.modelPath), but there is no report: \(error); "
+          + "then try `convnet report \(folder.path)`")
+    }
+  }
+
+  /// What the model says of each validation image, for reports and comparisons.
+  private func writePredictions(of model: AnyLayer, in folder: RunFolder) throws {
+    let evaluation = try Evaluator<AnyLayer>(allowsWinograd: record.job.training.allowsWinograd) {
+      crossEntropy($0, $1)
+    }
+    .evaluate(model, on: validation, loaderThreads: record.job.training.loaderThreads)
+    let names = (0..<validation.count).map { validation.exampleName(at: $0) }
+    try ExamplePrediction.write(
+      ExamplePrediction.rows(logits: evaluation.outputs, labels: evaluation.labels, names: names), to: folder)
+  }
+
+  private static func subset(_ dataset: some LabeledDataset, _ indices: [Int]) -> any LabeledDataset {
+    Subset(dataset, indices: indices)
   }
 
   private static func removeUnreadable(

@@ -18,6 +18,11 @@ public final class ImageClassifier: Sendable {
     public var classNames: [String]
     public var preprocessing: ImagePreprocessing
     public var provenance: Provenance
+    /// How to make probabilities of its outputs and when not to answer; missing in files of models that were never
+    /// judged.
+    public var calibration: Calibration?
+    /// The published weights that the model is or began with.
+    public var pretrained: PretrainedRecord?
 
     /// Where the model comes from.
     public struct Provenance: Codable, Hashable, Sendable {
@@ -37,16 +42,19 @@ public final class ImageClassifier: Sendable {
     }
 
     public init(
-      architecture: ModelConfiguration, classNames: [String], preprocessing: ImagePreprocessing, provenance: Provenance
+      architecture: ModelConfiguration, classNames: [String], preprocessing: ImagePreprocessing, provenance: Provenance,
+      calibration: Calibration? = nil, pretrained: PretrainedRecord? = nil
     ) {
       self.architecture = architecture
       self.classNames = classNames
       self.preprocessing = preprocessing
       self.provenance = provenance
+      self.calibration = calibration
+      self.pretrained = pretrained
     }
 
     enum CodingKeys: String, CodingKey {
-      case format, architecture, preprocessing, provenance
+      case format, architecture, preprocessing, provenance, calibration, pretrained
       case classNames = "class_names"
     }
 
@@ -78,16 +86,30 @@ public final class ImageClassifier: Sendable {
     self.description = description
   }
 
-  /// Reads a model file.
-  ///
-  /// - Throws: `FormatError` if the file is damaged, ``TaskError`` if it is no model of this library.
-  public convenience init(contentsOf path: String) throws {
-    let (tensors, metadata) = try Safetensors.read(path)
-    guard let json = metadata[Description.key] else {
-      throw TaskError(
-        "\(path): this safetensors file holds weights but no description of a model; "
-          + "give a file that `convnet train` wrote, or train from it with --weights")
+  /// Opens a model: an architecture's published weights by its name, or else a file.
+  public convenience init(named nameOrPath: String) throws {
+    if FileManager.default.fileExists(atPath: nameOrPath) || nameOrPath.contains("/") || nameOrPath.contains(".") {
+      try self.init(contentsOf: nameOrPath)
+    } else {
+      try self.init(pretrained: nameOrPath)
     }
+  }
+
+  /// Reads a model file, or a file of published weights, which is known by its content.
+  ///
+  /// - Throws: `FormatError` if the file is damaged, ``TaskError`` if it is neither.
+  public convenience init(contentsOf path: String) throws {
+    let archive = try openTensors(path)
+    guard let json = archive.metadata[Description.key] else {
+      if let record = try PretrainedRecord.find(forFile: path) {
+        try self.init(record, contentsOf: path)
+        return
+      }
+      throw TaskError(
+        "\(path): this \(archive.format.rawValue) file holds weights but no description of a model, and is none that is "
+          + "published; give a file that `convnet train` wrote, or train from it with --weights")
+    }
+    let tensors = try archive.tensors()
     let description: Description
     do {
       description = try JSONDecoder().decode(Description.self, from: Data(json.utf8))
@@ -99,12 +121,13 @@ public final class ImageClassifier: Sendable {
         "\(path): the model has \(description.architecture.classes) outputs, but \(description.classNames.count) names")
     }
     let architecture = description.architecture
-    let model = try Self.model(architecture, tensors, metadata, path: path)
+    let model = try Self.model(architecture, tensors, archive.metadata, path: path)
     let rule = description.preprocessing
     guard rule.channels == architecture.channels, [rule.height, rule.width] == architecture.imageSize else {
       throw TaskError(
         "\(path): the model takes inputs of \(architecture.inputShape()), but its pictures become \(rule.shape)")
     }
+    if let problem = description.calibration?.problem { throw TaskError("\(path): \(problem)") }
     self.init(model, description)
   }
 
@@ -121,13 +144,12 @@ public final class ImageClassifier: Sendable {
     } catch {
       throw TaskError("\(path): \(error)")
     }
-    return try AnyLayer(structure).loading(tensors, from: path)
+    return try AnyLayer(structure).loading(tensors, from: path).model
   }
 
-  /// Writes a model file; ``init(contentsOf:)`` reads it.
+  /// Writes a model file, whole or not at all; ``init(contentsOf:)`` reads it.
   public func write(to path: String) throws {
-    var tensors: [String: Tensor] = [:]
-    for parameter in model.parameters { tensors[parameter.path] = parameter.tensor }
+    let tensors = Dictionary(uniqueKeysWithValues: model.parameters.map { ($0.path, $0.tensor) })
     try Safetensors.write(tensors, metadata: Self.metadata(of: model, description), to: path)
   }
 
@@ -137,12 +159,14 @@ public final class ImageClassifier: Sendable {
     return try description.metadata().merging(network) { $1 }
   }
 
-  /// The most probable classes of a picture, most probable first.
+  /// The most probable classes of a picture, most probable first; the probabilities are calibrated if the model file
+  /// says how.
   public func predict(_ image: Image, top count: Int = 5) throws -> [Prediction] {
     let preprocessing = description.preprocessing
     let input = preprocessing.tensor(from: image).reshaped(to: Shape([1] + preprocessing.shape.dimensions))
     let logits = try loadedPlan().run([input])[0]
-    let probabilities = softmax(logits).scalars(as: Float.self)
+    let temperature = description.calibration?.temperature ?? 1
+    let probabilities = softmax(logits / temperature).scalars(as: Float.self)
     let order = probabilities.indices.sorted { (-probabilities[$0], $0) < (-probabilities[$1], $1) }
     return order.prefix(max(1, count)).map { index in
       Prediction(className: description.classNames[index], index: index, probability: probabilities[index])
@@ -154,6 +178,18 @@ public final class ImageClassifier: Sendable {
     try predict(Image(contentsOf: path, background: description.preprocessing.background), top: count)
   }
 
+  /// The probability below which the answer had better be "unknown".
+  ///
+  /// - Parameter path: the model's file, for the error text.
+  /// - Throws: ``TaskError`` if the file holds no calibration.
+  public func abstentionThreshold(from path: String) throws -> Float {
+    guard let calibration = description.calibration else {
+      throw TaskError("\(path): the model was never calibrated; run `convnet report` on its run, or give --threshold")
+    }
+    // Where no confidence was high enough, nothing is answered.
+    return calibration.threshold.map { Float($0) } ?? .infinity
+  }
+
   /// Judges the model on labelled pictures.
   ///
   /// - Parameter progress: called with the number of pictures done.
@@ -163,9 +199,13 @@ public final class ImageClassifier: Sendable {
     let view = dataset.view(nil, description.preprocessing, .none)
     let evaluator = Evaluator<AnyLayer> { crossEntropy($0, $1) }
     let evaluation = try evaluator.evaluate(model, on: view, progress: progress)
-    return ClassificationReport(
+    var report = ClassificationReport(
       logits: evaluation.outputs, labels: evaluation.labels, classNames: description.classNames,
       loss: evaluation.loss)
+    report.calibration = description.calibration.map {
+      CalibrationReport($0, logits: evaluation.outputs, labels: evaluation.labels)
+    }
+    return report
   }
 
   private func loadedPlan() throws -> LoadedPlan {

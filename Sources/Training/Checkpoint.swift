@@ -12,6 +12,10 @@ struct Checkpoint {
     var batch = 0
     /// Steps done in all.
     var step = 0
+    /// The stage that runs, and where it began.
+    var stage = 0
+    var stageStartEpoch = 0
+    var stageStartStep = 0
     /// Of the current epoch so far.
     var lossSum = 0.0
     var exampleCount = 0
@@ -48,6 +52,15 @@ struct Checkpoint {
     self.options = options
     self.tensors = tensors
     self.bestModel = bestModel
+  }
+
+  /// - Throws: ``TrainingError`` unless the checkpoint has a tensor of the same shape for each of these.
+  func requireTensors(of expected: [String: Tensor], _ path: String) throws {
+    for (name, tensor) in expected.sorted(by: { $0.key < $1.key }) where tensors[name]?.shape != tensor.shape {
+      let found = tensors[name].map { "has shape \($0.shape)" } ?? "is missing"
+      throw TrainingError.checkpointDoesNotFit(
+        path: path, reason: "\(name) \(found), but the model needs \(tensor.shape)")
+    }
   }
 
   init(contentsOf path: String) throws {

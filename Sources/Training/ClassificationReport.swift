@@ -21,6 +21,8 @@ public struct ClassificationReport: Codable, Hashable, Sendable {
   public var classes: [ClassRow]
   /// Rows are true classes, columns predicted ones.
   public var confusion: [[Int]]
+  /// How far the probabilities can be believed, of a model that has a calibration.
+  public var calibration: CalibrationReport?
 
   /// - Parameters:
   ///   - logits: `[images, classes]`, row by row.

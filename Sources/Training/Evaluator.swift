@@ -25,11 +25,22 @@ public final class Evaluator<Model: Layer> {
 
   private let loss: Loss
   private let allowsWinograd: Bool
+  private let prefix: FrozenPrefix?
+  private let isFrozen: @Sendable (String) -> Bool
   private var plans: [(key: [TensorType], plan: Plan)] = []
 
   /// - Parameter allowsWinograd: see ``Plan/Options``.
-  public init(allowsWinograd: Bool = true, loss: @escaping Loss) {
+  public convenience init(allowsWinograd: Bool = true, loss: @escaping Loss) {
+    self.init(allowsWinograd: allowsWinograd, prefix: nil, isFrozen: { _ in false }, loss: loss)
+  }
+
+  /// - Parameter prefix: if given, data sets hold its features in place of the model's inputs.
+  init(
+    allowsWinograd: Bool, prefix: FrozenPrefix?, isFrozen: @escaping @Sendable (String) -> Bool, loss: @escaping Loss
+  ) {
     self.allowsWinograd = allowsWinograd
+    self.prefix = prefix
+    self.isFrozen = isFrozen
     self.loss = loss
   }
 
@@ -50,7 +61,7 @@ public final class Evaluator<Model: Layer> {
         loaded[key] = try LoadedPlan(plan, parameters: plan.parameterPaths.map { parameters[$0]! })
       }
       let plan = loaded[key]!
-      let outputs = try plan.run(plan.plan.inputNames.map { $0 == "input" ? batch.input : batch.target })
+      let outputs = try plan.run(plan.plan.inputNames.map { $0 == "target" ? batch.target : batch.input })
       result.loss += Double(outputs[0].item(as: Float.self)) * Double(batch.indices.count)
       result.outputs += outputs[1].scalars(as: Float.self)
       if batch.target.dtype == .int32 { result.labels += batch.target.scalars(as: Int32.self).map(Int.init) }
@@ -64,14 +75,16 @@ public final class Evaluator<Model: Layer> {
   private func plan(for model: Model, _ key: [TensorType]) throws -> Plan {
     if let known = plans.first(where: { $0.key == key }) { return known.plan }
     let tracer = Tracer(isTraining: false)
-    let (x, t) = (tracer.input("input", key[0]), tracer.input("target", key[1]))
+    let examples = prefix.map { TensorType(Shape([key[0].shape[0]] + $0.exampleShape.dimensions)) } ?? key[0]
+    let (x, t) = (tracer.input("input", examples), tracer.input("target", key[1]))
     let symbolic = try model.mapParameters { path, _, tensor in tracer.parameter(path, tensor, isTracked: false) }
     let (output, value) = try Tracer.$current.withValue(tracer) {
       let output = symbolic(x)
       return (output, try loss(output, t))
     }
     let trace = try tracer.finish(outputs: [("loss", value), ("output", output)])
-    let plan = try Plan(trace.graph, constants: trace.constants, options: .init(allowsWinograd: allowsWinograd))
+    let graph = try prefix?.suffix(of: trace.graph, isFrozen: isFrozen) ?? trace.graph
+    let plan = try Plan(graph, constants: trace.constants, options: .init(allowsWinograd: allowsWinograd))
     if plans.count == 4 { plans.removeFirst() }
     plans.append((key, plan))
     return plan

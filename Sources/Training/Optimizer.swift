@@ -82,17 +82,21 @@ public struct Optimizer: Sendable {
   }
 
   /// The update of one parameter.
-  func operation(for kind: ParameterKind) -> Operation {
+  ///
+  /// - Parameter rateFactor: what its learning rate is of the common one.
+  func operation(for kind: ParameterKind, rateFactor: Double = 1) -> Operation {
     let decay = kind == .vector && !settings.decaysVectors ? 0 : settings.weightDecay
     switch settings.rule {
     case .sgd(let momentum, let isNesterov):
       return .sgd(
-        SGDAttributes(momentum: momentum, isNesterov: isNesterov, weightDecay: decay, isDecoupled: settings.isDecoupled)
-      )
+        SGDAttributes(
+          momentum: momentum, isNesterov: isNesterov, weightDecay: decay, isDecoupled: settings.isDecoupled,
+          rateFactor: rateFactor))
     case .adam(let beta1, let beta2, let epsilon):
       return .adam(
         AdamAttributes(
-          beta1: beta1, beta2: beta2, epsilon: epsilon, weightDecay: decay, isDecoupled: settings.isDecoupled))
+          beta1: beta1, beta2: beta2, epsilon: epsilon, weightDecay: decay, isDecoupled: settings.isDecoupled,
+          rateFactor: rateFactor))
     }
   }
 

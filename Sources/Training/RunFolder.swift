@@ -9,6 +9,10 @@ import Foundation
 /// | `last.safetensors` | the model after the latest epoch |
 /// | `checkpoint.safetensors` | everything that a resumed run needs |
 /// | `metrics.jsonl` | a line for each epoch, and for steps if asked |
+/// | `predictions.jsonl` | what the best model says of each validation example |
+/// | `features/` | while it trains, what frozen layers make of the data |
+/// | `report.html` | what the run came to, for people |
+/// | `learning-rate.svg` | the curve of a search for the learning rate, if there was one |
 /// | `run.json` | what was trained on what, and how |
 public struct RunFolder: Sendable {
   public let path: String
@@ -21,13 +25,17 @@ public struct RunFolder: Sendable {
   public var lastModelPath: String { path + "/last.safetensors" }
   public var checkpointPath: String { path + "/checkpoint.safetensors" }
   public var metricsPath: String { path + "/metrics.jsonl" }
+  public var predictionsPath: String { path + "/predictions.jsonl" }
+  var featuresPath: String { path + "/features" }
+  public var learningRatePath: String { path + "/learning-rate.svg" }
   public var recordPath: String { path + "/run.json" }
+  public var reportPath: String { path + "/report.html" }
 
   /// Makes the folder unless it is there, and removes what a killed run left half-written in it.
   public func create() throws {
     let files = FileManager.default
     try files.createDirectory(atPath: path, withIntermediateDirectories: true)
-    let own = [modelPath, lastModelPath, checkpointPath, metricsPath, recordPath].map {
+    let own = [modelPath, lastModelPath, checkpointPath, metricsPath, predictionsPath, recordPath, reportPath].map {
       "." + $0.dropFirst(path.count + 1)
     }
     for name in try files.contentsOfDirectory(atPath: path) where name.hasSuffix(".partial") {
@@ -40,20 +48,46 @@ public struct RunFolder: Sendable {
 public struct EpochMetrics: Codable, Hashable, Sendable {
   /// Counted from 1.
   public var epoch: Int
+  /// Of a training in several stages.
+  public var stage: String?
   public var step: Int
   public var trainLoss: Double
   public var validationLoss: Double?
   public var validationAccuracy: Double?
   public var learningRate: Double
+  /// Of each group of layers, by name, where they differ.
+  public var learningRates: [String: Double]?
   /// Wall-clock time of the epoch with its validation.
   public var seconds: Double
 
+  public init(
+    epoch: Int, stage: String? = nil, step: Int, trainLoss: Double, validationLoss: Double? = nil,
+    validationAccuracy: Double? = nil, learningRate: Double, learningRates: [String: Double]? = nil, seconds: Double
+  ) {
+    self.epoch = epoch
+    self.stage = stage
+    self.step = step
+    self.trainLoss = trainLoss
+    self.validationLoss = validationLoss
+    self.validationAccuracy = validationAccuracy
+    self.learningRate = learningRate
+    self.learningRates = learningRates
+    self.seconds = seconds
+  }
+
   enum CodingKeys: String, CodingKey {
-    case epoch, step, seconds
+    case epoch, stage, step, seconds
     case trainLoss = "train_loss"
     case validationLoss = "validation_loss"
     case validationAccuracy = "validation_accuracy"
     case learningRate = "learning_rate"
+    case learningRates = "learning_rates"
+  }
+
+  /// The epochs of a run so far; none if it has written none. Lines of another kind are passed over.
+  public static func read(from run: RunFolder) throws -> [EpochMetrics] {
+    let text = (try? String(contentsOfFile: run.metricsPath, encoding: .utf8)) ?? ""
+    return text.split(separator: "\n").compactMap { try? JSONDecoder().decode(Self.self, from: Data($0.utf8)) }
   }
 }
 

@@ -36,7 +36,7 @@ public final class TensorBoardLog {
         values.append(.scalar(tag: "epoch/validation_accuracy", Float(accuracy)))
       }
       try file.append(values, step: metrics.step)
-    case .validating: break
+    case .validating, .stage, .extracting: break
     }
   }
 

@@ -15,17 +15,24 @@ public struct TrainingOptions: Codable, Hashable, Sendable {
   public var logEvery: Int?
   /// Threads that load and augment.
   public var loaderThreads: Int
-  /// Seconds between checkpoints within an epoch; one is written after every epoch anyway.
+  /// Seconds between checkpoints within an epoch; one is written after every epoch anyway, but not more than once a
+  /// second.
   public var checkpointInterval: Double
   /// Whether convolutions may use Winograd's algorithm: see ``Plan/Options``.
   public var allowsWinograd: Bool
+  /// If given, what is validated and kept is the exponential average of the models of all steps with this decay, for
+  /// example 0.99 (Polyak and Juditsky, 1992).
+  public var averagingDecay: Double?
+  /// Whether what frozen layers make of the data is kept in the run's folder; results do not depend on it.
+  public var cachesFeatures: Bool
   /// Blends the examples of each training batch; the loss must take probabilities, as `crossEntropy` does.
   public var mixing: BatchMixing?
 
   public init(
     epochs: Int = 10, maximumSteps: Int? = nil, batchSize: Int = 64, shuffles: Bool = true,
     schedule: LearningRateSchedule = .init(.oneCycle), seed: UInt64 = 0, earlyStoppingPatience: Int? = nil,
-    logEvery: Int? = nil, loaderThreads: Int = 2, checkpointInterval: Double = 60, allowsWinograd: Bool = true
+    logEvery: Int? = nil, loaderThreads: Int = 2, checkpointInterval: Double = 60, allowsWinograd: Bool = true,
+    averagingDecay: Double? = nil, cachesFeatures: Bool = true
   ) {
     self.epochs = epochs
     self.maximumSteps = maximumSteps
@@ -38,6 +45,8 @@ public struct TrainingOptions: Codable, Hashable, Sendable {
     self.loaderThreads = loaderThreads
     self.checkpointInterval = checkpointInterval
     self.allowsWinograd = allowsWinograd
+    self.averagingDecay = averagingDecay
+    self.cachesFeatures = cachesFeatures
   }
 }
 
@@ -46,7 +55,11 @@ public enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
   case notFinite(step: Int, place: String, learningRate: Double)
   case diverged(step: Int, loss: Float, firstLoss: Float)
   case noExamples
+  case nothingToLearn
+  case featuresLost(path: String)
   case checkpointDoesNotFit(path: String, reason: String)
+  case noPredictions(run: String)
+  case damagedPredictions(path: String, line: Int)
 
   public var description: String {
     switch self {
@@ -56,7 +69,12 @@ public enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
     case .diverged(let step, let loss, let firstLoss):
       "training stopped at step \(step): the loss grew from \(firstLoss) to \(loss); try a smaller learning rate"
     case .noExamples: "there is nothing to train on: the data set is empty"
+    case .nothingToLearn: "there is nothing to train: the model has no parameters"
+    case .featuresLost(let path): "\(path): cannot be read back; something else changes the run's folder"
     case .checkpointDoesNotFit(let path, let reason): "\(path): cannot resume from this checkpoint: \(reason)"
+    case .noPredictions(let run):
+      "\(run): there is no predictions.jsonl, which a run writes at its end; let it finish, or give another run"
+    case .damagedPredictions(let path, let line): "\(path): line \(line) is not a prediction; train again"
     }
   }
 }

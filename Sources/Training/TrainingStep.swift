@@ -21,7 +21,9 @@ public final class TrainingStep<Model: Module> {
   private let optimizer: Optimizer
   private let seed: UInt64
   private let loss: Loss
-  private let isFrozen: @Sendable (String) -> Bool
+  private let rateFactors: [String: Double]
+  private let averagingDecay: Double?
+  private let prefix: FrozenPrefix?
   private let allowsWinograd: Bool
   private let store = ParameterStore()
   /// Paths of running statistics: a forward pass replaces them before it is known whether the step is finite.
@@ -34,28 +36,44 @@ public final class TrainingStep<Model: Module> {
   /// - Parameters:
   ///   - model: initial parameters.
   ///   - seed: keys dropout.
-  ///   - isFrozen: by path, which parameters stay as they are.
+  ///   - rateFactors: by path, what a tensor's learning rate is of the common one, unless that is 1; at 0 it stays as
+  ///     it is (see ``ParameterGroup``).
+  ///   - averagingDecay: if given, ``averagedModel`` moves towards the model by 1 - decay in each step.
   ///   - allowsWinograd: see ``Plan/Options``.
   ///   - loss: traced once for each batch shape; returns a tensor of one element.
-  public init(
-    _ model: Model, optimizer: Optimizer, seed: UInt64 = 0,
-    isFrozen: @escaping @Sendable (String) -> Bool = { _ in false }, allowsWinograd: Bool = true,
-    loss: @escaping Loss
+  public convenience init(
+    _ model: Model, optimizer: Optimizer, seed: UInt64 = 0, rateFactors: [String: Double] = [:],
+    averagingDecay: Double? = nil, allowsWinograd: Bool = true, loss: @escaping Loss
+  ) {
+    self.init(
+      model, optimizer: optimizer, seed: seed, rateFactors: rateFactors, averagingDecay: averagingDecay, prefix: nil,
+      allowsWinograd: allowsWinograd, loss: loss)
+  }
+
+  /// - Parameter prefix: if given, batches hold its features in place of the model's inputs.
+  init(
+    _ model: Model, optimizer: Optimizer, seed: UInt64, rateFactors: [String: Double], averagingDecay: Double?,
+    prefix: FrozenPrefix?, allowsWinograd: Bool, loss: @escaping Loss
   ) {
     structure = model
     self.optimizer = optimizer
     self.seed = seed
-    self.isFrozen = isFrozen
+    self.rateFactors = rateFactors
+    self.averagingDecay = averagingDecay
+    self.prefix = prefix
     self.allowsWinograd = allowsWinograd
     self.loss = loss
-    statistics = model.parameters.filter { $0.kind == .statistic }.map(\.path)
-    for parameter in model.parameters {
+    let parameters = model.parameters
+    statistics = parameters.filter { $0.kind == .statistic && rateFactors[$0.path] != 0 }.map(\.path)
+    for parameter in parameters {
       store[parameter.path] = parameter.tensor
-      guard parameter.kind.isTrained, !isFrozen(parameter.path) else { continue }
+      guard parameter.kind.isTrained, rateFactors[parameter.path] != 0 else { continue }
       for slot in optimizer.slots { store[Self.path(slot, parameter.path)] = .zeros(parameter.tensor.shape) }
+      if averagingDecay != nil { store[Self.path(Self.average, parameter.path)] = parameter.tensor }
     }
   }
 
+  private static var average: String { "average" }
   static func path(_ slot: String, _ parameter: String) -> String { "optimizer.\(slot).\(parameter)" }
 
   // MARK: State
@@ -65,7 +83,15 @@ public final class TrainingStep<Model: Module> {
     get throws { try structure.mapParameters { path, _, tensor in store[path] ?? tensor } }
   }
 
-  /// Copies of the optimizer's tensors, by path.
+  /// The exponential average of the models so far, with the latest running statistics; the model itself without
+  /// averaging.
+  public var averagedModel: Model {
+    get throws {
+      try structure.mapParameters { path, _, tensor in store[Self.path(Self.average, path)] ?? store[path] ?? tensor }
+    }
+  }
+
+  /// Copies of the tensors beside the model's, by path: the optimizer's, and averages.
   var optimizerState: [String: Tensor] {
     var state: [String: Tensor] = [:]
     for path in store.paths where path.hasPrefix("optimizer.") { state[path] = store[path] }
@@ -115,9 +141,10 @@ public final class TrainingStep<Model: Module> {
   private func inputs(_ batch: Batch, step: Int, learningRate: Double) throws -> [Tensor] {
     try plan(for: batch).plan.inputNames.map { name in
       switch name {
-      case "input": batch.input
+      case "input", Graph.cutInputName: batch.input
       case "target": batch.target
-      case "rate": Tensor([Float(learningRate), Float(step)])
+      case Self.rateName: Tensor([Float(learningRate), Float(step)])
+      case Self.averagingName: Tensor([Float(averagingWeight(step))])
       default: Tensor([Int64(bitPattern: seed), Int64(step)])
       }
     }
@@ -134,50 +161,85 @@ public final class TrainingStep<Model: Module> {
     return plans.last!.plan
   }
 
-  private func compile(input: TensorType, target: TensorType) throws -> Plan {
-    let tracer = Tracer(isTraining: true, isFrozen: isFrozen)
-    let (x, t) = (tracer.input("input", input), tracer.input("target", target))
-    let rate = tracer.input("rate", TensorType([2]))
-    var trained: [(path: String, kind: ParameterKind, value: Graph.ValueID)] = []
-    let symbolic = try structure.mapParameters { path, kind, tensor in
-      let symbol = tracer.parameter(path, tensor, isTracked: false)
-      if kind.isTrained && !isFrozen(path) { trained.append((path, kind, symbol.symbol!.value)) }
-      return symbol
-    }
-    let lossTensor = try Tracer.$current.withValue(tracer) { try loss(symbolic, x, t) }
-    let trace = try tracer.finish(outputs: [("loss", lossTensor), ("rate", rate)])
-    guard lossTensor.elementCount == 1 else {
-      throw ShapeError(message: "a loss must be one number, but its shape is \(lossTensor.shape)")
-    }
-    let (lossValue, rateValue) = (trace.graph.outputs[0].value, trace.graph.outputs[1].value)
+  /// How far the average moves in a step: at first further than later, so that it does not cling to the initial
+  /// parameters.
+  private func averagingWeight(_ step: Int) -> Double {
+    1 - min(averagingDecay ?? 0, (1 + Double(step)) / (10 + Double(step)))
+  }
 
-    var builder = GraphBuilder(trace.graph)
-    let gradients = trace.graph.gradients(
-      of: lossValue, withRespectTo: trained.map(\.value), in: &builder, resolve: { $0 })
+  private static var rateName: String { "rate" }
+  private static var averagingName: String { "averaging" }
+
+  // MARK: Compiling
+
+  private func compile(input: TensorType, target: TensorType) throws -> Plan {
+    let (forward, constants) = try traceLoss(input: input, target: target)
+    let statistics = forward.outputs.dropFirst()
+    let loss = forward.outputs[0].value
+    var values: [String: Graph.ValueID] = [:]
+    for id in forward.parameters { if case .parameter(let path) = forward[id].source { values[path] = id } }
+    let trained = structure.parameters.compactMap { parameter in
+      parameter.kind.isTrained && rateFactors[parameter.path] != 0
+        ? values[parameter.path].map { (path: parameter.path, kind: parameter.kind, value: $0) } : nil
+    }
+
+    var builder = GraphBuilder(forward)
+    let rate = builder.graph.addInput(Self.rateName, TensorType([2]))
+    let gradients = forward.gradients(
+      of: loss, withRespectTo: trained.map(\.value), in: &builder, resolve: { $0 })
     let updated = zip(trained, gradients).compactMap { parameter, gradient in gradient.map { (parameter, $0) } }
     let clipping = builder.apply(
-      .clipFactor(maximumNorm: optimizer.settings.maximumGradientNorm), [lossValue] + updated.map(\.1))
+      .clipFactor(maximumNorm: optimizer.settings.maximumGradientNorm), [loss] + updated.map(\.1))
 
-    var outputs = [Graph.Output(name: "loss", value: lossValue), Graph.Output(name: "norm", value: clipping[1])]
+    var outputs = [Graph.Output(name: "loss", value: loss), Graph.Output(name: "norm", value: clipping[1])]
     var updates: [String: String] = [:]
     func replace(_ path: String, by value: Graph.ValueID) {
       outputs.append(Graph.Output(name: "new \(path)", value: value))
       updates["new \(path)"] = path
     }
-    for update in trace.updates {
-      if case .parameter(let path) = trace.graph[update.parameter].source { replace(path, by: update.value) }
-    }
+    for statistic in statistics { replace(statistic.name, by: statistic.value) }
+    let averaging = averagingDecay.map { _ in builder.graph.addInput(Self.averagingName, TensorType([1])) }
     for (parameter, gradient) in updated {
       let type = builder.type(of: parameter.value)
       let paths = optimizer.slots.map { Self.path($0, parameter.path) }
       let slots = paths.map { builder.graph.addParameter($0, type) }
-      let results = builder.apply(
-        optimizer.operation(for: parameter.kind), [parameter.value, gradient, clipping[0], rateValue] + slots)
+      let update = optimizer.operation(for: parameter.kind, rateFactor: rateFactors[parameter.path] ?? 1)
+      let results = builder.apply(update, [parameter.value, gradient, clipping[0], rate] + slots)
       for (path, value) in zip([parameter.path] + paths, results) { replace(path, by: value) }
+      if let averaging {
+        let path = Self.path(Self.average, parameter.path)
+        let average = builder.graph.addParameter(path, type)
+        let difference = builder(.binary(.subtract), results[0], average)
+        replace(path, by: builder(.binary(.add), average, builder(.binary(.multiply), difference, averaging)))
+      }
     }
     builder.graph.outputs = outputs
     return try Plan(
-      builder.graph, constants: trace.constants, updates: updates,
+      builder.graph, constants: constants, updates: updates,
       options: .init(parametersAreConstant: false, allowsWinograd: allowsWinograd))
+  }
+
+  /// The graph from a batch to its loss; further outputs are the new running statistics, by path.
+  private func traceLoss(input: TensorType, target: TensorType) throws -> (graph: Graph, constants: [Tensor]) {
+    let factors = rateFactors
+    let isFrozen: @Sendable (String) -> Bool = { factors[$0] == 0 }
+    let tracer = Tracer(isTraining: true, isFrozen: isFrozen)
+    // A batch of features stands for a batch of inputs.
+    let examples = prefix.map { TensorType(Shape([input.shape[0]] + $0.exampleShape.dimensions)) } ?? input
+    let (x, t) = (tracer.input("input", examples), tracer.input("target", target))
+    let symbolic = try structure.mapParameters { path, _, tensor in tracer.parameter(path, tensor, isTracked: false) }
+    let lossTensor = try Tracer.$current.withValue(tracer) { try loss(symbolic, x, t) }
+    let trace = try tracer.finish(outputs: [("loss", lossTensor)])
+    guard lossTensor.elementCount == 1 else {
+      throw ShapeError(message: "a loss must be one number, but its shape is \(lossTensor.shape)")
+    }
+    var graph = trace.graph
+    for update in trace.updates {
+      guard case .parameter(let path) = graph[update.parameter].source, !isFrozen(path) else { continue }
+      graph.outputs.append(Graph.Output(name: path, value: update.value))
+    }
+    graph = graph.removingFrozenDropout(isFrozen: isFrozen)
+    if let prefix { graph = try prefix.suffix(of: graph, isFrozen: isFrozen) }
+    return (graph, trace.constants)
   }
 }

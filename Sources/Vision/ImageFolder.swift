@@ -94,6 +94,8 @@ public struct ImageFolder: ImageDataset {
 
   public func label(at index: Int) -> Int { items[index].label }
 
+  public func exampleName(at index: Int) -> String { items[index].path }
+
   /// The picture as it is in its file, upright and opaque. Errors name the file.
   public func image(at index: Int) throws(ImageError) -> Image {
     try Image(contentsOf: items[index].path, background: preprocessing.background, limits: limits)

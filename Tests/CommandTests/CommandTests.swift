@@ -17,7 +17,9 @@ import Testing
   @Test func trainsEvaluatesAndPredicts() throws {
     let folder = try TemporaryFolder()
     let run = try smallRun(in: folder)
-    for file in ["model.safetensors", "last.safetensors", "checkpoint.safetensors", "metrics.jsonl", "run.json"] {
+    for file in [
+      "model.safetensors", "last.safetensors", "checkpoint.safetensors", "metrics.jsonl", "run.json", "report.html",
+    ] {
       #expect(FileManager.default.fileExists(atPath: "\(run)/\(file)"), "\(file)")
     }
     let metrics = try String(contentsOfFile: "\(run)/metrics.jsonl", encoding: .utf8).split(separator: "\n")
@@ -31,7 +33,7 @@ import Testing
 
     let evaluation = try Convnet.run("evaluate", "\(run)/model.safetensors", "--json")
     let report = try evaluation.object
-    #expect(Set(report.keys) == ["images", "accuracy", "top5", "loss", "classes", "confusion"])
+    #expect(Set(report.keys) == ["images", "accuracy", "top5", "loss", "classes", "confusion", "calibration"])
     #expect(report["images"] as? Int == 1000)
     #expect(report["accuracy"] as? Double == metrics[4]["validation_accuracy"] as? Double)
     let classes = try #require(report["classes"] as? [[String: Any]])

@@ -19,7 +19,7 @@ import Testing
           $0.imageSize = nil
         })
       let run = RunFolder(scratch.path + "/run")
-      let outcome = try training.run(in: run)
+      let outcome = try training.run(in: run, writesReport: false)
       classifier = ImageClassifier(outcome.model, training.record.model)
       bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: run.modelPath)))
       images = try EmbeddedFashionMNIST.load().test

@@ -154,7 +154,7 @@ import Training
   }
 
   /// Five batches of 32 pictures: a pattern of 8x8 blocks for each class, and noise.
-  private static func batches(channels: Int) -> [Batch] {
+  static func batches(channels: Int) -> [Batch] {
     let patterns = (0..<10).map { draw(seed: 11, UInt64($0), channels * 64, -0.5..<0.5) }
     return (0..<5).map { batch in
       let indices = Array(32 * batch..<32 * batch + 32)
@@ -170,7 +170,7 @@ import Training
     }
   }
 
-  private static func draw(seed: UInt64, _ stream: UInt64, _ count: Int, _ range: Range<Float>) -> [Float] {
+  static func draw(seed: UInt64, _ stream: UInt64, _ count: Int, _ range: Range<Float>) -> [Float] {
     var random = RandomStream(seed: seed, stream: stream)
     return (0..<count).map { _ in random.uniform(range) }
   }

@@ -225,7 +225,12 @@ import Training
     let optimizer = Optimizer.sgd(learningRate: 0.05, momentum: 0.9, weightDecay: 0.1)
     let data = try Pictures.training(32, channels: 3)
     let trained = try Trainer(
-      model, optimizer: optimizer, options: .init(epochs: 2, batchSize: 16), isFrozen: isFrozen
+      model, optimizer: optimizer, options: .init(batchSize: 16),
+      stages: [
+        TrainingStage(
+          "test", epochs: 2, learningRate: 0.05,
+          groups: [ParameterGroup("frozen", paths: before.keys.filter(isFrozen), rateFactor: 0)])
+      ]
     ).fit(data).model
 
     var eager = model

@@ -19,7 +19,7 @@ extension Lowering {
 
   mutating func sgd(_ attributes: SGDAttributes, _ node: Graph.Node) {
     let decay = WeightDecay(attributes.weightDecay, isDecoupled: attributes.isDecoupled)
-    emitUpdate("sgd", node) { rate, _, factor, call, count in
+    emitUpdate("sgd", node, rateFactor: attributes.rateFactor) { rate, _, factor, call, count in
       SGDKernel(
         rate: rate, momentum: Float(attributes.momentum), nesterov: attributes.isNesterov, decay: decay,
         gradientScale: factor
@@ -31,7 +31,7 @@ extension Lowering {
 
   mutating func adam(_ attributes: AdamAttributes, _ node: Graph.Node) {
     let decay = WeightDecay(attributes.weightDecay, isDecoupled: attributes.isDecoupled)
-    emitUpdate("adam", node) { rate, step, factor, call, count in
+    emitUpdate("adam", node, rateFactor: attributes.rateFactor) { rate, step, factor, call, count in
       AdamKernel(
         rate: rate, beta1: attributes.beta1, beta2: attributes.beta2, epsilon: Float(attributes.epsilon),
         decay: decay, gradientScale: factor
@@ -44,7 +44,7 @@ extension Lowering {
   /// An update works in place on its outputs, which are the parameter and its optimizer state unless the caller wants
   /// them elsewhere. A factor that is not a number leaves everything as it was.
   private mutating func emitUpdate(
-    _ kernel: String, _ node: Graph.Node,
+    _ kernel: String, _ node: Graph.Node, rateFactor: Double,
     _ update:
       @escaping @Sendable (
         _ rate: Float, _ step: Int, _ factor: Float, _ call: borrowing Invocation, _ count: Int
@@ -58,7 +58,7 @@ extension Lowering {
       for state in 1..<max(1, outputs.count) { call.output(state).replace(with: call.input(3 + state), count: count) }
       let (factor, rate) = (call.input(2)[0], call.input(3))
       if factor.isNaN { return }
-      update(rate[0], Int(rate[1]), factor, call, count)
+      update(Float(Double(rate[0]) * rateFactor), Int(rate[1]), factor, call, count)
     }
   }
 }

@@ -19,7 +19,7 @@ extension ReferenceBackend {
 
   /// Inputs and outputs as those of `Operation.sgd`.
   static func sgd(_ attributes: SGDAttributes, _ inputs: [ReferenceArray]) -> [ReferenceArray] {
-    let (factor, rate) = (inputs[2].values[0], inputs[3].values[0])
+    let (factor, rate) = (inputs[2].values[0], inputs[3].values[0] * attributes.rateFactor)
     var outputs = [inputs[0]] + inputs[4...]
     if factor.isNaN { return outputs }
     for index in inputs[0].values.indices {
@@ -40,7 +40,8 @@ extension ReferenceBackend {
 
   /// Inputs and outputs as those of `Operation.adam`.
   static func adam(_ attributes: AdamAttributes, _ inputs: [ReferenceArray]) -> [ReferenceArray] {
-    let (factor, rate, step) = (inputs[2].values[0], inputs[3].values[0], inputs[3].values[1])
+    let (factor, step) = (inputs[2].values[0], inputs[3].values[1])
+    let rate = inputs[3].values[0] * attributes.rateFactor
     var outputs = [inputs[0], inputs[4], inputs[5]]
     if factor.isNaN { return outputs }
     let (beta1, beta2) = (attributes.beta1, attributes.beta2)

@@ -175,23 +175,28 @@ def rounded(numbers):
     return [float(f"{number:.7g}") for number in numbers]
 
 
-result = {}
-for name, case in CASES.items():
-    losses, norms, state = run(case, torch.float64)
-    errors = np.zeros(case["steps"])
-    for threads in (1, 2):
-        torch.set_num_threads(threads)
-        single, _, _ = run(case, torch.float32)
-        errors = np.maximum(errors, [abs(a - b) / b for a, b in zip(single, losses)])
-    errors = np.maximum.accumulate(errors)
-    result[name] = {
-        "losses": rounded(losses),
-        "float32_errors": [float(f"{error:.2g}") for error in errors],
-        "gradient_norms": rounded(norms),
-    }
-    if name == "resnet20_sgd_slow":
-        result[name]["statistics"] = {n: rounded(t.tolist()) for n, t in state.items() if "running" in n}
-    print(f"{name}: {losses[0]:.3f} to {losses[-1]:.3f}, float32 error {errors[-1]:.0e}")
+def main():
+    result = {}
+    for name, case in CASES.items():
+        losses, norms, state = run(case, torch.float64)
+        errors = np.zeros(case["steps"])
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            single, _, _ = run(case, torch.float32)
+            errors = np.maximum(errors, [abs(a - b) / b for a, b in zip(single, losses)])
+        errors = np.maximum.accumulate(errors)
+        result[name] = {
+            "losses": rounded(losses),
+            "float32_errors": [float(f"{error:.2g}") for error in errors],
+            "gradient_norms": rounded(norms),
+        }
+        if name == "resnet20_sgd_slow":
+            result[name]["statistics"] = {n: rounded(t.tolist()) for n, t in state.items() if "running" in n}
+        print(f"{name}: {losses[0]:.3f} to {losses[-1]:.3f}, float32 error {errors[-1]:.0e}")
 
-path = pathlib.Path(__file__).parent / "training.json"
-path.write_text(json.dumps(result, separators=(",", ":")).replace('},"', '},\n"') + "\n")
+    path = pathlib.Path(__file__).parent / "training.json"
+    path.write_text(json.dumps(result, separators=(",", ":")).replace('},"', '},\n"') + "\n")
+
+
+if __name__ == "__main__":
+    main()

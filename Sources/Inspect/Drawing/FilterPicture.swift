@@ -15,20 +15,20 @@ public struct FilterPicture: Sendable, CustomStringConvertible {
   public let image: Image
 
   /// - Parameter path: of the layer or its weights, such as `layer1.0.conv1`; by default the first convolution.
-  /// - Throws: ``LabError`` if the model has no such convolution or its kernels are too large to draw.
-  public init(of model: some Module, path: String? = nil) throws(LabError) {
+  /// - Throws: ``InspectError`` if the model has no such convolution or its kernels are too large to draw.
+  public init(of model: some Module, path: String? = nil) throws(InspectError) {
     let kernels = model.parameters.filter { $0.tensor.rank == 4 }
-    guard let first = kernels.first else { throw LabError("the model has no two-dimensional convolution") }
+    guard let first = kernels.first else { throw InspectError("the model has no two-dimensional convolution") }
     let found = path.map { path in kernels.first { $0.path == path || $0.path == "\(path).weight" } } ?? first
     guard let found else {
       let names = kernels.prefix(8).map { $0.path.hasSuffix(".weight") ? String($0.path.dropLast(7)) : $0.path }
-      throw LabError(
+      throw InspectError(
         "the model has no convolution \"\(path ?? "")\"; its convolutions are \(names.joined(separator: ", "))"
           + (kernels.count > 8 ? " and \(kernels.count - 8) more" : ""))
     }
     (self.path, shape) = (found.path, found.tensor.shape)
     guard shape[2] <= 64, shape[3] <= 64, shape.elementCount > 0 else {
-      throw LabError("\(found.path): kernels of \(shape[2])x\(shape[3]) are too large to draw")
+      throw InspectError("\(found.path): kernels of \(shape[2])x\(shape[3]) are too large to draw")
     }
     image = Self.draw(found.tensor)
   }
@@ -39,35 +39,24 @@ public struct FilterPicture: Sendable, CustomStringConvertible {
     let shown = min(channels, limit)
     let isColor = channels == 3
     let tiles = isColor ? count : count * shown
-    var columns = 1
-    while columns * columns < tiles { columns += 1 }
-    if !isColor && channels > 1 { columns = shown }
-    let rows = (tiles + columns - 1) / columns
+    let columns = !isColor && channels > 1 ? shown : Int(Double(tiles).squareRoot().rounded(.up))
     let zoom = max(1, (columns > 16 ? 24 : 48) / max(height, width))
-    let gap = 4
-    let (wide, high) = (columns * (width * zoom + gap) + gap, rows * (height * zoom + gap) + gap)
-    let samples = isColor ? 3 : 1
     let weights: [Float] = weight.scalars()
-    let size = channels * height * width
-    var pixels = [UInt8](repeating: 255, count: wide * high * samples)
-    for tile in 0..<tiles {
+    let (size, area) = (channels * height * width, height * width)
+    let pictures = (0..<tiles).map { tile in
       let kernel = isColor ? tile : tile / shown
       let largest = max(1e-12, weights[kernel * size..<(kernel + 1) * size].map { $0.magnitude }.max() ?? 0)
-      let left = gap + tile % columns * (width * zoom + gap)
-      let top = gap + tile / columns * (height * zoom + gap)
-      for y in 0..<height * zoom {
-        for x in 0..<width * zoom {
-          for sample in 0..<samples {
-            let channel = isColor ? sample : tile % shown
-            let value = weights[((kernel * channels + channel) * height + y / zoom) * width + x / zoom]
-            // A weight that is not a number is drawn as 0.
-            let level = value.isFinite && largest.isFinite ? value / largest : 0
-            pixels[((top + y) * wide + left + x) * samples + sample] = UInt8((127.5 + 127.5 * level).rounded())
-          }
-        }
+      let first = kernel * size + (isColor ? 0 : tile % shown * area)
+      let pixels = (0..<(isColor ? 3 * area : area)).map { position in
+        // Interleaved, where the weights are channel after channel.
+        let value = weights[first + (isColor ? position % 3 * area + position / 3 : position)]
+        // A weight that is not a number is drawn as 0.
+        let level = value.isFinite && largest.isFinite ? value / largest : 0
+        return UInt8((127.5 + 127.5 * level).rounded())
       }
+      return Image(width: width, height: height, channels: isColor ? 3 : 1, pixels: pixels).enlarged(by: zoom)
     }
-    return Image(width: wide, height: high, channels: samples, pixels: pixels)
+    return .sheet(of: pictures, columns: columns)
   }
 
   public var description: String {

@@ -34,8 +34,11 @@ public struct LeNet: Layer {
     return fc3(relu(fc2(relu(fc1(features.flattened())))))
   }
 
-  static let architecture = Architecture(
-    "lenet", "LeNet-5, dense form with ReLU and maximum pooling", year: 1998, paper: "LeCun et al., 1998", channels: 1,
-    classes: 10, imageSize: 32, minimumImageSize: 16
-  ) { LeNet(channels: $0.channels, classes: $0.classes, imageSize: $0.imageSize) }
+  static let architectures = [
+    Architecture(
+      "lenet", "LeNet-5, dense form with ReLU and maximum pooling", year: 1998, paper: "LeCun et al., 1998",
+      channels: 1,
+      classes: 10, imageSize: [32, 32], minimumImageSize: 16
+    ) { LeNet(channels: $0.channels, classes: $0.classes, imageSize: $0.imageSize) }
+  ]
 }

@@ -1,7 +1,8 @@
 public import Layers
 
-/// The residual networks for small images (section 4.2 of He et al., 2016): a 3x3 stem, three stages of 16, 32 and 64
-/// channels, and shortcuts without parameters. ResNet-20 has 269,722 parameters for RGB images and 10 classes.
+/// The residual networks for small images (section 4.2 of He et al., 2016), and their plain twins: a 3x3 stem, three
+/// stages of 16, 32 and 64 channels, and shortcuts without parameters. ResNet-20 has 269,722 parameters for RGB images
+/// and 10 classes, ResNet-110 1,727,962, and their twins as many.
 public struct CIFARResNet: Layer {
   var conv1: Conv2D
   var norm1: BatchNorm
@@ -17,13 +18,16 @@ public struct CIFARResNet: Layer {
     ]
   }
 
-  /// - Parameter depth: 6n + 2: 20, 32, 44, 56, 110.
-  public init(depth: Int, channels: Int = 3, classes: Int = 10) {
+  /// - Parameters:
+  ///   - depth: 6n + 2: 20, 32, 44, 56, 110.
+  ///   - hasShortcuts: whether shortcuts lead around blocks; without them the network is a plain twin.
+  public init(depth: Int, hasShortcuts: Bool = true, channels: Int = 3, classes: Int = 10) {
     if depth < 8 || (depth - 2) % 6 != 0 { fail("a CIFAR ResNet has 6n + 2 layers, not \(depth)") }
     func stage(in inChannels: Int, out: Int, stride: Int) -> Sequential {
       Sequential(
         (0..<(depth - 2) / 6).map { block in
-          Block(in: block == 0 ? inChannels : out, out: out, stride: block == 0 ? stride : 1)
+          Block(
+            in: block == 0 ? inChannels : out, out: out, stride: block == 0 ? stride : 1, hasShortcut: hasShortcuts)
         })
     }
     conv1 = .resNet(in: channels, out: 16, kernel: 3)
@@ -38,12 +42,15 @@ public struct CIFARResNet: Layer {
     classifier(GlobalAveragePool()(layer3(layer2(layer1(relu(norm1(conv1(x))))))))
   }
 
-  static let architectures = [
-    Architecture(
-      "resnet20", "residual network with 20 layers for small images", year: 2015, paper: "He et al., 2016", channels: 3,
-      classes: 10, imageSize: 32, minimumImageSize: 8
-    ) { CIFARResNet(depth: 20, channels: $0.channels, classes: $0.classes) }
-  ]
+  static let architectures = [true, false].flatMap { hasShortcuts in
+    [20, 32, 44, 56, 110].map { depth in
+      Architecture(
+        hasShortcuts ? "resnet\(depth)" : "plain\(depth)",
+        hasShortcuts ? "residual network with \(depth) layers for small images" : "resnet\(depth) without shortcuts",
+        year: 2015, paper: "He et al., 2016", classes: 10, imageSize: [32, 32], minimumImageSize: 8
+      ) { CIFARResNet(depth: depth, hasShortcuts: hasShortcuts, channels: $0.channels, classes: $0.classes) }
+    }
+  }
 
   /// A basic block whose shortcut, where shapes differ, takes every second element and adds channels of zeros.
   struct Block: Layer {
@@ -58,18 +65,21 @@ public struct CIFARResNet: Layer {
 
     private let stride: Int
     private let addedChannels: Int
+    private let hasShortcut: Bool
 
-    init(in inChannels: Int, out: Int, stride: Int) {
+    init(in inChannels: Int, out: Int, stride: Int, hasShortcut: Bool) {
       conv1 = .resNet(in: inChannels, out: out, kernel: 3, stride: stride)
       norm1 = BatchNorm(out)
       conv2 = .resNet(in: out, out: out, kernel: 3)
       norm2 = BatchNorm(out)
       self.stride = stride
+      self.hasShortcut = hasShortcut
       addedChannels = out - inChannels
     }
 
     func callAsFunction(_ x: Tensor) -> Tensor {
-      relu(norm2(conv2(relu(norm1(conv1(x))))) + shortcut(x))
+      let y = norm2(conv2(relu(norm1(conv1(x)))))
+      return relu(hasShortcut ? y + shortcut(x) : y)
     }
 
     private func shortcut(_ x: Tensor) -> Tensor {

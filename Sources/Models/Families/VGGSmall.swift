@@ -28,8 +28,10 @@ public struct VGGSmall: Layer {
 
   public func callAsFunction(_ x: Tensor) -> Tensor { classifier(GlobalAveragePool()(features(x))) }
 
-  static let architecture = Architecture(
-    "vgg_small", "six 3x3 convolutions with batch norm in the manner of VGG", year: 2014,
-    paper: "after Simonyan and Zisserman, 2015", channels: 1, classes: 10, imageSize: 28, minimumImageSize: 8
-  ) { VGGSmall(channels: $0.channels, classes: $0.classes) }
+  static let architectures = [
+    Architecture(
+      "vgg_small", "six 3x3 convolutions with batch norm in the manner of VGG", year: 2014,
+      paper: "after Simonyan and Zisserman, 2015", channels: 1, classes: 10, imageSize: [28, 28], minimumImageSize: 8
+    ) { VGGSmall(channels: $0.channels, classes: $0.classes) }
+  ]
 }

@@ -1,0 +1,42 @@
+import ArgumentParser
+import ConvNet
+import Formats
+import Foundation
+
+struct CompareCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "compare", abstract: "Show runs side by side, and test whether their models differ.",
+    discussion: """
+      RUNS are folders that `train` or `finetune` wrote. The test looks at the validation images that two runs share and \
+      that one model alone gets right (McNemar); with few such images, differences of accuracy mean little.
+      """)
+
+  @Argument(help: "The runs' folders, two or more.") var runs: [String]
+  @Option(help: "Write a page with the learning curves to this file.") var html: String?
+  @Flag(help: "Print the result as JSON.") var json = false
+
+  func validate() throws { try require(runs.count >= 2, "give at least two runs") }
+
+  func run() throws {
+    let comparison = try RunComparison(runs.map { RunFolder($0) })
+    let columns = ["run", "model", "weights", "epochs", "best", "accuracy", "loss", "time"]
+    let rows = comparison.rows.map { row in
+      [
+        row.run, row.model, row.strategy == "none" ? "random" : "fine-tuned, \(row.strategy)", "\(row.epochs.count)",
+        row.bestEpoch.map(String.init) ?? "", row.accuracy.map { String(format: "%.1f %%", 100 * $0) } ?? "",
+        row.loss.map { String(format: "%.3f", $0) } ?? "", ProgressBar.clock(row.seconds),
+      ]
+    }
+    let sentences = comparison.pairs.map { "\($0.first) and \($0.second): \($0.sentence)" }
+    if let html {
+      let page = ComparisonPage(charts: comparison.charts, columns: columns, rows: rows, sentences: sentences)
+      try AtomicFile.write(try page.html(), to: html)
+    }
+    if json { return try printJSON(comparison) }
+    var table = TextTable(columns.enumerated().map { ($1, $0 < 3 ? .left : .right) })
+    for row in rows { table.append(row) }
+    print(table.text)
+    if !sentences.isEmpty { print("\n" + sentences.joined(separator: "\n")) }
+    if let html { print("the curves are in \(html)") }
+  }
+}

@@ -1,0 +1,123 @@
+import Graph
+
+/// What a pickle of weights is made of. Containers live in a ``PickleHeap`` and are named by their place there, so that
+/// no pickle can nest values deeper than memory lets them be taken apart.
+enum PickleValue: Hashable, Sendable {
+  case none
+  case bool(Bool)
+  case integer(Int)
+  /// An integer of more than 64 bits: its bytes.
+  case wideInteger([UInt8])
+  case real(Double)
+  case text(String)
+  case bytes
+  case tuple(Int)
+  case list(Int)
+  case dictionary(Int)
+  case global(PickleGlobal)
+  case storage(Int)
+  case tensor(Int)
+
+  var integer: Int? { if case .integer(let value) = self { value } else { nil } }
+  var text: String? { if case .text(let value) = self { value } else { nil } }
+}
+
+struct PickleHeap: Sendable {
+  var tuples: [[PickleValue]] = []
+  /// Lists and sets.
+  var lists: [[PickleValue]] = []
+  var dictionaries: [[(key: PickleValue, value: PickleValue)]] = []
+  var storages: [TorchStorage] = []
+  var tensors: [TorchTensor] = []
+
+  /// The elements of a tuple or a list.
+  func elements(_ value: PickleValue) -> [PickleValue]? {
+    switch value {
+    case .tuple(let index): tuples[index]
+    case .list(let index): lists[index]
+    default: nil
+    }
+  }
+
+  /// The integers of a tuple or a list.
+  func integers(_ value: PickleValue) -> [Int]? {
+    guard let elements = elements(value) else { return nil }
+    let integers = elements.compactMap(\.integer)
+    return integers.count == elements.count ? integers : nil
+  }
+}
+
+/// What a pickle of weights may name; anything else is refused.
+enum PickleGlobal: Hashable, Sendable {
+  case orderedDictionary
+  case rebuildTensor
+  case rebuildParameter
+  case size
+  case storage(TorchElement)
+  /// A type of elements by itself, which checkpoints note beside their tensors.
+  case elementType
+
+  init?(module: String, name: String) {
+    switch (module, name) {
+    case ("collections", "OrderedDict"): self = .orderedDictionary
+    case ("torch._utils", "_rebuild_tensor"), ("torch._utils", "_rebuild_tensor_v2"): self = .rebuildTensor
+    case ("torch._utils", "_rebuild_parameter"): self = .rebuildParameter
+    case ("torch", "Size"): self = .size
+    case ("torch", _):
+      if let element = TorchElement(storageClass: name) {
+        self = .storage(element)
+      } else if TorchElement(rawValue: name) != nil {
+        self = .elementType
+      } else {
+        return nil
+      }
+    default: return nil
+    }
+  }
+}
+
+/// The types of elements by PyTorch's names.
+enum TorchElement: String, Sendable {
+  case float32, float64, float16, bfloat16, int64, int32, int16, int8, uint8, bool
+
+  init?(storageClass: String) {
+    switch storageClass {
+    case "FloatStorage": self = .float32
+    case "DoubleStorage": self = .float64
+    case "HalfStorage": self = .float16
+    case "BFloat16Storage": self = .bfloat16
+    case "LongStorage": self = .int64
+    case "IntStorage": self = .int32
+    case "ShortStorage": self = .int16
+    case "CharStorage": self = .int8
+    case "ByteStorage": self = .uint8
+    case "BoolStorage": self = .bool
+    default: return nil
+    }
+  }
+
+  var byteCount: Int {
+    switch self {
+    case .float64, .int64: 8
+    case .float32, .int32: 4
+    case .float16, .bfloat16, .int16: 2
+    case .int8, .uint8, .bool: 1
+    }
+  }
+}
+
+/// A row of numbers that tensors are views of.
+struct TorchStorage: Hashable, Sendable {
+  var element: TorchElement
+  var key: String
+  var elementCount: Int
+}
+
+struct TorchTensor: Hashable, Sendable {
+  /// In the heap's `storages`.
+  var storage: Int
+  /// In elements, as the strides.
+  var offset: Int
+  var shape: Shape
+  var strides: [Int]
+}

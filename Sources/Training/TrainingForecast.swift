@@ -1,0 +1,103 @@
+/// What a training will take, from a few timed steps of it.
+public struct TrainingForecast: Codable, Hashable, Sendable {
+  public struct Stage: Codable, Hashable, Sendable {
+    public var name: String
+    public var epochs: Int
+    /// Numbers that learn, and that stay as they are.
+    public var trainedParameters: Int
+    public var frozenParameters: Int
+    /// Seconds before its epochs, for what frozen layers make of the data.
+    public var preparation: Double
+    public var secondsPerEpoch: Double
+
+    public var seconds: Double { preparation + Double(epochs) * secondsPerEpoch }
+
+    enum CodingKeys: String, CodingKey {
+      case name, epochs, preparation
+      case trainedParameters = "trained_parameters"
+      case frozenParameters = "frozen_parameters"
+      case secondsPerEpoch = "seconds_per_epoch"
+    }
+  }
+
+  public var stages: [Stage]
+  /// Of the model, the optimizer's tensors, copies of both, and the intermediates of a step.
+  public var memoryByteCount: Int
+  /// Without early stopping.
+  public var seconds: Double { stages.reduce(0) { $0 + $1.seconds } }
+
+  enum CodingKeys: String, CodingKey {
+    case stages
+    case memoryByteCount = "memory_bytes"
+  }
+}
+
+extension Trainer {
+  /// Times a few steps of each stage on copies of the model.
+  ///
+  /// - Parameter run: where the training will write; without a folder nothing is kept between epochs.
+  public func forecast(
+    _ training: any Dataset, validation: (any Dataset)? = nil, run: RunFolder? = nil
+  ) throws -> TrainingForecast {
+    guard training.count > 0 else { throw TrainingError.noExamples }
+    let data = StageData(training, validation, options, run, key: "")
+    let (batch, loading) = try Self.timedBatch(data)
+    let numbers = initialModel.parameters.filter(\.kind.isTrained)
+    var forecast = TrainingForecast(stages: [], memoryByteCount: 0)
+    for (index, plan) in stages.enumerated() {
+      let stage = try StageRun(self, index: index, model: initialModel, data: data)
+      let factors = plan.rateFactors
+      let frozen = numbers.reduce(0) { $0 + (factors[$1.path] == 0 ? $1.tensor.elementCount : 0) }
+      let all = numbers.reduce(0) { $0 + $1.tensor.elementCount }
+      let cost = try stage.cost(of: batch, loadingExample: loading)
+      forecast.stages.append(
+        .init(
+          name: plan.name, epochs: plan.epochs, trainedParameters: all - frozen, frozenParameters: frozen,
+          preparation: cost.preparation, secondsPerEpoch: cost.epoch))
+      let copies = 3 * all + (all - frozen) * optimizer.slots.count
+      forecast.memoryByteCount = max(forecast.memoryByteCount, 4 * copies + stage.step.arenaByteCount)
+    }
+    return forecast
+  }
+
+  /// A batch, and the seconds that loading an example takes with nothing else going on.
+  private static func timedBatch(_ data: StageData) throws -> (batch: Batch, secondsPerExample: Double) {
+    let start = ContinuousClock.now
+    let batches = data.batches(of: data.training, epoch: 0, from: 0, examplesOf: nil)
+    guard let first = try batches.next() else { throw TrainingError.noExamples }
+    var count = first.indices.count
+    for _ in 0..<2 { count += try batches.next()?.indices.count ?? 0 }
+    return (first, (ContinuousClock.now - start) / .seconds(1) / Double(count))
+  }
+}
+
+extension StageRun {
+  /// Seconds that the stage takes before its epochs, and for each of them. Loading shares the processors with
+  /// computing, so that their times add up.
+  func cost(of batch: Batch, loadingExample: Double) throws -> (preparation: Double, epoch: Double) {
+    var batch = batch
+    let count = Double(batch.indices.count)
+    var extraction = 0.0
+    if let prefix {
+      let input = batch.input
+      _ = try prefix.features(of: input)
+      extraction = try Self.seconds { batch.input = try prefix.features(of: input) } / count
+    }
+    _ = try step.run(batch, step: 1, learningRate: 0)
+    let stepping = try Self.seconds { _ = try step.run(batch, step: 2, learningRate: 0) } / count
+    let (training, validation) = (Double(data.training.count), Double(data.validation?.count ?? 0))
+    let each = loadingExample + extraction
+    if cachesFeatures, let versions = plan.versions {
+      let versions = min(versions, plan.epochs)
+      return (each * (training * Double(versions) + validation), stepping * training)
+    }
+    // Judging an image costs about a third of learning from it: the pass forward without the one backward.
+    return (0, (stepping + each) * training + (loadingExample + extraction + stepping / 3) * validation)
+  }
+
+  private static func seconds(_ work: () throws -> Void) rethrows -> Double {
+    let start = ContinuousClock.now
+    try work()
+    return (ContinuousClock.now - start) / .seconds(1)
+  }
+}
