@@ -105,7 +105,8 @@ package enum Convolution {
       let channel = group * g.groupInChannels
       var product = ck_product(
         patches: phase.patches(g), strides: phase.strides(g),
-        epilogue: epilogue.ck(from: channel, at: phase.offset(g)), x: dy + group * g.groupOutChannels, weights: packed, y: dx + phase.offset(g) + channel,
+        epilogue: epilogue.ck(from: channel, at: phase.offset(g)), x: dy + group * g.groupOutChannels, weights: packed,
+        y: dx + phase.offset(g) + channel,
         columns: g.groupInChannels)
       grid.run(block, of: &product, rows: g.batch * phase.positions.count)
     }
