@@ -155,7 +155,7 @@ struct ONNXCall {
     guard (inputs + outputs).allSatisfy({ $0.dtype != .float64 && $0.shape.elementCount > 0 }) else { return false }
     switch operation {
     case .reshape, .cast: return true
-    case .gatherElements, .scatterElements, .argmax, .maxPoolIndices: return inputs[0].dtype == .float32
+    case .gatherElements, .scatterElements, .argmax, .maxPoolIndices, .dropout: return inputs[0].dtype == .float32
     default: return (inputs + outputs).allSatisfy { $0.dtype == .float32 }
     }
   }
