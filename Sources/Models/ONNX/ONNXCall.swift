@@ -172,7 +172,11 @@ struct ONNXCall {
 
   func unary(_ function: UnaryFunction, _ x: Tensor) throws -> Tensor { try compute(.unary(function), x) }
   /// The square root of a sum of squares; its gradient at 0 counts as 0.
-  func root(_ x: Tensor) throws -> Tensor { x.dtype.isFloatingPoint ? x.root() : try unary(.sqrt, x) }
+  func root(_ x: Tensor) throws -> Tensor {
+    guard x.dtype.isFloatingPoint else { return try unary(.sqrt, x) }
+    let isZero = try unary(.not, x)
+    return try multiply(unary(.sqrt, add(x, isZero)), unary(.not, isZero))
+  }
   func binary(_ function: BinaryFunction, _ a: Tensor, _ b: Tensor) throws -> Tensor {
     try compute(.binary(function), a, b)
   }
