@@ -15,7 +15,7 @@ struct ExplainCommand: ParsableCommand {
       """)
 
   @Argument(help: "A model file that `train` wrote.") var model: String
-  @Argument(help: "JPEG, PNG or WebP files.") var images: [String]
+  @OptionGroup var images: ImageFiles
   @Option(help: "grad-cam, occlusion, integrated-gradients or saliency.") var method = Attribution.Method.gradCAM
   @Option(name: .customLong("class"), help: "The class to explain. (default: the most probable one)")
   var className: String?
@@ -43,7 +43,6 @@ struct ExplainCommand: ParsableCommand {
   }
 
   func validate() throws {
-    if images.isEmpty { throw ValidationError("give at least one image") }
     if layer != nil && method != .gradCAM { throw ValidationError("--layer is for --method grad-cam alone") }
   }
 
@@ -54,26 +53,19 @@ struct ExplainCommand: ParsableCommand {
     let background = explainer.classifier.description.preprocessing.background
     var rows: [Row] = []
     var names: Set<String> = []
-    var failures = 0
-    for path in images {
-      do {
-        let explanation = try explainer.explain(
-          Image(contentsOf: path, background: background), method: method, className: className)
-        let file = "\(output)/\(Self.freeName(for: path, method, &names)).png"
-        try explanation.overlay.writePNG(to: file)
-        let row = Row(
-          file: path, overlay: file, method: method, layer: explanation.attribution.layer,
-          className: explanation.className, probability: explanation.probability,
-          completenessGap: explanation.attribution.completenessGap, check: explanation.check)
-        if json { rows.append(row) } else { show(row) }
-      } catch let error as ImageError {
-        // One bad picture does not cost the others.
-        failures += 1
-        writeToStandardError("convnet: \(error)\n")
-      }
+    try images.forEach { path in
+      let explanation = try explainer.explain(
+        Image(contentsOf: path, background: background), method: method, className: className)
+      let file = "\(output)/\(Self.freeName(for: path, method, &names)).png"
+      try explanation.overlay.writePNG(to: file)
+      let row = Row(
+        file: path, overlay: file, method: method, layer: explanation.attribution.layer,
+        className: explanation.className, probability: explanation.probability,
+        completenessGap: explanation.attribution.completenessGap, check: explanation.check)
+      if json { rows.append(row) } else { show(row) }
+    } finally: {
+      if json { try printJSON(rows) }
     }
-    if json { try printJSON(rows) }
-    if failures > 0 { throw ExitCode(1) }
   }
 
   /// The picture's name and the method's; with a number if two pictures have one name.

@@ -77,11 +77,20 @@ struct TrainingArguments: ParsableArguments {
     job.labelSmoothing = labelSmoothing
     job.balance = balance
     job.validation = try validation.map { text in
-      guard let share = Double(text) else { return .folder(text) }
+      guard let share = Double(text) else { return .folder(Self.absolute(text)) }
       guard share > 0 && share < 1 else { throw TaskError("--validation \(text): a share must be between 0 and 1") }
       return .fraction(share)
     }
     return job
+  }
+
+  /// A run goes on with its own options; others would be passed over without a word.
+  private static func refuseOthers(besideResume arguments: [String]) throws {
+    let allowed = ["--resume", "--json", "--threads"]
+    let others = arguments.filter { $0.hasPrefix("--") }.map { String($0.prefix { $0 != "=" }) }
+    if let other = others.first(where: { !allowed.contains($0) }) {
+      throw ValidationError("--resume goes on with the run's own options; leave \(other) out")
+    }
   }
 
   static func absolute(_ path: String) -> String { URL(fileURLWithPath: path).standardizedFileURL.path }
@@ -93,28 +102,25 @@ struct TrainingArguments: ParsableArguments {
   ///   - job: asked for unless a run goes on.
   func train(name: String, command: String, _ job: () throws -> ClassifierJob) throws {
     threads.apply()
-    do {
-      let display = TrainingDisplay()
-      var training: ClassifierTraining
-      let folder: RunFolder
-      if let resume {
-        folder = RunFolder(resume)
-        training = try ClassifierTraining(resuming: folder, progress: display.opening)
-      } else {
-        folder = RunFolder(try output ?? Self.freeFolder(for: name))
-        if FileManager.default.fileExists(atPath: folder.recordPath) {
-          throw TaskError(
-            "\(folder.path): there is a run already; go on with --resume \(folder.path), or give another --output")
-        }
-        training = try ClassifierTraining(try job(), progress: display.opening)
-        if findLearningRate { display.found(try training.findLearningRate(in: folder), in: folder) }
+    let display = TrainingDisplay()
+    var training: ClassifierTraining
+    let folder: RunFolder
+    if let resume {
+      try Self.refuseOthers(besideResume: CommandLine.arguments)
+      folder = RunFolder(resume)
+      training = try ClassifierTraining(resuming: folder, progress: ProgressBar.opening)
+    } else {
+      folder = RunFolder(try output ?? Self.freeFolder(for: name))
+      if FileManager.default.fileExists(atPath: folder.recordPath) {
+        throw TaskError(
+          "\(folder.path): there is a run already; go on with --resume \(folder.path), or give another --output")
       }
-      try train(training, in: folder, display, command)
-    } catch let error as UnreadableImages {
-      // Each file on a line of its own; the last line says what to do.
-      for file in error.files { writeToStandardError("convnet: \(file)\n") }
-      throw CommandError(error.advice)
+      training = try ClassifierTraining(try job(), progress: ProgressBar.opening)
+      // Found now if it cannot be written.
+      try folder.create()
+      if findLearningRate { display.found(try training.findLearningRate(in: folder), in: folder) }
     }
+    try train(training, in: folder, display, command)
   }
 
   private func train(
@@ -123,11 +129,13 @@ struct TrainingArguments: ParsableArguments {
     let interruption = Interruption()
     try display.begin(training, in: folder)
     let outcome = try training.run(
-      in: folder, onReport: display.reporting, onEvent: display.show, shouldStop: { interruption.isRequested })
+      in: folder, onEvent: display.show, shouldStop: { interruption.isRequested }, onReport: display.reporting)
     display.end()
     if outcome.wasInterrupted {
-      throw TaskError(
-        "interrupted after step \(outcome.steps); go on with: convnet \(command) --resume \(folder.path)")
+      writeToStandardError(
+        "convnet: interrupted after step \(outcome.steps); "
+          + "go on with: convnet \(command) --resume \(folder.path.shellQuoted)\n")
+      throw Interruption.exitCode
     }
     try display.result(outcome, training, in: folder, json: json)
   }

@@ -25,7 +25,8 @@ import Testing
     let unknown = #expect(throws: ModelError.self) { try ModelRegistry.architecture(named: "resnet81") }
     #expect(
       unknown?.description
-        == "there is no model named \"resnet81\"; the models are: \(modelNames.joined(separator: ", "))")
+        == "there is no model named \"resnet81\"; did you mean resnet18 or resnet101 or resnet110? "
+        + "`convnet models` lists all")
   }
 
   @Test func keysAndShapesOfResNet18AreTorchvisions() throws {
