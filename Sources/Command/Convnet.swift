@@ -11,18 +11,18 @@ struct Convnet: ParsableCommand {
     version: libraryVersion,
     groupedSubcommands: [
       CommandGroup(
-        name: "Your own classifier",
+        name: "Classifier",
         subcommands: [
           TrainCommand.self, FinetuneCommand.self, EvaluateCommand.self, PredictCommand.self, ExplainCommand.self,
           CompareCommand.self, ReportCommand.self, AugmentCommand.self, SamplesCommand.self,
         ]),
       CommandGroup(
-        name: "Networks and weights",
+        name: "Network",
         subcommands: [
           ModelsCommand.self, SummaryCommand.self, FeaturesCommand.self, InspectCommand.self, ConvertCommand.self,
           RunCommand.self, VerifyCommand.self, BenchCommand.self,
         ]),
-      CommandGroup(name: "Learning and teaching", subcommands: [LabCommand.self]),
+      CommandGroup(name: "Learning", subcommands: [LabCommand.self]),
     ])
 
   /// Exit codes: 0 done; 1 the work failed, with one line on standard error; 64 the arguments were wrong; 130

@@ -43,6 +43,7 @@ struct TrainingArguments: ParsableArguments {
   enum ShuffleName: String, CaseIterable, ExpressibleByArgument { case seeded, none }
 
   func validate() throws {
+    if resume != nil { try Self.refuseOthers(besideResume: CommandLine.arguments) }
     try require((steps ?? 1) > 0, "--steps must be at least 1")
     try require((weightDecay ?? 0) >= 0, "--weight-decay must not be negative")
     try require((0..<1).contains(labelSmoothing), "--label-smoothing must be at least 0 and below 1")
@@ -106,14 +107,14 @@ struct TrainingArguments: ParsableArguments {
     var training: ClassifierTraining
     let folder: RunFolder
     if let resume {
-      try Self.refuseOthers(besideResume: CommandLine.arguments)
       folder = RunFolder(resume)
       training = try ClassifierTraining(resuming: folder, progress: ProgressBar.opening)
     } else {
       folder = RunFolder(try output ?? Self.freeFolder(for: name))
       if FileManager.default.fileExists(atPath: folder.recordPath) {
         throw TaskError(
-          "\(folder.path): there is a run already; go on with --resume \(folder.path), or give another --output")
+          "\(folder.path): there is a run already; go on with --resume \(folder.path.shellQuoted), or give another --output"
+        )
       }
       training = try ClassifierTraining(try job(), progress: ProgressBar.opening)
       // Found now if it cannot be written.
