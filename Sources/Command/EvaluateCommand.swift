@@ -10,7 +10,7 @@ struct EvaluateCommand: ParsableCommand {
       DATA, the embedded test pictures are used.
       """)
 
-  @Argument(help: "A model file that `train` wrote.") var model: String
+  @Argument(help: "A model file, or published weights: their file or the name of their architecture.") var model: String
   @Argument(help: "The folder with the images.") var data: String?
   @Flag(help: "Leave out images that cannot be read.") var skipBadImages = false
   @Flag(help: "Print the result as JSON.") var json = false
@@ -18,7 +18,7 @@ struct EvaluateCommand: ParsableCommand {
 
   func run() throws {
     threads.apply()
-    let classifier = try ImageClassifier(contentsOf: model)
+    let classifier = try ImageClassifier(named: model)
     let (dataset, bad) = try LabeledImages.openForEvaluation(
       data, classNames: classifier.description.classNames, skipsBadImages: skipBadImages,
       progress: ProgressBar.opening)

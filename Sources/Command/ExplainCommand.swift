@@ -14,9 +14,9 @@ struct ExplainCommand: ParsableCommand {
       integrated-gradients: gradients along the way from the average colour. saliency: the gradient of each pixel.
       """)
 
-  @Argument(help: "A model file that `train` wrote.") var model: String
+  @Argument(help: "A model file, or published weights: their file or the name of their architecture.") var model: String
   @OptionGroup var images: ImageFiles
-  @Option(help: "grad-cam, occlusion, integrated-gradients or saliency.") var method = Attribution.Method.gradCAM
+  @Option(help: "How the map is computed; see above.") var method = Attribution.Method.gradCAM
   @Option(name: .customLong("class"), help: "The class to explain. (default: the most probable one)")
   var className: String?
   @Option(help: "The layer that Grad-CAM reads; `convnet summary` lists them. (default: the last feature maps)")
@@ -48,7 +48,7 @@ struct ExplainCommand: ParsableCommand {
 
   func run() throws {
     threads.apply()
-    let explainer = try ImageExplainer(ImageClassifier(contentsOf: model), layer: layer)
+    let explainer = try ImageExplainer(ImageClassifier(named: model), layer: layer)
     try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
     let background = explainer.classifier.description.preprocessing.background
     var rows: [Row] = []

@@ -9,10 +9,7 @@ struct PredictCommand: ParsableCommand {
       Published weights are looked for in the folder that CONVNET_WEIGHTS names, or else in ~/.cache/convnet.
       """)
 
-  @Argument(
-    help:
-      "A model file, or published weights: their file, or the name of their architecture to find it in the folder of weights."
-  )
+  @Argument(help: "A model file, or published weights: their file or the name of their architecture.")
   var model: String
   @OptionGroup var images: ImageFiles
   @Option(help: "How many classes to show for each image.") var top = 1

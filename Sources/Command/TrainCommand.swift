@@ -17,7 +17,7 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "The architecture; `convnet models` lists them.") var model = "lenet"
   @Option(help: "Passes over the training images.") var epochs = 10
   @Option(help: "Images in a step.") var batchSize = 64
-  @Option(help: "sgd, adam or adamw.") var optimizer = OptimizerName.adamw
+  @Option(help: "The rule of learning.") var optimizer = OptimizerName.adamw
   @Option(help: "The highest learning rate. (default: 0.05 for sgd, 0.003 for adam and adamw)") var learningRate:
     Double?
   @Option(help: "Momentum of sgd.") var momentum = 0.9

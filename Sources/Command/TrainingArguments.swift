@@ -7,7 +7,7 @@ struct TrainingArguments: ParsableArguments {
   @Option(help: "End after this many steps, if that is earlier.") var steps: Int?
   @Option(help: "Weight decay; biases and norms are exempt. (default: 0.0005 for sgd, 0 for adam, 0.05 for adamw)")
   var weightDecay: Double?
-  @Option(help: "constant, step, cosine or one-cycle.") var schedule = LearningRateSchedule.Shape.oneCycle
+  @Option(help: "How the learning rate changes from step to step.") var schedule = LearningRateSchedule.Shape.oneCycle
   @Option(help: "Steps over which the rate rises first (not for one-cycle).") var warmUp = 0
   @Option(help: "Scale gradients down to this norm.") var clipNorm: Double?
   @Option(help: "Share of the target that goes to all classes alike.") var labelSmoothing = 0.0
@@ -24,7 +24,7 @@ struct TrainingArguments: ParsableArguments {
   var augment: String?
   @Option(help: "Blend images and classes of a batch by MixUp with this parameter, usually 0.2.") var mixUp: Double?
   @Option(help: "Exchange rectangles within a batch by CutMix with this parameter, usually 1.") var cutMix: Double?
-  @Option(help: "Order of the images in each epoch: seeded or none.") var shuffle = ShuffleName.seeded
+  @Option(help: "Order of the images in each epoch.") var shuffle = ShuffleName.seeded
   @Option(help: "What to validate on: a share such as 0.2, or a folder. (default: the data's own part, else 0.2)")
   var validation: String?
   @Option(help: "Of initial weights, order, augmentation and dropout.") var seed: UInt64 = 0
@@ -127,6 +127,10 @@ struct TrainingArguments: ParsableArguments {
   private func train(
     _ training: ClassifierTraining, in folder: RunFolder, _ display: TrainingDisplay, _ command: String
   ) throws {
+    if training.isResumed && FileManager.default.fileExists(atPath: folder.predictionsPath) {
+      writeToStandardError(
+        "note: this run is finished; to train on, start another with --weights \(folder.lastModelPath.shellQuoted)\n")
+    }
     let interruption = Interruption()
     try display.begin(training, in: folder)
     let outcome = try training.run(
