@@ -26,6 +26,7 @@ struct AugmentCommand: ParsableCommand {
   @Option(help: "Images, one in each row.") var count = 6
   @Option(help: "Variants of each image.") var variants = 7
   @Option(help: "Of all random choices.") var seed: UInt64 = 0
+  @Flag(help: "Leave out images that cannot be read.") var skipBadImages = false
   @Flag(name: .customLong("print"), help: "Only print the steps of --augment as JSON.") var printsSteps = false
 
   func validate() throws {
@@ -41,7 +42,8 @@ struct AugmentCommand: ParsableCommand {
     let augmentation = try augment.map { try Augmentation(named: $0) }
     if printsSteps { return try printJSON(augmentation) }
     let sheet = try ContactSheet.augmentations(
-      of: data, augmentation, modelName: model, imageSize: imageSize, count: count, variants: variants, seed: seed)
+      of: data, augmentation, modelName: model, imageSize: imageSize, count: count, variants: variants, seed: seed,
+      skipsBadImages: skipBadImages)
     if output.lowercased().hasSuffix(".html") {
       try AtomicFile.write(try sheet.htmlPage(title: "Augmentation of \(data ?? "the embedded images")"), to: output)
     } else {

@@ -9,8 +9,27 @@ struct CommandError: Error, CustomStringConvertible {
 
 /// An error of any kind in one line.
 func oneLine(describing error: any Error) -> String {
-  // Foundation's own errors describe themselves at length; their localised text is the readable one.
-  let isFoundations = error is CocoaError || error is POSIXError || type(of: error) is NSError.Type
-  let text = isFoundations ? error.localizedDescription : "\(error)"
+  let text =
+    switch error {
+    case let error as CocoaError: describe(error)
+    case is POSIXError: error.localizedDescription
+    default: type(of: error) is NSError.Type ? error.localizedDescription : "\(error)"
+    }
   return text.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }.joined(separator: " ")
+}
+
+/// Foundation's own errors leave out the file and the system's reason.
+private func describe(_ error: CocoaError) -> String {
+  let reason = error.underlying.map {
+    ($0 as? POSIXError).map { String(cString: strerror($0.code.rawValue)) } ?? "\($0)"
+  }
+  return [error.filePath, reason ?? error.localizedDescription].compactMap(\.self).joined(separator: ": ")
+}
+
+extension String {
+  /// As a shell wants it: in quotes if it holds more than letters, digits and a few signs.
+  var shellQuoted: String {
+    let isPlain = !isEmpty && allSatisfy { $0.isLetter || $0.isNumber || "._-/+:=@".contains($0) }
+    return isPlain ? self : "'" + replacing("'", with: "'\\''") + "'"
+  }
 }

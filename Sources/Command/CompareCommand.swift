@@ -36,6 +36,7 @@ struct CompareCommand: ParsableCommand {
     var table = TextTable(columns.enumerated().map { ($1, $0 < 3 ? .left : .right) })
     for row in rows { table.append(row) }
     print(table.text)
+    if sentences.isEmpty { print("\nno two of the runs have validation images in common, so nothing can be tested") }
     if !sentences.isEmpty { print("\n" + sentences.joined(separator: "\n")) }
     if let html { print("the curves are in \(html)") }
   }

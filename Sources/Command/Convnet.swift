@@ -9,24 +9,43 @@ struct Convnet: ParsableCommand {
     commandName: "convnet",
     abstract: "Train, explain and ship convolutional networks.",
     version: libraryVersion,
-    subcommands: [
-      TrainCommand.self, FinetuneCommand.self, CompareCommand.self, EvaluateCommand.self, PredictCommand.self,
-      ExplainCommand.self, ReportCommand.self, SummaryCommand.self, ModelsCommand.self, RunCommand.self,
-      VerifyCommand.self, AugmentCommand.self, SamplesCommand.self, BenchCommand.self, LabCommand.self,
-      FeaturesCommand.self, InspectCommand.self, ConvertCommand.self,
+    groupedSubcommands: [
+      CommandGroup(
+        name: "Classifier",
+        subcommands: [
+          TrainCommand.self, FinetuneCommand.self, EvaluateCommand.self, PredictCommand.self, ExplainCommand.self,
+          CompareCommand.self, ReportCommand.self, AugmentCommand.self, SamplesCommand.self,
+        ]),
+      CommandGroup(
+        name: "Network",
+        subcommands: [
+          ModelsCommand.self, SummaryCommand.self, FeaturesCommand.self, InspectCommand.self, ConvertCommand.self,
+          RunCommand.self, VerifyCommand.self, BenchCommand.self,
+        ]),
+      CommandGroup(name: "Learning", subcommands: [LabCommand.self]),
     ])
 
-  /// Exit codes: 0 done; 1 the work failed, with one line on standard error; 64 the arguments were wrong.
+  /// Exit codes: 0 done; 1 the work failed, with one line on standard error; 64 the arguments were wrong; 130
+  /// interrupted.
   static func main() {
     do {
       var command = try parseAsRoot()
       try command.run()
+      // A full disk shows when what was printed is written out.
+      guard fflush(nil) == 0 else {
+        throw CommandError("standard output: cannot be written: \(String(cString: strerror(errno)))")
+      }
     } catch {
       exit(reporting: error)
     }
   }
 
   private static func exit(reporting error: any Error) -> Never {
+    if let error = error as? UnreadableImages {
+      // Each file on a line of its own; the last line says what to do.
+      for file in error.files { writeToStandardError("convnet: \(file)\n") }
+      exit(reporting: CommandError(error.advice))
+    }
     switch exitCode(for: error) {
     case .failure where !(error is ExitCode):
       writeToStandardError("convnet: \(oneLine(describing: error))\n")
@@ -47,7 +66,13 @@ struct Convnet: ParsableCommand {
     let lines = message(for: error).split(separator: "\n")
     // Long lists of choices come one on each line.
     let choices = lines.dropFirst().filter { $0.hasPrefix("  - ") }.map { $0.dropFirst(4) }.joined(separator: ", ")
-    let reason = (lines.first.map(String.init) ?? "unusable arguments") + (choices.isEmpty ? "" : " \(choices)")
+    var reason = (lines.first.map(String.init) ?? "unusable arguments") + (choices.isEmpty ? "" : " \(choices)")
+    if let word = CommandLine.arguments.dropFirst().first, reason == "Unexpected argument '\(word)'" {
+      let names = configuration.subcommands.compactMap { $0.configuration.commandName }
+      let near = nearestNames(to: word, among: names).filter { $0.first == word.first }
+      reason =
+        "there is no command \"\(word)\"" + (near.isEmpty ? "" : "; did you mean \(near.joined(separator: " or "))?")
+    }
     return (["convnet: \(reason)"] + usage.map(String.init)).joined(separator: "\n")
   }
 }

@@ -10,15 +10,26 @@ struct EvaluateCommand: ParsableCommand {
       DATA, the embedded test pictures are used.
       """)
 
-  @Argument(help: "A model file that `train` wrote.") var model: String
+  @Argument(help: "A model file, or published weights: their file or the name of their architecture.") var model: String
   @Argument(help: "The folder with the images.") var data: String?
+  @Flag(help: "Leave out images that cannot be read.") var skipBadImages = false
   @Flag(help: "Print the result as JSON.") var json = false
   @OptionGroup var threads: ThreadOptions
 
   func run() throws {
     threads.apply()
-    let classifier = try ImageClassifier(contentsOf: model)
-    let dataset = try LabeledImages.openForEvaluation(data, classNames: classifier.description.classNames)
+    let classifier = try ImageClassifier(named: model)
+    let (dataset, bad) = try LabeledImages.openForEvaluation(
+      data, classNames: classifier.description.classNames, skipsBadImages: skipBadImages,
+      progress: ProgressBar.opening)
+    if !bad.isEmpty {
+      writeToStandardError("note: \(bad.count) unreadable file\(bad.count == 1 ? "" : "s") left out\n")
+    }
+    if classifier.wasTrained(on: dataset) {
+      writeToStandardError(
+        "note: the model was trained on images of this folder, so this says little about new ones; "
+          + "its run's report.html judges it on the images that were held out\n")
+    }
     var progress = ProgressBar("evaluating", total: dataset.count, unit: "images")
     let report = try classifier.evaluate(dataset) { progress.update(to: $0) }
     progress.finish()

@@ -9,7 +9,7 @@ struct FeaturesCommand: ParsableCommand {
 
   @Argument(help: "A model file, or published weights: their file or the name of their architecture.")
   var model: String
-  @Argument(help: "JPEG, PNG or WebP files.") var images: [String] = []
+  @Argument(help: "JPEG, PNG or WebP files, or folders of them.") var images: [String] = []
   @Option(help: ArgumentHelp("The layer whose output is wanted, such as layer4 or features.18.", valueName: "path"))
   var layer: String?
   @Option(help: "The .npy file to write.") var output: String?
@@ -29,7 +29,7 @@ struct FeaturesCommand: ParsableCommand {
       print(try classifier.layerNames().joined(separator: "\n"))
       return
     }
-    let features = try classifier.features(ofFilesAt: images, layer: layer)
+    let features = try classifier.features(ofFilesAt: FolderListing.pictures(at: images), layer: layer)
     try NPY.write(features, to: output)
     print("\(output): \(features.shape) \(features.dtype)")
   }

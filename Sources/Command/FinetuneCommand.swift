@@ -36,6 +36,7 @@ struct FinetuneCommand: ParsableCommand {
   @OptionGroup var arguments: TrainingArguments
 
   func validate() throws {
+    try require(arguments.resume == nil || data == nil, "--resume goes on with the run's own data; leave DATA out")
     if arguments.resume == nil { try require(weights != nil, "give the weights to start from: --weights FILE") }
     try require((epochs ?? 1) > 0, "--epochs must be at least 1")
     try require(headEpochs > 0, "--head-epochs must be at least 1")

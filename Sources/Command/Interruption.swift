@@ -1,8 +1,12 @@
+import ArgumentParser
 import Foundation
 import Synchronization
 
 /// Ctrl-C and SIGTERM as a question that long work asks itself; a second one ends the program at once.
 final class Interruption: Sendable {
+  /// What shells report of a program that Ctrl-C ended.
+  static let exitCode = ExitCode(130)
+
   private static let requests = Atomic<Int>(0)
 
   init() {
@@ -10,7 +14,9 @@ final class Interruption: Sendable {
     sigemptyset(&signals)
     for number in [SIGINT, SIGTERM] {
       signal(number) { _ in
-        if Interruption.requests.wrappingAdd(1, ordering: .relaxed).newValue > 1 { _exit(130) }
+        if Interruption.requests.wrappingAdd(1, ordering: .relaxed).newValue > 1 {
+          _exit(Interruption.exitCode.rawValue)
+        }
       }
       sigaddset(&signals, number)
     }

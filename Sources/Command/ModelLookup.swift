@@ -31,6 +31,9 @@ func findModel(_ nameOrPath: String, input: InputExtents?, classes: Int?, withNu
     if let input { (model.configuration.channels, model.configuration.imageSize) = (input.channels, input.imageSize) }
     return model
   }
+  if known == nil, nameOrPath.contains("/") || [".safetensors", ".pth", ".pt"].contains(where: nameOrPath.hasSuffix) {
+    throw CommandError("\(nameOrPath): there is no such file")
+  }
   var configuration = try ModelRegistry.architecture(named: nameOrPath).standard
   if let input { (configuration.channels, configuration.imageSize) = (input.channels, input.imageSize) }
   if let classes { configuration.classes = classes }

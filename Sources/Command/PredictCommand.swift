@@ -9,12 +9,9 @@ struct PredictCommand: ParsableCommand {
       Published weights are looked for in the folder that CONVNET_WEIGHTS names, or else in ~/.cache/convnet.
       """)
 
-  @Argument(
-    help:
-      "A model file, or published weights: their file, or the name of their architecture to find it in the folder of weights."
-  )
+  @Argument(help: "A model file, or published weights: their file or the name of their architecture.")
   var model: String
-  @Argument(help: "JPEG, PNG or WebP files.") var images: [String]
+  @OptionGroup var images: ImageFiles
   @Option(help: "How many classes to show for each image.") var top = 1
   @Flag(help: "Answer \"unknown\" below the model's own threshold.") var abstain = false
   @Option(help: "Answer \"unknown\" below this probability instead.") var threshold: Float?
@@ -40,7 +37,6 @@ struct PredictCommand: ParsableCommand {
     if let threshold, !(0...1).contains(threshold) {
       throw ValidationError("--threshold must be from 0 to 1, not \(threshold)")
     }
-    if images.isEmpty { throw ValidationError("give at least one image") }
   }
 
   func run() throws {
@@ -48,23 +44,16 @@ struct PredictCommand: ParsableCommand {
     let classifier = try ImageClassifier(named: model)
     let limit = try threshold ?? (abstain ? classifier.abstentionThreshold(from: model) : 0)
     var rows: [Row] = []
-    var failures = 0
-    for path in images {
-      do {
-        let predictions = try classifier.predict(contentsOf: path, top: top)
-        let isUnknown = predictions[0].probability < limit
-        let row = Row(
-          file: path, answer: isUnknown ? "unknown" : predictions[0].className, isUnknown: isUnknown,
-          predictions: predictions)
-        if json { rows.append(row) } else { show(row) }
-      } catch let error as ImageError {
-        // One bad picture does not cost the others.
-        failures += 1
-        writeToStandardError("convnet: \(error)\n")
-      }
+    try images.forEach { path in
+      let predictions = try classifier.predict(contentsOf: path, top: top)
+      let isUnknown = predictions[0].probability < limit
+      let row = Row(
+        file: path, answer: isUnknown ? "unknown" : predictions[0].className, isUnknown: isUnknown,
+        predictions: predictions)
+      if json { rows.append(row) } else { show(row) }
+    } finally: {
+      if json { try printJSON(rows) }
     }
-    if json { try printJSON(rows) }
-    if failures > 0 { throw ExitCode(1) }
   }
 
   private func show(_ row: Row) {

@@ -1,4 +1,5 @@
 import ConvNet
+import Synchronization
 
 /// How far a long piece of work is, on standard error: one line that is redrawn in a terminal, and elsewhere (logs,
 /// pipes) a plain line now and then and one at the end.
@@ -63,20 +64,22 @@ struct ProgressBar {
   func line(elapsed: Duration, isFinal: Bool) -> String {
     let seconds = elapsed / .seconds(1)
     let share = total > 0 ? min(1, Double(done) / Double(total)) : 1
-    var parts = [label]
-    if isTerminal {
-      let filled = Int(share * 20)
-      parts.append("[" + String(repeating: "#", count: filled) + String(repeating: ".", count: 20 - filled) + "]")
-    }
-    parts.append("\(Int(share * 100))%")
-    parts.append("\(done.grouped)/\(total.grouped)")
-    if seconds > 0 && done > initial {
+    var parts = ["\(Int(share * 100))%", "\(done.grouped)/\(total.grouped)"]
+    // The first moment says nothing about the rate.
+    if (seconds > 0.2 || isFinal) && seconds > 0 && done > initial {
       let rate = Double(done - initial) / seconds
       parts.append("\(Self.text(rate)) \(unit)/s")
       parts.append(isFinal ? Self.clock(seconds) : Self.clock(Double(max(0, total - done)) / rate) + " left")
     }
     if !note.isEmpty { parts.append(note) }
-    return parts.joined(separator: "  ")
+    let numbers = parts.joined(separator: "  ")
+    guard isTerminal else { return "\(label)  \(numbers)" }
+    // The bar takes what room the numbers leave.
+    let length = min(20, Terminal.width - label.count - numbers.count - 7)
+    guard length >= 5 else { return "\(label)  \(numbers)" }
+    let filled = Int(share * Double(length))
+    let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: length - filled)
+    return "\(label)  [\(bar)]  \(numbers)"
   }
 
   /// A rate with about three digits.
@@ -92,5 +95,22 @@ struct ProgressBar {
     func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
     let (hours, minutes) = (whole / 3600, whole / 60 % 60)
     return (hours > 0 ? "\(hours):\(two(minutes))" : "\(minutes)") + ":\(two(whole % 60))"
+  }
+}
+
+extension ProgressBar {
+  /// Shows how many files were opened; called from several threads.
+  static var opening: @Sendable (Int, Int) -> Void {
+    let shown = Mutex<ProgressBar?>(nil)
+    return { done, total in
+      shown.withLock { bar in
+        if bar == nil { bar = ProgressBar("opening images", total: total, unit: "images") }
+        bar?.update(to: done)
+        if done == total {
+          bar?.finish()
+          bar = nil
+        }
+      }
+    }
   }
 }

@@ -17,7 +17,7 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "The architecture; `convnet models` lists them.") var model = "lenet"
   @Option(help: "Passes over the training images.") var epochs = 10
   @Option(help: "Images in a step.") var batchSize = 64
-  @Option(help: "sgd, adam or adamw.") var optimizer = OptimizerName.adamw
+  @Option(help: "The rule of learning.") var optimizer = OptimizerName.adamw
   @Option(help: "The highest learning rate. (default: 0.05 for sgd, 0.003 for adam and adamw)") var learningRate:
     Double?
   @Option(help: "Momentum of sgd.") var momentum = 0.9
@@ -28,6 +28,7 @@ struct TrainCommand: ParsableCommand {
   enum OptimizerName: String, CaseIterable, ExpressibleByArgument { case sgd, adam, adamw }
 
   func validate() throws {
+    try require(arguments.resume == nil || data == nil, "--resume goes on with the run's own data; leave DATA out")
     try require(epochs > 0, "--epochs must be at least 1, not \(epochs)")
     try require((1...65536).contains(batchSize), "--batch-size must be from 1 to 65536, not \(batchSize)")
     try require((learningRate ?? 1) > 0, "--learning-rate must be positive")
@@ -44,7 +45,7 @@ struct TrainCommand: ParsableCommand {
         standardDecay: optimizer == .sgd ? 5e-4 : optimizer == .adam ? 0 : 0.05, isDecoupled: optimizer == .adamw,
         epochs: epochs, batchSize: batchSize)
       job.modelName = model
-      job.weightsPath = weights
+      job.weightsPath = weights.map(TrainingArguments.absolute)
       return job
     }
   }

@@ -7,7 +7,7 @@ struct TrainingArguments: ParsableArguments {
   @Option(help: "End after this many steps, if that is earlier.") var steps: Int?
   @Option(help: "Weight decay; biases and norms are exempt. (default: 0.0005 for sgd, 0 for adam, 0.05 for adamw)")
   var weightDecay: Double?
-  @Option(help: "constant, step, cosine or one-cycle.") var schedule = LearningRateSchedule.Shape.oneCycle
+  @Option(help: "How the learning rate changes from step to step.") var schedule = LearningRateSchedule.Shape.oneCycle
   @Option(help: "Steps over which the rate rises first (not for one-cycle).") var warmUp = 0
   @Option(help: "Scale gradients down to this norm.") var clipNorm: Double?
   @Option(help: "Share of the target that goes to all classes alike.") var labelSmoothing = 0.0
@@ -24,7 +24,7 @@ struct TrainingArguments: ParsableArguments {
   var augment: String?
   @Option(help: "Blend images and classes of a batch by MixUp with this parameter, usually 0.2.") var mixUp: Double?
   @Option(help: "Exchange rectangles within a batch by CutMix with this parameter, usually 1.") var cutMix: Double?
-  @Option(help: "Order of the images in each epoch: seeded or none.") var shuffle = ShuffleName.seeded
+  @Option(help: "Order of the images in each epoch.") var shuffle = ShuffleName.seeded
   @Option(help: "What to validate on: a share such as 0.2, or a folder. (default: the data's own part, else 0.2)")
   var validation: String?
   @Option(help: "Of initial weights, order, augmentation and dropout.") var seed: UInt64 = 0
@@ -43,6 +43,7 @@ struct TrainingArguments: ParsableArguments {
   enum ShuffleName: String, CaseIterable, ExpressibleByArgument { case seeded, none }
 
   func validate() throws {
+    if resume != nil { try Self.refuseOthers(besideResume: CommandLine.arguments) }
     try require((steps ?? 1) > 0, "--steps must be at least 1")
     try require((weightDecay ?? 0) >= 0, "--weight-decay must not be negative")
     try require((0..<1).contains(labelSmoothing), "--label-smoothing must be at least 0 and below 1")
@@ -77,11 +78,20 @@ struct TrainingArguments: ParsableArguments {
     job.labelSmoothing = labelSmoothing
     job.balance = balance
     job.validation = try validation.map { text in
-      guard let share = Double(text) else { return .folder(text) }
+      guard let share = Double(text) else { return .folder(Self.absolute(text)) }
       guard share > 0 && share < 1 else { throw TaskError("--validation \(text): a share must be between 0 and 1") }
       return .fraction(share)
     }
     return job
+  }
+
+  /// A run goes on with its own options; others would be passed over without a word.
+  private static func refuseOthers(besideResume arguments: [String]) throws {
+    let allowed = ["--resume", "--json", "--threads"]
+    let others = arguments.filter { $0.hasPrefix("--") }.map { String($0.prefix { $0 != "=" }) }
+    if let other = others.first(where: { !allowed.contains($0) }) {
+      throw ValidationError("--resume goes on with the run's own options; leave \(other) out")
+    }
   }
 
   static func absolute(_ path: String) -> String { URL(fileURLWithPath: path).standardizedFileURL.path }
@@ -93,41 +103,44 @@ struct TrainingArguments: ParsableArguments {
   ///   - job: asked for unless a run goes on.
   func train(name: String, command: String, _ job: () throws -> ClassifierJob) throws {
     threads.apply()
-    do {
-      let display = TrainingDisplay()
-      var training: ClassifierTraining
-      let folder: RunFolder
-      if let resume {
-        folder = RunFolder(resume)
-        training = try ClassifierTraining(resuming: folder, progress: display.opening)
-      } else {
-        folder = RunFolder(try output ?? Self.freeFolder(for: name))
-        if FileManager.default.fileExists(atPath: folder.recordPath) {
-          throw TaskError(
-            "\(folder.path): there is a run already; go on with --resume \(folder.path), or give another --output")
-        }
-        training = try ClassifierTraining(try job(), progress: display.opening)
-        if findLearningRate { display.found(try training.findLearningRate(in: folder), in: folder) }
+    let display = TrainingDisplay()
+    var training: ClassifierTraining
+    let folder: RunFolder
+    if let resume {
+      folder = RunFolder(resume)
+      training = try ClassifierTraining(resuming: folder, progress: ProgressBar.opening)
+    } else {
+      folder = RunFolder(try output ?? Self.freeFolder(for: name))
+      if FileManager.default.fileExists(atPath: folder.recordPath) {
+        throw TaskError(
+          "\(folder.path): there is a run already; go on with --resume \(folder.path.shellQuoted), or give another --output"
+        )
       }
-      try train(training, in: folder, display, command)
-    } catch let error as UnreadableImages {
-      // Each file on a line of its own; the last line says what to do.
-      for file in error.files { writeToStandardError("convnet: \(file)\n") }
-      throw CommandError(error.advice)
+      training = try ClassifierTraining(try job(), progress: ProgressBar.opening)
+      // Found now if it cannot be written.
+      try folder.create()
+      if findLearningRate { display.found(try training.findLearningRate(in: folder), in: folder) }
     }
+    try train(training, in: folder, display, command)
   }
 
   private func train(
     _ training: ClassifierTraining, in folder: RunFolder, _ display: TrainingDisplay, _ command: String
   ) throws {
+    if training.isResumed && FileManager.default.fileExists(atPath: folder.predictionsPath) {
+      writeToStandardError(
+        "note: this run is finished; to train on, start another with --weights \(folder.lastModelPath.shellQuoted)\n")
+    }
     let interruption = Interruption()
     try display.begin(training, in: folder)
     let outcome = try training.run(
-      in: folder, onReport: display.reporting, onEvent: display.show, shouldStop: { interruption.isRequested })
+      in: folder, onEvent: display.show, shouldStop: { interruption.isRequested }, onReport: display.reporting)
     display.end()
     if outcome.wasInterrupted {
-      throw TaskError(
-        "interrupted after step \(outcome.steps); go on with: convnet \(command) --resume \(folder.path)")
+      writeToStandardError(
+        "convnet: interrupted after step \(outcome.steps); "
+          + "go on with: convnet \(command) --resume \(folder.path.shellQuoted)\n")
+      throw Interruption.exitCode
     }
     try display.result(outcome, training, in: folder, json: json)
   }

@@ -1,6 +1,5 @@
 import ConvNet
 import Foundation
-import Synchronization
 
 /// What a person sees of a training: what it will do, how far it is, and how it ended. Everything but the result goes
 /// to standard error.
@@ -11,21 +10,6 @@ final class TrainingDisplay {
   private var predicted: Double?
   /// Of the latest epoch.
   private var accuracy: Double?
-
-  /// Shows how many files were opened; called from several threads.
-  var opening: @Sendable (Int, Int) -> Void {
-    let shown = Mutex<ProgressBar?>(nil)
-    return { done, total in
-      shown.withLock { bar in
-        if bar == nil { bar = ProgressBar("opening images", total: total, unit: "images") }
-        bar?.update(to: done)
-        if done == total {
-          bar?.finish()
-          bar = nil
-        }
-      }
-    }
-  }
 
   /// Says what is about to happen.
   func begin(_ training: ClassifierTraining, in folder: RunFolder) throws {

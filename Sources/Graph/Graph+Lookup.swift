@@ -17,16 +17,28 @@ extension Graph {
     throw UnknownNameError(name: name, nearest: nearestNames(to: name, among: layerNames))
   }
 
-  /// What the head reads: the input of the last convolution or linear layer.
+  /// What the head reads: the input of the last convolution or linear layer that the first output rests on.
   ///
   /// `nil` for a graph that has no such layer.
   public var headInput: ValueID? {
-    nodes.last { node in
+    guard let output = outputs.first?.value else { return nil }
+    let needed = ancestors(of: output)
+    return nodes.last { node in
       switch node.operation {
-      case .conv, .linear: true
+      case .conv, .linear: node.outputs.contains { needed[$0.index] }
       default: false
       }
     }?.inputs[0]
+  }
+
+  /// For each value, whether another one depends on it.
+  package func ancestors(of output: ValueID) -> [Bool] {
+    var needed = [Bool](repeating: false, count: values.count)
+    needed[output.index] = true
+    for node in nodes.reversed() where node.outputs.contains(where: { needed[$0.index] }) {
+      for input in node.inputs { needed[input.index] = true }
+    }
+    return needed
   }
 
   /// The names that ``value(named:)`` takes, in the order of the nodes: each scope before what it holds.

@@ -116,7 +116,7 @@ extension Claim {
     let names = ["circle", "star"]
     let before = try FigureClassification(pictures, classNames: names).rows
     let after = try FigureClassification(shuffled, classNames: names).rows
-    func percent(_ row: FigureClassification.Row) -> String { Float(100 * row.accuracy).short + "%" }
+    func percent(_ row: FigureClassification.Row) -> String { Float(100 * row.accuracy).short + " %" }
     return [
       Measurement(what: "\(before[0].name), pictures as they are", value: percent(before[0])),
       Measurement(

@@ -140,9 +140,9 @@ extension FigureClassification: CustomStringConvertible {
   public var description: String {
     var table = TextTable([("features", .left), ("numbers", .right), ("right", .right)])
     for row in rows {
-      table.append([row.name, "\(row.featureCount)", String(format: "%.1f%%", 100 * row.accuracy)])
+      table.append([row.name, "\(row.featureCount)", String(format: "%.1f %%", 100 * row.accuracy)])
     }
-    let chance = String(format: "%.1f%%", 100 / Double(classNames.count))
+    let chance = String(format: "%.1f %%", 100 / Double(classNames.count))
     return """
       \(classNames.count) classes, \(exampleCount) examples, \(testCount) pictures to classify by their nearest example
 

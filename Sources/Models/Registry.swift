@@ -17,10 +17,10 @@ public enum ModelRegistry {
   public static func architecture(named name: String) throws(ModelError) -> Architecture {
     if let found = architectures.first(where: { $0.name == name }) { return found }
     let names = architectures.map(\.name)
-    let near = nearestNames(to: name, among: names).prefix(3)
+    let near = nearestNames(to: name, among: names)
     let advice =
       near.isEmpty
-      ? "the models are: \(names.joined(separator: ", "))"
+      ? "`convnet models` lists all \(names.count)"
       : "did you mean \(near.joined(separator: " or "))? `convnet models` lists all"
     throw ModelError(description: "there is no model named \"\(name)\"; \(advice)")
   }

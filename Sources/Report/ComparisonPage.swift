@@ -43,7 +43,7 @@ public struct ComparisonPage {
         .init(
           id: "curves", name: "Curves", title: "Curves",
           lead: "After each epoch. Epochs of a frozen network cost next to nothing.",
-          body: Markup(curves)),
+          body: "<div class=\"two\">\(curves)</div>"),
       ],
       header: "<h1>Runs compared</h1>", pictures: [], footer: ""
     ).html()

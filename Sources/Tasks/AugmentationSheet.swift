@@ -44,20 +44,23 @@ extension ContactSheet {
   /// picture itself first.
   ///
   /// - Parameters:
-  ///   - data: as for ``LabeledImages/open(_:)``.
+  ///   - path: as for ``LabeledImages/open(_:)``.
   ///   - augmentation: that which a training would take unless given.
   ///   - modelName: decides the size of the pictures, unless `imageSize` does.
   ///   - count: pictures, from 1 to 1000.
   ///   - variants: of each, from 1 to 100: the first is that of the first epoch, and so on.
+  ///   - skipsBadImages: open every file first, and leave out those that cannot be read.
   public static func augmentations(
-    of data: String?, _ augmentation: Augmentation? = nil, modelName: String, imageSize: Int? = nil, count: Int = 6,
-    variants: Int = 7, seed: UInt64 = 0
+    of path: String?, _ augmentation: Augmentation? = nil, modelName: String, imageSize: Int? = nil, count: Int = 6,
+    variants: Int = 7, seed: UInt64 = 0, skipsBadImages: Bool = false
   ) throws -> ContactSheet {
     guard (1...1000).contains(count), (1...100).contains(variants) else {
       throw TaskError("a sheet of \(count) images with \(variants) variants: take 1 to 1000 and 1 to 100")
     }
-    let images = try LabeledImages.open(data).training
-    var job = ClassifierJob(data: data, optimizer: Optimizer.adamW().settings)
+    var data = try LabeledImages.open(path)
+    if skipsBadImages { _ = try data.removeUnreadable(skips: true) }
+    let images = data.training
+    var job = ClassifierJob(data: path, optimizer: Optimizer.adamW().settings)
     job.imageSize = imageSize
     let rule = try ClassifierTraining.preprocessing(
       for: job, ModelRegistry.architecture(named: modelName), images)

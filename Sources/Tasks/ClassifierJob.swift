@@ -40,6 +40,13 @@ public struct ClassifierJob: Codable, Hashable, Sendable {
     case folder(String)
   }
 
+  /// A job with the command's own learning rule unless another is given.
+  public init(
+    data: String? = nil, optimizer: Optimizer = .adamW(learningRate: 0.003), training: TrainingOptions = .init()
+  ) {
+    self.init(data: data, optimizer: optimizer.settings, training: training)
+  }
+
   public init(data: String? = nil, optimizer: Optimizer.Settings, training: TrainingOptions = .init()) {
     self.data = data
     self.optimizer = optimizer

@@ -46,7 +46,7 @@ public struct ClassifierTraining: Sendable {
     } else if case .fraction = job.validation {
       images.validation = nil
     }
-    let bad = try Self.removeUnreadable(from: &images, skips: job.skipsBadImages, progress: progress)
+    let bad = try images.removeUnreadable(skips: job.skipsBadImages, progress: progress)
     if !bad.isEmpty { notes.append("\(bad.count) unreadable file\(bad.count == 1 ? "" : "s") left out") }
 
     let classNames = images.training.classNames
@@ -123,11 +123,11 @@ public struct ClassifierTraining: Sendable {
   ///
   /// - Parameters:
   ///   - writesReport: whether to end with ``RunReporter``, which also calibrates the model.
-  ///   - onReport: called with what the report's making is about.
   ///   - shouldStop: asked after each step; ends the run so that it can be resumed.
+  ///   - onReport: called with what the report's making is about.
   public func run(
-    in folder: RunFolder, writesReport: Bool = true, onReport: (String) -> Void = { _ in },
-    onEvent: (TrainingEvent) throws -> Void = { _ in }, shouldStop: () -> Bool = { false }
+    in folder: RunFolder, writesReport: Bool = true, onEvent: (TrainingEvent) throws -> Void = { _ in },
+    shouldStop: () -> Bool = { false }, onReport: (String) -> Void = { _ in }
   ) throws -> TrainingOutcome<AnyLayer> {
     try folder.create()
     if !isResumed { try record.write(to: folder) }
@@ -224,31 +224,5 @@ public struct ClassifierTraining: Sendable {
 
   private static func subset(_ dataset: some LabeledDataset, _ indices: [Int]) -> any LabeledDataset {
     Subset(dataset, indices: indices)
-  }
-
-  private static func removeUnreadable(
-    from images: inout LabeledImages, skips: Bool, progress: (@Sendable (Int, Int) -> Void)?
-  ) throws -> [String] {
-    let parts = [images.training, images.validation].compactMap { $0 }
-    let bad = parts.map { $0.verified(progress: progress) }
-    let all = bad.flatMap { $0 }
-    if all.isEmpty { return [] }
-    if !skips { throw UnreadableImages(files: all.map(\.description)) }
-    if let folder = images.training as? ImageFolder { images.training = try folder.removing(bad[0]) }
-    if let folder = images.validation as? ImageFolder { images.validation = try folder.removing(bad[1]) }
-    return all.map(\.path)
-  }
-}
-
-/// Every file of a data set that cannot be read, with the reason.
-public struct UnreadableImages: Error, CustomStringConvertible {
-  public var files: [String]
-
-  public var description: String { (files + [advice]).joined(separator: "\n") }
-
-  /// What to do about them.
-  public var advice: String {
-    "\(files.count) file\(files.count == 1 ? "" : "s") cannot be read; "
-      + "repair or remove \(files.count == 1 ? "it" : "them"), or leave them out with --skip-bad-images"
   }
 }

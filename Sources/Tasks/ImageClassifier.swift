@@ -197,6 +197,12 @@ public final class ImageClassifier: Sendable {
     return calibration.threshold.map { Float($0) } ?? .infinity
   }
 
+  /// Whether a data set is the folder that the model was trained on, of which it has seen most.
+  public func wasTrained(on dataset: any ImageDataset) -> Bool {
+    guard let folder = dataset as? ImageFolder else { return false }
+    return URL(fileURLWithPath: folder.root).standardizedFileURL.path == description.provenance.data
+  }
+
   /// Judges the model on labelled pictures.
   ///
   /// - Parameter progress: called with the number of pictures done.

@@ -68,16 +68,25 @@ public struct LabeledImages: Sendable {
     }
     return dataset
   }
+
+  /// The same, with every file opened first.
+  ///
+  /// - Parameters:
+  ///   - skipsBadImages: leave out the files that cannot be read, instead of throwing.
+  ///   - progress: called now and then, from any thread, with the number of files opened.
+  /// - Returns: the pictures, and the paths of those left out.
+  /// - Throws: ``UnreadableImages`` that lists every file that cannot be read.
+  public static func openForEvaluation(
+    _ path: String?, classNames: [String], skipsBadImages: Bool,
+    progress: (@Sendable (_ done: Int, _ total: Int) -> Void)? = nil
+  ) throws -> (images: any ImageDataset, badImages: [String]) {
+    var images = LabeledImages(training: try openForEvaluation(path, classNames: classNames))
+    let bad = try images.removeUnreadable(skips: skipsBadImages, progress: progress)
+    return (images.training, bad)
+  }
 }
 
 extension ImageDataset {
-  /// Those of the pictures whose file can be read, with a list of the others.
-  ///
-  /// - Parameter progress: called now and then, from any thread, with the number of files opened.
-  func verified(progress: (@Sendable (_ done: Int, _ total: Int) -> Void)?) -> [UnreadableImage] {
-    (self as? ImageFolder)?.verify(progress: progress) ?? []
-  }
-
   /// A view of some of the pictures under a rule.
   func view(_ indices: [Int]?, _ preprocessing: ImagePreprocessing, _ augmentation: Augmentation) -> any LabeledDataset
   {

@@ -34,7 +34,7 @@ public struct ImageError: Error, Hashable, Sendable, CustomStringConvertible {
     let subject = path ?? "the image"
     switch reason {
     case .unreadable(let text):
-      return "\(subject) can't be read: \(text)"
+      return "\(subject): cannot be read: \(text)"
     case .empty:
       return "\(subject) is empty (0 bytes); copy or download it again"
     case .unknownFormat:
@@ -51,7 +51,7 @@ public struct ImageError: Error, Hashable, Sendable, CustomStringConvertible {
     case .damaged(let format, let text):
       return "\(subject) is a damaged \(format) file (\(text)); copy or download it again, or remove it"
     case .unwritable(let text):
-      return "\(subject) can't be written: \(text)"
+      return "\(subject): cannot be written: \(text)"
     }
   }
 

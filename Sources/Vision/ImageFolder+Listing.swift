@@ -1,7 +1,7 @@
 import Foundation
 
 /// What lies in a folder, without hidden entries, in byte order of names, so that every machine sees one order.
-struct FolderListing {
+public struct FolderListing {
   var folders: [String] = []
   var files: [String] = []
 
@@ -32,6 +32,24 @@ struct FolderListing {
   static func files(below path: String) throws(ImageFolderError) -> [String] {
     var visited: Set<FolderIdentity> = []
     return try files(below: path, visited: &visited)
+  }
+
+  /// The pictures that a person means by some paths: a file itself, and of a folder what lies below it in byte order,
+  /// without hidden files and such as are never pictures.
+  public static func pictures(at paths: [String]) throws(ImageFolderError) -> [String] {
+    var pictures: [String] = []
+    for path in paths {
+      var isFolder: ObjCBool = false
+      guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
+        pictures.append(path)
+        continue
+      }
+      let root = ImageFolder.trimmed(path)
+      let found = try files(below: root).filter { otherEnding(of: $0) == nil }
+      if found.isEmpty { throw .unreadable(path: path, reason: "there are no images in it") }
+      pictures += found.map { "\(root)/\($0)" }
+    }
+    return pictures
   }
 
   private static func files(

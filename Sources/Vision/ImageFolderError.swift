@@ -16,7 +16,7 @@ public enum ImageFolderError: Error, Hashable, Sendable, CustomStringConvertible
   public var description: String {
     switch self {
     case .unreadable(let path, let reason):
-      return "\(path) can't be opened: \(reason)"
+      return "\(path): cannot be opened: \(reason)"
     case .noClasses(let path, let found):
       return "\(path) has no class folders: expected one subfolder for each class with its images inside "
         + "(\(path)/cat/1.jpg, \(path)/dog/2.jpg), but found \(found)"

@@ -49,7 +49,7 @@ public struct ImageFolders: Sendable {
       let folder = "\(path)/\(name)"
       let classes = try FolderListing(folder).folders
       if part == .test && classes.isEmpty {
-        notes.append("\(folder) has no class folders, so it can't be used to evaluate")
+        notes.append("\(folder) has no class folders, so it cannot be used to evaluate")
         return nil
       }
       let missing = train.classNames.filter { !classes.contains($0) }

@@ -53,6 +53,8 @@ import Testing
     #expect(rows.count == 1 && rows[0]["file"] as? String == image)
     let predictions = try #require(rows[0]["predictions"] as? [[String: Any]])
     #expect(predictions.count == 3)
+    let folderOfOne = try Convnet.run("predict", "\(run)/model.safetensors", "\(folder.path)/samples/Trouser")
+    #expect(folderOfOne.status == 0 && folderOfOne.output.hasPrefix("\(image): "), "\(folderOfOne)")
     #expect(Set(predictions[0].keys) == ["class", "index", "probability"])
   }
 
@@ -115,7 +117,7 @@ import Testing
     while !FileManager.default.fileExists(atPath: "\(run)/last.safetensors") { usleep(20_000) }
     kill(process.processIdentifier, SIGINT)
     process.waitUntilExit()
-    #expect(process.terminationStatus == 1)
+    #expect(process.terminationStatus == 130)
     let text = try String(contentsOf: errors, encoding: .utf8)
     #expect(text.contains("go on with: convnet train --resume \(run)"), "\(text)")
   }
@@ -160,12 +162,17 @@ import Testing
     (["evaluate", "/nowhere.safetensors"], 1, "/nowhere.safetensors"),
     (["predict", "/nowhere.safetensors", "a.png"], 1, "/nowhere.safetensors"),
     (["summary", "nothing"], 1, "there is no model named \"nothing\""),
+    (["summary", "nothing.safetensors"], 1, "nothing.safetensors: there is no such file"),
+    (["train", "--resume", "run", "--epochs", "9"], 64, "leave --epochs out"),
+    (["train", "/nowhere", "--resume", "run"], 64, "leave DATA out"),
+    (["samples", "/dev/null"], 1, "/dev/null"),
     (["summary", "lenet", "--input", "1x4x4"], 1, "lenet needs images of at least 16x16, but they are 4x4"),
     (["summary", "lenet", "--input", "3x"], 64, "The value '3x' is invalid for '--input <CxHxW>'"),
     (["summary", "lenet", "--input", "9999999999x1x99999999999"], 64, "The value '9999999999x1x99999999999'"),
     (["summary", "lenet", "--classes", "0"], 64, "--classes must be from 1 to 10,000,000, but it is 0."),
     (["summary"], 64, "Missing expected argument '<model>'"),
-    (["bogus"], 64, "Unexpected argument 'bogus'"),
+    (["bogus"], 64, "there is no command \"bogus\""),
+    (["tran"], 64, "there is no command \"tran\"; did you mean train?"),
   ])
   func mistakes(arguments: [String], status: Int32, text: String) throws {
     let result = try Convnet.run(arguments)

@@ -34,7 +34,8 @@ import Testing
     let text = try Convnet.run("explain", model, picture, "--layer", "conv1", "--output", "\(folder.path)/maps")
     #expect(text.output.contains("grad-cam at conv1, ") && text.output.contains("the randomisation check"))
     for (option, value, words) in [
-      ("--class", "Toaster", "no class \"Toaster\""), ("--layer", "conv9", "did you mean conv1"),
+      ("--class", "Toaster", "no class \"Toaster\""),
+      ("--layer", "conv9", "no layer named \"conv9\"; the nearest names are: conv1"),
     ] {
       let wrong = try Convnet.run("explain", model, picture, option, value, "--output", "\(folder.path)/maps")
       #expect(wrong.status == 1 && wrong.errorLines.count == 1 && wrong.errors.contains(words), "\(wrong.errors)")

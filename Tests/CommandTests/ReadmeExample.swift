@@ -21,10 +21,30 @@ func readmeExample() throws {
   print(test.classNames[probabilities.argmax()[0]])
 }
 
+func readmeTaskExample() throws {
+  let job = ClassifierJob(data: "photos", training: TrainingOptions(epochs: 20))
+  let outcome = try ClassifierTraining(job).run(in: RunFolder("run")) { event in
+    if case .epoch(let metrics, _) = event {
+      print("epoch \(metrics.epoch): accuracy \(metrics.validationAccuracy ?? 0)")
+    }
+  }
+  print("the best epoch was \(outcome.bestEpoch ?? 0)")
+}
+
 func readmeServerExample() throws {
-  let classifier = try ImageClassifier(contentsOf: "model.safetensors")
+  let classifier = try ImageClassifier(contentsOf: "run/model.safetensors")
   let predictions = try classifier.predict(contentsOf: "new.jpg", top: 3)
   print(predictions[0].className, predictions[0].probability)
+
+  let explanation = try ImageExplainer(classifier).explain(Image(contentsOf: "new.jpg"))
+  try explanation.overlay.writePNG(to: "why.png")
+}
+
+func readmeONNXExample() throws {
+  let network = try ONNXModel(contentsOf: "network.onnx")
+  let image = Tensor([Float](repeating: 0, count: 3 * 32 * 32), shape: [1, 3, 32, 32])
+  let results = try ONNXSession(network).run([image])
+  print(network.outputs[0].name, results[0].shape)
 }
 
 struct Residual: Layer {

@@ -110,7 +110,7 @@ import Vision
     let map = try Explainer(fixture.model, input: input.shape, layer: "0").attribution(of: input).map
     #expect((map.width, map.height) == (10, 12))
     let wrong = message { _ = try Explainer(fixture.model, input: input.shape, layer: "relu_7") }
-    #expect(wrong.contains("no layer \"relu_7\"") && wrong.contains("relu_1"))
+    #expect(wrong.contains("no layer named \"relu_7\"") && wrong.contains("relu_1"))
     let flat = message { _ = try Explainer(fixture.model, input: input.shape, layer: "7") }
     #expect(flat.contains("no feature maps"))
     let explainer = try Explainer(fixture.model, input: input.shape)

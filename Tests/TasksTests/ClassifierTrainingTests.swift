@@ -27,6 +27,19 @@ import Testing
     let run = RunFolder(scratch.path + "/run")
     #expect(try training.run(in: run).metrics.count == 2)
     #expect(try RunRecord(of: run).badImages == training.record.badImages)
+
+    // Evaluation treats them alike, and knows when it judges what was learned from.
+    let classifier = try ImageClassifier(contentsOf: run.modelPath)
+    let names = classifier.description.classNames
+    let refusal = message { _ = try LabeledImages.openForEvaluation(data, classNames: names, skipsBadImages: false) }
+    #expect(refusal == text)
+    let (images, bad) = try LabeledImages.openForEvaluation(data, classNames: names, skipsBadImages: true)
+    #expect(bad == training.record.badImages && images.count == 18)
+    #expect(try classifier.evaluate(images).images == 18)
+    #expect(classifier.wasTrained(on: images))
+    try FileManager.default.copyItem(atPath: data, toPath: scratch.path + "/others")
+    #expect(
+      try !classifier.wasTrained(on: LabeledImages.openForEvaluation(scratch.path + "/others", classNames: names)))
   }
 
   // MARK: The split

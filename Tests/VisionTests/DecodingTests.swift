@@ -82,8 +82,8 @@ import Vision
     #expect(message { _ = try Image.decode([1, 2, 3]) }.hasSuffix("expected JPEG, PNG or WebP"))
     #expect(
       message { _ = try Image(contentsOf: "/nowhere/a.jpg") }
-        == "/nowhere/a.jpg can't be read: No such file or directory")
-    #expect(message { _ = try Image(contentsOf: "/tmp") } == "/tmp can't be read: it is not an ordinary file")
+        == "/nowhere/a.jpg: cannot be read: No such file or directory")
+    #expect(message { _ = try Image(contentsOf: "/tmp") } == "/tmp: cannot be read: it is not an ordinary file")
   }
 
   @Test func oddPNGChunksAreForgivenOnlyIfThePixelsDoNotNeedThem() throws {
@@ -124,7 +124,7 @@ import Vision
       #expect(try Image(contentsOf: "\(folder.path)/\(name)", background: nil) == image)
     }
     let text = message { try Image(width: 2, height: 2).writePNG(to: "\(folder.path)/none/a.png") }
-    #expect(text.hasPrefix("\(folder.path)/none/a.png can't be written: "))
+    #expect(text.hasPrefix("\(folder.path)/none/a.png: cannot be written: "))
   }
 }
 

@@ -74,6 +74,6 @@ import Vision
     let folder = try TemporaryFolder()
     let path = "\(folder.path)/pipe.jpg"
     #expect(mkfifo(path, 0o600) == 0)
-    #expect(message { _ = try Image(contentsOf: path) } == "\(path) can't be read: it is not an ordinary file")
+    #expect(message { _ = try Image(contentsOf: path) } == "\(path): cannot be read: it is not an ordinary file")
   }
 }

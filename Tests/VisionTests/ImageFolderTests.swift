@@ -78,6 +78,19 @@ import Vision
     #expect(results.withLock { $0 } == expected)
   }
 
+  @Test func foldersStandForTheirPictures() throws {
+    let folder = try TemporaryFolder(["b/2.jpg": cat, "b/1.jpg": cat, "b/more/3.jpg": cat, "a.jpg": cat])
+    try folder.write("b/list.txt", [65])
+    try folder.write("b/.hidden.jpg", [65])
+    try folder.makeFolder("empty")
+    let path = folder.path
+    #expect(
+      try FolderListing.pictures(at: ["\(path)/b/", "\(path)/a.jpg", "\(path)/none.jpg"])
+        == ["\(path)/b/1.jpg", "\(path)/b/2.jpg", "\(path)/b/more/3.jpg", "\(path)/a.jpg", "\(path)/none.jpg"])
+    let text = message { _ = try FolderListing.pictures(at: ["\(path)/empty"]) }
+    #expect(text == "\(path)/empty: cannot be opened: there are no images in it")
+  }
+
   @Test func wrongLayoutsAreExplained() throws {
     let folder = try TemporaryFolder(["flat/1.jpg": cat, "flat/2.jpg": cat, "one/cat/1.jpg": cat, "gap/cat/1.jpg": cat])
     try folder.makeFolder("empty")
@@ -85,8 +98,8 @@ import Vision
     try folder.write("gap/owl/list.txt", [65])
     let path = folder.path
     func text(_ name: String) -> String { message { _ = try ImageFolder("\(path)/\(name)", preprocessing: rule) } }
-    #expect(text("none") == "\(path)/none can't be opened: there is no such folder")
-    #expect(text("flat/1.jpg") == "\(path)/flat/1.jpg can't be opened: it is not a folder that may be read")
+    #expect(text("none") == "\(path)/none: cannot be opened: there is no such folder")
+    #expect(text("flat/1.jpg") == "\(path)/flat/1.jpg: cannot be opened: it is not a folder that may be read")
     let expected = "expected one subfolder for each class with its images inside"
     #expect(
       text("flat")
@@ -145,7 +158,7 @@ import Vision
     #expect(
       parts.notes == [
         "folders beside train are not used: \"extra\"",
-        "\(contest.path)/test has no class folders, so it can't be used to evaluate",
+        "\(contest.path)/test has no class folders, so it cannot be used to evaluate",
       ])
   }
 

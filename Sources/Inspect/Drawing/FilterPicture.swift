@@ -56,7 +56,7 @@ public struct FilterPicture: Sendable, CustomStringConvertible {
       }
       return Image(width: width, height: height, channels: isColor ? 3 : 1, pixels: pixels).enlarged(by: zoom)
     }
-    return .sheet(of: pictures, columns: columns)
+    return ContactSheet(pictures.map { .init($0) }, columns: columns).image(gap: 4, smallestSide: 1)
   }
 
   public var description: String {

@@ -70,6 +70,6 @@ extension Image {
         width: width, height: height, channels: 1, pixels: map.map { UInt8((($0 - low) * scale).rounded()) })
       return max(width, height) > side ? tile.thumbnail(side: side) : tile.enlarged(by: side / max(width, height))
     }
-    return .sheet(of: tiles, columns: min(6, tiles.count))
+    return ContactSheet(tiles.map { .init($0) }, columns: 6).image(gap: 4, smallestSide: 1)
   }
 }

@@ -47,12 +47,13 @@ public final class FeatureExtractor {
   private func plan(_ count: Int) throws -> LoadedPlan {
     if let known = plans[count] { return known }
     let traced = try trace(model, input: Shape([count] + input.dimensions))
-    guard let features = traced.graph.classifierInput() else {
-      throw InspectError("the model has no layer whose output could serve as features")
-    }
+    guard let features = traced.graph.headInput ?? traced.graph.lastSpatialFeatures()?.value,
+      traced.graph.shape(of: features).rank >= 2
+    else { throw InspectError("the model has no layer whose output could serve as features") }
     var builder = GraphBuilder(traced.graph)
-    let isFlat = builder.graph.shape(of: features).rank == 2
-    let flat = isFlat ? features : builder(.reduce(.mean, axes: [2, 3], keepsDimensions: false), features)
+    let rank = builder.graph.shape(of: features).rank
+    let flat =
+      rank == 2 ? features : builder(.reduce(.mean, axes: Array(2..<rank), keepsDimensions: false), features)
     builder.graph.outputs.append(.init(name: "features", value: flat))
     let plan = try Plan(builder.graph, constants: traced.constants)
     let tensors = Dictionary(uniqueKeysWithValues: model.parameters.map { ($0.path, $0.tensor) })

@@ -1,4 +1,3 @@
-import Formats
 public import Graph
 
 extension Graph {
@@ -23,42 +22,14 @@ extension Graph {
     return (found.name, found.outputs[0])
   }
 
-  /// The feature vector that the classifier reads: what enters the last linear layer, or failing that the last spatial
-  /// feature maps.
-  public func classifierInput() -> ValueID? {
-    guard let output = outputs.first?.value else { return nil }
-    let depended = ancestors(of: output)
-    let last = nodes.last { node in
-      guard case .linear = node.operation else { return false }
-      return depended[node.outputs[0].index] && shape(of: node.inputs[0]).rank == 2
+  /// The feature maps that a person means by the name of a layer, as ``value(named:)`` takes it: `[N, C, height, width]`.
+  public func featureMaps(named name: String) throws -> ValueID {
+    let value = try value(named: name)
+    let shape = shape(of: value)
+    guard shape.rank == 4 else {
+      throw InspectError("the layer \(name) gives \(shape), no feature maps; choose one of four axes")
     }
-    return last?.inputs[0] ?? lastSpatialFeatures()?.value
-  }
-
-  /// The feature maps that a person may name: outputs of nodes of shape `[N, C, height, width]`.
-  public func featureMaps(named name: String) throws(InspectError) -> ValueID {
-    if let node = nodes.first(where: { $0.name == name }) {
-      let shape = shape(of: node.outputs[0])
-      guard shape.rank == 4 else {
-        throw InspectError("the layer \(name) gives \(shape), no feature maps; choose one of four axes")
-      }
-      return node.outputs[0]
-    }
-    let spatial = nodes.filter { shape(of: $0.outputs[0]).rank == 4 }.map(\.name)
-    let near = nearestNames(to: name, among: spatial)
-    let hint =
-      near.isEmpty ? "the last ones are \(spatial.suffix(3).joined(separator: ", "))" : near.joined(separator: ", ")
-    throw InspectError("the model has no layer \"\(name)\"; " + (near.isEmpty ? hint : "did you mean \(hint)?"))
-  }
-
-  /// For each value, whether another one depends on it.
-  private func ancestors(of output: ValueID) -> [Bool] {
-    var depended = [Bool](repeating: false, count: values.count)
-    depended[output.index] = true
-    for node in nodes.reversed() where node.outputs.contains(where: { depended[$0.index] }) {
-      for input in node.inputs { depended[input.index] = true }
-    }
-    return depended
+    return value
   }
 }
 
