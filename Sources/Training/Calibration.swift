@@ -25,7 +25,7 @@ public struct Calibration: Codable, Hashable, Sendable {
   /// Fewer answers than this say too little about a threshold.
   static let fewestAnswers = 10
 
-  /// Fits the temperature that makes the labels most probable, and then the lowest threshold with the precision asked
+  /// Fits the temperature that makes the labels most probable (with a prior around 1 for small sets), and then the lowest threshold with the precision asked
   /// for.
   ///
   /// - Parameters:
@@ -48,12 +48,17 @@ public struct Calibration: Codable, Hashable, Sendable {
     return nil
   }
 
-  /// Minimises the mean cross-entropy over the logarithm of the temperature by golden section: in the inverse
-  /// temperature it is convex, so it has one minimum.
+  /// How far, as a logarithm, temperatures usually lie from 1: the deviation of a normal prior. It decides where few
+  /// images say little (all of them right would make any small temperature best) and vanishes among many.
+  private static let usualDeviation = 0.5
+
+  /// The most probable temperature, sought over its logarithm by golden section.
   static func fittedTemperature(_ logits: [Float], _ labels: [Int]) -> Double {
     guard labels.count > 1 else { return 1 }
     func loss(_ logTemperature: Double) -> Double {
-      crossEntropy(logits, labels, temperature: Foundation.exp(logTemperature))
+      let surprise = logTemperature / usualDeviation
+      return crossEntropy(logits, labels, temperature: Foundation.exp(logTemperature))
+        + surprise * surprise / 2 / Double(labels.count)
     }
     let ratio = (5.0.squareRoot() - 1) / 2
     var (low, high) = (Foundation.log(temperatures.lowerBound), Foundation.log(temperatures.upperBound))

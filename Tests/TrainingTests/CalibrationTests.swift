@@ -72,6 +72,13 @@ import Training
     #expect(Calibration(fitting: right, labels: .init(repeating: 1, count: 20)).threshold == nil)
   }
 
+  /// Seventeen right answers would make any small temperature the most probable one, and every answer certain.
+  @Test func fewRightAnswersDoNotMakeCertain() {
+    let logits = (0..<17).flatMap { _ in [Float(2), 0, 0] }
+    let temperature = Calibration(fitting: logits, labels: [Int](repeating: 0, count: 17)).temperature
+    #expect(temperature > 0.4 && temperature < 1)
+  }
+
   @Test func fewExamplesMakeNoTrouble() {
     #expect(Calibration(fitting: [], labels: []).temperature == 1)
     #expect(Calibration(fitting: [1, 2], labels: [1]).temperature == 1)
