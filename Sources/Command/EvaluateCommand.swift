@@ -12,6 +12,8 @@ struct EvaluateCommand: ParsableCommand {
 
   @Argument(help: "A model file that `train` wrote.") var model: String
   @Argument(help: "The folder with the images.") var data: String?
+  @Flag(help: "Judge each image together with its mirror image (test-time augmentation): slower, often a little better.")
+  var tta = false
   @Flag(help: "Print the result as JSON.") var json = false
   @OptionGroup var threads: ThreadOptions
 
@@ -20,7 +22,7 @@ struct EvaluateCommand: ParsableCommand {
     let classifier = try ImageClassifier(contentsOf: model)
     let dataset = try LabeledImages.openForEvaluation(data, classNames: classifier.description.classNames)
     var progress = ProgressBar("evaluating", total: dataset.count, unit: "images")
-    let report = try classifier.evaluate(dataset) { progress.update(to: $0) }
+    let report = try classifier.evaluate(dataset, mirrors: tta) { progress.update(to: $0) }
     progress.finish()
     if json { return try printJSON(report) }
     print(report.text)
