@@ -12,7 +12,8 @@ struct EvaluateCommand: ParsableCommand {
 
   @Argument(help: "A model file that `train` wrote.") var model: String
   @Argument(help: "The folder with the images.") var data: String?
-  @Flag(help: "Judge each image together with its mirror image (test-time augmentation): slower, often a little better.")
+  @Flag(
+    help: "Judge each image together with its mirror image (test-time augmentation): slower, often a little better.")
   var tta = false
   @Flag(help: "Print the result as JSON.") var json = false
   @OptionGroup var threads: ThreadOptions

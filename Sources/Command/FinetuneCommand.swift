@@ -56,7 +56,8 @@ struct FinetuneCommand: ParsableCommand {
       let strategy = strategy ?? .staged
       var job = try arguments.job(
         data: data, rule: optimizer.rule(momentum: 0.9), learningRate: learningRate ?? 0.0001,
-        standardDecay: optimizer.standardDecay, isDecoupled: optimizer == .adamw, epochs: epochs ?? 8, batchSize: batchSize ?? 32)
+        standardDecay: optimizer.standardDecay, isDecoupled: optimizer == .adamw, epochs: epochs ?? 8,
+        batchSize: batchSize ?? 32)
       job.modelName = model
       job.weightsPath = weights.map(TrainingArguments.absolute)
       job.allowances = weightOptions.allowances

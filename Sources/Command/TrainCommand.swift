@@ -37,7 +37,8 @@ struct TrainCommand: ParsableCommand {
   func run() throws {
     try arguments.train(name: model, command: "train", keepsEpochs: epochs != nil) {
       var job = try arguments.job(
-        data: data, rule: optimizer.rule(momentum: momentum), learningRate: learningRate ?? (optimizer == .sgd ? 0.05 : 0.003),
+        data: data, rule: optimizer.rule(momentum: momentum),
+        learningRate: learningRate ?? (optimizer == .sgd ? 0.05 : 0.003),
         standardDecay: optimizer.standardDecay, isDecoupled: optimizer == .adamw,
         epochs: epochs ?? (arguments.budget == nil ? 10 : 100), batchSize: batchSize)
       job.modelName = model

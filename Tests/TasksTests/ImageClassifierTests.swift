@@ -82,7 +82,8 @@ import Testing
         if mirrored { pixels = stride(from: 0, to: 784, by: 28).flatMap { pixels[$0..<$0 + 28].reversed() } }
         let name = names[trained.images.label(at: index)].replacingOccurrences(of: "/", with: "-")
         try FileManager.default.createDirectory(atPath: scratch.path + "/" + name, withIntermediateDirectories: true)
-        try Image(width: 28, height: 28, channels: 1, pixels: pixels).writePNG(to: "\(scratch.path)/\(name)/\(index).png")
+        try Image(width: 28, height: 28, channels: 1, pixels: pixels).writePNG(
+          to: "\(scratch.path)/\(name)/\(index).png")
       }
       return scratch
     }
