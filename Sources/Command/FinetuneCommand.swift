@@ -24,7 +24,9 @@ struct FinetuneCommand: ParsableCommand {
   var epochs: Int?
   @Option(help: "Passes while only the new layer learns, before all do.") var headEpochs = 30
   @Option(
-    help: "The highest learning rate of the last layer, while all learn. (default: 0.0001; 0.003 with --strategy head)")
+    help:
+      "The highest learning rate of the last layer, while all learn. (default: 0.00003, 0.001 with --optimizer sgd; 0.003 with --strategy head)"
+  )
   var learningRate: Double?
   @Option(help: "The highest learning rate while only the new layer learns, before all do.")
   var headLearningRate = 0.003
@@ -55,7 +57,8 @@ struct FinetuneCommand: ParsableCommand {
     ) {
       let strategy = strategy ?? .staged
       var job = try arguments.job(
-        data: data, rule: optimizer.rule(momentum: 0.9), learningRate: learningRate ?? 0.0001,
+        data: data, rule: optimizer.rule(momentum: 0.9),
+        learningRate: learningRate ?? (optimizer == .sgd ? 0.001 : 0.00003),
         standardDecay: optimizer.standardDecay, isDecoupled: optimizer == .adamw, epochs: epochs ?? 8,
         batchSize: batchSize ?? 32)
       job.modelName = model
