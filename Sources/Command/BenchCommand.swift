@@ -7,10 +7,10 @@ struct BenchCommand: ParsableCommand {
     commandName: "bench", abstract: "Time a model on made-up images.",
     discussion: """
       With --interactive, a count on each line of standard input runs that many iterations and is answered with one \
-      line of JSON, {"milliseconds": [...]}, so that contenders can take turns in one session.
+      line of JSON, {"milliseconds": [...], "peak_bytes": ...}, so that contenders can take turns in one session.
       """)
 
-  @Argument(help: "An architecture; `convnet models` lists them.") var model: String
+  @Argument(help: "An architecture (`convnet models` lists them), a model file, or an ONNX file.") var model: String
   @Option(help: "Images in a run.") var batch = 1
   @Option(
     help: ArgumentHelp("Channels, height and width of an image, such as 3x224x224.", valueName: "CxHxW"),
@@ -18,7 +18,7 @@ struct BenchCommand: ParsableCommand {
   @Flag(help: "Time training steps: forward, backward and update.") var train = false
   @Option(help: "How many runs to time.") var iterations = 20
   @Flag(help: "Do not use Winograd's algorithm.") var noWinograd = false
-  @Flag(help: "Show the time of each kernel.") var profile = false
+  @Flag(help: "Show each kernel: time, algorithm, rates and share.") var profile = false
   @Flag(help: "Answer counts on standard input with times.") var interactive = false
   @Flag(help: "Print the result as JSON.") var json = false
   @OptionGroup var threads: ThreadOptions
@@ -30,9 +30,10 @@ struct BenchCommand: ParsableCommand {
 
   func run() throws {
     threads.apply()
-    var configuration = try ModelRegistry.architecture(named: model).standard
-    if let input { (configuration.channels, configuration.imageSize) = (input.channels, input.imageSize) }
-    let benchmark = try Benchmark(configuration, batch: batch, isTraining: train, allowsWinograd: !noWinograd)
+    let named = try findModel(model, input: input, classes: nil, withNumbers: true)
+    let benchmark = try Benchmark(
+      named.layer, name: named.title, input: named.configuration.inputShape(batch: batch), isTraining: train,
+      allowsWinograd: !noWinograd)
     if interactive { return try answer(benchmark) }
     if profile { return try show(benchmark.profile(iterations: iterations)) }
     let report = try benchmark.report(iterations: iterations)
@@ -52,20 +53,27 @@ struct BenchCommand: ParsableCommand {
       let times = try benchmark.run(iterations: count)
       let list = times.map { String(format: "%.4f", $0) }.joined(separator: ", ")
       // Unbuffered: the other side waits for the answer.
-      FileHandle.standardOutput.write(Data("{\"milliseconds\": [\(list)]}\n".utf8))
+      let line = "{\"milliseconds\": [\(list)], \"peak_bytes\": \(Benchmark.peakMemory)}\n"
+      FileHandle.standardOutput.write(Data(line.utf8))
     }
   }
 
-  private func show(_ rows: [(node: String, operation: String, milliseconds: Double)]) {
+  private func show(_ rows: [KernelTime]) throws {
+    if json { return try printJSON(rows) }
     let total = rows.reduce(0) { $0 + $1.milliseconds }
-    var table = TextTable([("node", .left), ("operation", .left), ("ms", .right), ("share", .right)])
+    var table = TextTable([
+      ("node", .left), ("operation", .left), ("algorithm", .left), ("ms", .right), ("share", .right),
+      ("GFLOP/s", .right), ("GB/s", .right), ("bytes", .right),
+    ])
     for row in rows {
       table.append([
-        row.node, row.operation, String(format: "%.3f", row.milliseconds),
+        row.node, row.operation, row.algorithm, String(format: "%.3f", row.milliseconds),
         String(format: "%.1f %%", row.milliseconds / total * 100),
+        row.multiplyAccumulates == 0 ? "" : String(format: "%.1f", row.gigaflopsPerSecond),
+        String(format: "%.1f", row.gigabytesPerSecond), row.bytes.formattedByteCount,
       ])
     }
-    table.append(["total", "", String(format: "%.3f", total), ""])
+    table.append(["total", "", "", String(format: "%.3f", total), "", "", "", ""])
     print(table.text)
   }
 }

@@ -15,7 +15,10 @@ struct NamedModel {
 ///   - nameOrPath: a registered name, or the path of a file; `./lenet` is the file if both exist.
 ///   - input: in place of the architecture's standard channels and image size.
 ///   - classes: in place of the architecture's standard number.
-func findModel(_ nameOrPath: String, input: InputExtents?, classes: Int?) throws -> NamedModel {
+///   - withNumbers: whether a registered architecture gets its initial weights, or none.
+func findModel(_ nameOrPath: String, input: InputExtents?, classes: Int?, withNumbers: Bool = false) throws
+  -> NamedModel
+{
   let known = ModelRegistry.architectures.first { $0.name == nameOrPath }
   if known == nil, nameOrPath.hasSuffix(".onnx") {
     if classes != nil { throw CommandError("\(nameOrPath): the model file settles the classes; leave --classes out") }
@@ -36,8 +39,8 @@ func findModel(_ nameOrPath: String, input: InputExtents?, classes: Int?) throws
   var configuration = try ModelRegistry.architecture(named: nameOrPath).standard
   if let input { (configuration.channels, configuration.imageSize) = (input.channels, input.imageSize) }
   if let classes { configuration.classes = classes }
-  return NamedModel(
-    title: nameOrPath, layer: try ModelRegistry.makeStructure(configuration), configuration: configuration)
+  let layer = try withNumbers ? ModelRegistry.make(configuration) : ModelRegistry.makeStructure(configuration)
+  return NamedModel(title: nameOrPath, layer: layer, configuration: configuration)
 }
 
 /// Reads a trained model.
@@ -50,7 +53,7 @@ func loadModelFile(_ path: String) throws -> NamedModel {
 private func onnxModel(_ path: String, input: InputExtents?) throws -> NamedModel {
   let model = try ONNXModel(contentsOf: path)
   guard model.inputs.count == 1, let declared = model.inputs[0].dimensions, declared.count == 4 else {
-    throw CommandError("\(path): only a model of one input of batch, channels, height and width has a summary")
+    throw CommandError("\(path): the model must have one input of batch, channels, height and width")
   }
   var extents = input.map { [$0.channels] + $0.imageSize } ?? []
   if input == nil {

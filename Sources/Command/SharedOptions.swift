@@ -36,16 +36,17 @@ struct WeightOptions: ParsableArguments {
 /// The extents of one input, as on the command line: `3x224x224`.
 struct InputExtents {
   var channels: Int
-  /// `[height, width]`.
+  /// One extent for each spatial axis: `[height, width]` of images.
   var imageSize: [Int]
 
   static let elementLimit = 1 << 28
 
-  /// - Throws: `ValidationError` if the text is not three positive numbers of reasonable size.
+  /// - Throws: `ValidationError` if the text is not two to four positive numbers of reasonable size.
   init(_ text: String) throws {
     let numbers = text.lowercased().split(separator: "x", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
-    guard numbers.count == 3, numbers.allSatisfy({ $0 > 0 }) else {
-      throw ValidationError("expected channels x height x width, such as 3x224x224")
+    guard (2...4).contains(numbers.count), numbers.allSatisfy({ $0 > 0 }) else {
+      throw ValidationError(
+        "expected channels x height x width, such as 3x224x224 (1x150 for sequences, 3x16x112x112 for video)")
     }
     var elements = 1
     for number in numbers {

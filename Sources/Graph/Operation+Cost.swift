@@ -7,10 +7,15 @@ public struct Cost: Hashable, Sendable {
   /// Bytes read and written once.
   public var bytes = 0
 
+  /// Nothing.
+  public init() {}
+
   public static func + (a: Cost, b: Cost) -> Cost {
-    Cost(
-      multiplyAccumulates: a.multiplyAccumulates + b.multiplyAccumulates,
-      elementOperations: a.elementOperations + b.elementOperations, bytes: a.bytes + b.bytes)
+    var sum = a
+    sum.multiplyAccumulates += b.multiplyAccumulates
+    sum.elementOperations += b.elementOperations
+    sum.bytes += b.bytes
+    return sum
   }
 }
 
@@ -25,9 +30,10 @@ extension Operation {
       let weight = inputs[1].shape
       cost.multiplyAccumulates = count * (weight.elementCount / max(1, weight[0]))
       cost.elementOperations = count * ((attributes.hasBias ? 1 : 0) + attributes.epilogue.operationCount)
-    case .convTransposed:
+    case .convTransposed(let attributes, _):
       let weight = inputs[1].shape
       cost.multiplyAccumulates = inputs[0].shape.elementCount * (weight.elementCount / max(1, weight[0]))
+      cost.elementOperations = count * attributes.epilogue.operationCount
     case .convWeightGradient(_, let weight):
       cost.multiplyAccumulates = inputs[1].shape.elementCount * (weight.elementCount / max(1, weight[0]))
     case .linear(let hasBias, let epilogue):

@@ -59,6 +59,7 @@ extension Operation {
         result[2] = b(.reduce(.sum, axes: axes, keepsDimensions: false), dy)
       }
     case .convTransposed(let attributes, _):
+      if attributes.epilogue != .none { fail("differentiate before fusing: \(name) has an epilogue") }
       // Linear in both arguments: <dx', transposed(dy, w)> = <conv(dx', w), dy>.
       if needed[0] { result[0] = b(.conv(attributes.withoutExtras), dy, inputs[1]) }
       if needed[1] { result[1] = b(.convWeightGradient(attributes, weight: b.shape(of: inputs[1])), dy, inputs[0]) }

@@ -158,7 +158,8 @@ extension Operation {
     switch self {
     case .conv(let attributes): 2 + (attributes.hasBias ? 1 : 0) + (attributes.epilogue.addsResidual ? 1 : 0)
     case .linear(let hasBias, let epilogue): 2 + (hasBias ? 1 : 0) + (epilogue.addsResidual ? 1 : 0)
-    case .convTransposed, .convWeightGradient, .matmul, .unaryGradient, .binary, .dropout, .softmaxGradient,
+    case .convTransposed(let attributes, _): 2 + (attributes.epilogue.addsResidual ? 1 : 0)
+    case .convWeightGradient, .matmul, .unaryGradient, .binary, .dropout, .softmaxGradient,
       .gatherElements,
       .scatterElements:
       2

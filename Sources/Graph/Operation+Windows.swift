@@ -120,6 +120,9 @@ extension Operation {
     let expected = try convType(attributes.withoutExtras, [result, inputs[1]]).shape
     try require(
       expected == input, "an output of \(output) would come from the input \(expected), but the input is \(input)")
+    if attributes.epilogue.addsResidual {
+      try require(inputs[2].shape == output, "the residual is \(inputs[2].shape), the output \(output)")
+    }
     return result
   }
 }

@@ -1,5 +1,5 @@
 import Foundation
-public import Models
+public import Layers
 import Training
 
 /// Times a model on made-up images: inference, or whole training steps.
@@ -16,6 +16,10 @@ public final class Benchmark {
     /// Of the direct algorithm: two operations for each multiply-accumulate, and a training step counts three times
     /// its forward pass.
     public var gigaflopsPerSecond: Double
+    /// What the plan needs for intermediates.
+    public var arenaBytes: Int
+    /// Packed weights and whatever else is computed once.
+    public var preparedBytes: Int
     /// The most memory that the process ever held.
     public var peakBytes: Int
 
@@ -25,6 +29,8 @@ public final class Benchmark {
       case minimumMilliseconds = "minimum_ms"
       case imagesPerSecond = "images_per_second"
       case gigaflopsPerSecond = "gflops"
+      case arenaBytes = "arena_bytes"
+      case preparedBytes = "prepared_bytes"
       case peakBytes = "peak_bytes"
     }
   }
@@ -34,35 +40,56 @@ public final class Benchmark {
   private let isTraining: Bool
   private let operationsPerRun: Double
   private let runOnce: () throws -> Void
+  /// Of a training step once it has run.
+  private let arenaBytes: () -> Int
+  private let preparedBytes: Int
   private let observe: (@escaping StepObserver) throws -> Void
 
   /// - Parameters:
+  ///   - input: the shape of a batch of inputs, `[batch, channels, height, width]`.
   ///   - isTraining: whether to time forward, backward and update (SGD with momentum) instead of inference.
   ///   - allowsWinograd: see ``Plan/Options``.
-  public init(_ configuration: ModelConfiguration, batch: Int, isTraining: Bool, allowsWinograd: Bool = true) throws {
-    let model = AnyLayer(try ModelRegistry.make(configuration))
+  /// - Throws: `ShapeError` if the model does not take such inputs.
+  public init(
+    _ base: any Layer, name: String, input: Shape, isTraining: Bool, allowsWinograd: Bool = true
+  ) throws {
+    let model = AnyLayer(base)
     var random = RandomStream(seed: 1)
-    let images = Tensor(shape: configuration.inputShape(batch: batch), of: Float.self) { buffer in
+    let images = Tensor(shape: input, of: Float.self) { buffer in
       for index in buffer.indices { buffer[index] = random.uniform(-1..<1) }
     }
-    let multiplyAccumulates = try Summary(
-      of: model, input: configuration.inputShape(), name: configuration.name
-    ).multiplyAccumulates
-    name = configuration.name
+    let batch = input[0]
+    let traced = try trace(model, input: input)
+    self.name = name
     self.batch = batch
     self.isTraining = isTraining
-    operationsPerRun = Double(multiplyAccumulates) * 2 * Double(batch) * (isTraining ? 3 : 1)
+    let multiplyAccumulates = traced.graph.nodes.reduce(0) { sum, node in
+      let cost = node.operation.cost(
+        inputs: node.inputs.map { traced.graph[$0].type }, outputs: node.outputs.map { traced.graph[$0].type })
+      return sum + cost.multiplyAccumulates
+    }
+    operationsPerRun = Double(multiplyAccumulates) * 2 * (isTraining ? 3 : 1)
     if isTraining {
-      let classes = Int32(configuration.classes)
-      let labels = Tensor((0..<batch).map { Int32($0) % classes })
+      // Made-up labels for what the model's output is: a class for each row, or for each pixel of each image.
+      let output = traced.graph.shape(of: traced.graph.outputs[0].value).dimensions
+      let classes = Int32(output[1])
+      let targets = Shape([output[0]] + output[2...])
+      let labels = Tensor(shape: targets, of: Int32.self) { buffer in
+        for index in buffer.indices { buffer[index] = Int32(index) % classes }
+      }
       let step = TrainingStep(
         model, optimizer: .sgd(learningRate: 1e-3, momentum: 0.9), allowsWinograd: allowsWinograd
       ) { model, input, target in crossEntropy(model(input), target) }
+      arenaBytes = { step.arenaByteCount }
+      preparedBytes = 0
       let examples = Batch(input: images, target: labels, indices: Array(0..<batch))
       runOnce = { _ = try step.run(examples, step: 1, learningRate: 1e-3) }
       observe = { try step.run(examples, step: 1, learningRate: 1e-3, observer: $0) }
     } else {
-      let plan = try compile(model, input: images.shape, options: .init(allowsWinograd: allowsWinograd))
+      let plan = try compile(model, input: input, options: .init(allowsWinograd: allowsWinograd))
+      let arenaByteCount = plan.plan.arenaByteCount
+      arenaBytes = { arenaByteCount }
+      preparedBytes = plan.plan.preparedByteCount
       runOnce = { _ = try plan.run([images]) }
       observe = { _ = try plan.run([images], observer: $0) }
     }
@@ -85,34 +112,62 @@ public final class Benchmark {
     return Report(
       model: name, mode: isTraining ? "training" : "inference", batch: batch, iterations: iterations,
       medianMilliseconds: median, minimumMilliseconds: times[0], imagesPerSecond: Double(batch) / median * 1000,
-      gigaflopsPerSecond: operationsPerRun / median / 1e6, peakBytes: Self.peakMemory)
+      gigaflopsPerSecond: operationsPerRun / median / 1e6, arenaBytes: arenaBytes(), preparedBytes: preparedBytes,
+      peakBytes: Self.peakMemory)
   }
 
-  /// The time of each kernel, the least of some runs, in milliseconds and in order.
-  public func profile(iterations: Int) throws -> [(node: String, operation: String, milliseconds: Double)] {
+  /// The least time of each kernel over some runs, in order.
+  public func profile(iterations: Int) throws -> [KernelTime] {
     let profile = Profile()
     for _ in 0..<iterations + 1 {
       profile.begin()
-      try observe { name, operation, _ in profile.note(name, operation.name) }
+      try observe(profile.note)
     }
     return profile.rows
   }
 
-  private static var peakMemory: Int {
-    var usage = rusage()
+  /// The most bytes that the process ever held.
+  public static var peakMemory: Int {
     #if os(Linux)
-      getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-      return usage.ru_maxrss * 1024
+      // getrusage would count what the parent held before the process became another.
+      let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+      let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+      return line.flatMap { Int($0.filter(\.isNumber)) }.map { $0 * 1024 } ?? 0
     #else
+      var usage = rusage()
       getrusage(RUSAGE_SELF, &usage)
       return usage.ru_maxrss
     #endif
   }
 }
 
+/// One kernel call of a run: a row of a profile.
+public struct KernelTime: Codable, Sendable {
+  /// The graph node that it works for, and that node's operation.
+  public var node: String
+  public var operation: String
+  /// What computes it: `winograd4`, `implicit_gemm`, `depthwise`, ...
+  public var algorithm: String
+  public var milliseconds: Double
+  /// Of the direct algorithm.
+  public var multiplyAccumulates: Int
+  /// Read and written at least.
+  public var bytes: Int
+
+  /// Billions of operations a second, two for each multiply-accumulate.
+  public var gigaflopsPerSecond: Double { Double(multiplyAccumulates) * 2 / milliseconds / 1e6 }
+  public var gigabytesPerSecond: Double { Double(bytes) / milliseconds / 1e6 }
+
+  enum CodingKeys: String, CodingKey {
+    case node, operation, algorithm, bytes
+    case milliseconds = "ms"
+    case multiplyAccumulates = "multiply_accumulates"
+  }
+}
+
 /// Collects the least time of each kernel over several runs.
 private final class Profile {
-  private(set) var rows: [(node: String, operation: String, milliseconds: Double)] = []
+  private(set) var rows: [KernelTime] = []
   private var position = 0
   private var last = ContinuousClock.now
 
@@ -121,13 +176,16 @@ private final class Profile {
     last = .now
   }
 
-  func note(_ node: String, _ operation: String) -> Bool {
+  func note(_ step: ObservedStep) -> Bool {
     let now = ContinuousClock.now
     let time = (now - last) / .milliseconds(1)
     if position < rows.count {
       rows[position].milliseconds = min(rows[position].milliseconds, time)
     } else {
-      rows.append((node, operation, time))
+      rows.append(
+        KernelTime(
+          node: step.node, operation: step.operation.name, algorithm: step.kernel, milliseconds: time,
+          multiplyAccumulates: step.cost.multiplyAccumulates, bytes: step.cost.bytes))
     }
     position += 1
     last = .now

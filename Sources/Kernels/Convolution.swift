@@ -29,8 +29,8 @@ package enum Convolution {
       self.activation = activation
     }
 
-    /// For the channels from `channel` on.
-    func ck(from channel: Int) -> ck_epilogue {
+    /// For the channels from `channel` on of an output that begins at element `start` of the whole.
+    func ck(from channel: Int, at start: Int = 0) -> ck_epilogue {
       let code =
         switch activation {
         case .none: CK_EPILOGUE_NONE
@@ -38,7 +38,7 @@ package enum Convolution {
         case .relu6: CK_EPILOGUE_RELU6
         }
       return ck_epilogue(
-        bias: bias.map { $0 + channel }, residual: residual.map { $0 + channel }, activation: Int32(code))
+        bias: bias.map { $0 + channel }, residual: residual.map { $0 + start + channel }, activation: Int32(code))
     }
   }
 
@@ -68,10 +68,11 @@ package enum Convolution {
     }
   }
 
-  /// The gradient of x from that of y, with weights from ``packInputGradient(_:into:_:pool:isa:)``. Writes every
+  /// dx = epilogue(the gradient of x from that of y), with weights from ``packInputGradient(_:into:_:pool:isa:)``. Writes every
   /// element of dx, zeros where no output depends on it.
   package static func inputGradient(
-    _ dy: Input, weights: Input, into dx: Output, _ g: ConvGeometry, pool: ThreadPool, isa: InstructionSet = .best
+    _ dy: Input, weights: Input, into dx: Output, _ g: ConvGeometry, epilogue: Epilogue = Epilogue(),
+    pool: ThreadPool, isa: InstructionSet = .best
   ) {
     let kernels = isa.convolution
     let phases = ConvPhase.count(g)
@@ -81,7 +82,8 @@ package enum Convolution {
         guard phase.positions.count > 0 else { continue }
         let problem = ck_depthwise(
           patches: depthwisePatches(phase.patches(g), channels: g.inChannels), strides: phase.strides(g),
-          epilogue: Epilogue().ck(from: 0), x: dy, weights: weights + inputGradientWeightsOffset(index, g, kernels),
+          epilogue: epilogue.ck(from: 0, at: phase.offset(g)), x: dy,
+          weights: weights + inputGradientWeightsOffset(index, g, kernels),
           y: dx + phase.offset(g))
         depthwise(
           problem, lines: g.batch * phase.depth.count * phase.height.count, width: phase.width.count, pool, kernels)
@@ -102,8 +104,9 @@ package enum Convolution {
       let packed = weights + inputGradientWeightsOffset(index, g, kernels) + group * depth * grid.panels.paddedCount
       let channel = group * g.groupInChannels
       var product = ck_product(
-        patches: phase.patches(g), strides: phase.strides(g), epilogue: Epilogue().ck(from: 0),
-        x: dy + group * g.groupOutChannels, weights: packed, y: dx + phase.offset(g) + channel,
+        patches: phase.patches(g), strides: phase.strides(g),
+        epilogue: epilogue.ck(from: channel, at: phase.offset(g)), x: dy + group * g.groupOutChannels, weights: packed,
+        y: dx + phase.offset(g) + channel,
         columns: g.groupInChannels)
       grid.run(block, of: &product, rows: g.batch * phase.positions.count)
     }

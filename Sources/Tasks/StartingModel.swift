@@ -27,6 +27,9 @@ struct StartingModel {
       return
     }
     let architecture = try ModelRegistry.architecture(named: job.modelName)
+    guard architecture.classifiesImages else {
+      throw TaskError("\(job.modelName) does not classify images; `convnet models` says what each model is for")
+    }
     preprocessing = try ClassifierTraining.preprocessing(for: job, architecture, images)
     configuration = ModelConfiguration(
       name: job.modelName, channels: preprocessing.channels, classes: classes.count,

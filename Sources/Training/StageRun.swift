@@ -107,7 +107,7 @@ final class StageRun<Model: Layer> {
     step = TrainingStep(
       model, optimizer: optimizer, seed: trainer.options.seed &+ UInt64(index), rateFactors: factors,
       averagingDecay: trainer.options.averagingDecay, prefix: prefix, allowsWinograd: allowsWinograd
-    ) { model, input, target in try loss(model(input), target) }
+    ) { model, input, target in try model.trainingLoss(input, target, by: loss) }
     validatesOnFeatures = try cachesFeatures && prefix?.isPartOfInference(of: model, isFrozen: isFrozen) ?? false
     evaluator = Evaluator(
       allowsWinograd: allowsWinograd, prefix: validatesOnFeatures ? prefix : nil, isFrozen: isFrozen,

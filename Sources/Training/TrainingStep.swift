@@ -125,9 +125,9 @@ public final class TrainingStep<Model: Module> {
     let before = statistics.map { store[$0] }
     defer { restoreStatistics(before) }
     var culprit: String?
-    try run(batch, step: step, learningRate: learningRate) { name, operation, outputs in
-      guard outputs[0].contains(where: { !$0.isFinite }) else { return true }
-      culprit = "\(name) (\(operation.name))"
+    try run(batch, step: step, learningRate: learningRate) { step in
+      guard step.outputs[0].contains(where: { !$0.isFinite }) else { return true }
+      culprit = "\(step.node) (\(step.operation.name))"
       return false
     }
     return culprit ?? "the loss"

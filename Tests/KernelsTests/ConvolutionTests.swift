@@ -64,12 +64,20 @@ struct ConvolutionTests {
     let db = (0..<g.outChannels).map { k in
       stride(from: k, to: dy.count, by: g.outChannels).reduce(0.0) { $0 + Double(dy[$1]) }
     }
-    let (xBuffer, wBuffer, dyBuffer) = (Buffer(x), Buffer(w), Buffer(dy))
+    let other = randomValues(g.inputCount, seed: 6)
+    let sum = zip(dx, other).map { max(0, $0 + Double($1)) }
+    let (xBuffer, wBuffer, dyBuffer, otherBuffer) = (Buffer(x), Buffer(w), Buffer(dy), Buffer(other))
     for isa in InstructionSet.available {
       let size = Convolution.inputGradientWeightsSize(g, isa: isa)
       check("\(isa) input gradient \(g)", dx, workspace: size) { dx, packed, pool in
         Convolution.packInputGradient(wBuffer.pointer, into: packed.pointer, g, pool: pool, isa: isa)
         Convolution.inputGradient(dyBuffer.pointer, weights: packed.pointer, into: dx.pointer, g, pool: pool, isa: isa)
+      }
+      check("\(isa) input gradient, residual, relu \(g)", sum, workspace: size) { dx, packed, pool in
+        Convolution.packInputGradient(wBuffer.pointer, into: packed.pointer, g, pool: pool, isa: isa)
+        Convolution.inputGradient(
+          dyBuffer.pointer, weights: packed.pointer, into: dx.pointer, g,
+          epilogue: .init(residual: .init(otherBuffer.pointer), activation: .relu), pool: pool, isa: isa)
       }
       let weightSize = Convolution.weightGradientWorkspaceSize(g, isa: isa)
       check("\(isa) weight gradient \(g)", dw, workspace: weightSize) { dw, workspace, pool in

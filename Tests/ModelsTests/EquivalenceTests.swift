@@ -51,7 +51,7 @@ import Training
     }
   }
 
-  @Test(arguments: modelNames)
+  @Test(arguments: smallModelNames)
   func eagerIsUnfusedPlanIsFusedPlan(name: String) throws {
     let model = try filled(AnyLayer(ModelRegistry.make(smallConfiguration(name))))
     let x = Self.batch(name).input
@@ -68,7 +68,7 @@ import Training
     #expect(difference(fast, eager) < 1e-4)
   }
 
-  @Test(arguments: modelNames)
+  @Test(arguments: smallModelNames)
   func eagerStepIsCompiledStep(name: String) throws {
     let model = AnyLayer(try ModelRegistry.make(smallConfiguration(name), seed: 3))
     let batch = Self.batch(name)
@@ -89,7 +89,7 @@ import Training
     }
   }
 
-  @Test(arguments: modelNames)
+  @Test(arguments: smallModelNames)
   func bitsDoNotDependOnThreads(name: String) throws {
     let model = AnyLayer(try ModelRegistry.make(smallConfiguration(name), seed: 3))
     let batch = Self.batch(name, 6)

@@ -6,15 +6,38 @@ import Testing
   @Test(arguments: ModelRegistry.architectures)
   func tooSmallImages(architecture: Architecture) throws {
     let minimum = architecture.minimumImageSize
+    let rank = architecture.standard.imageSize.count
     var configuration = architecture.standard
-    configuration.imageSize = [minimum, minimum - 1]
-    let error = #expect(throws: ModelError.self) { try ModelRegistry.make(configuration) }
-    #expect(
-      error?.description == "\(architecture.name) needs images of at least \(minimum)x\(minimum), but they are "
-        + "\(minimum)x\(minimum - 1); use larger images or choose a shallower model")
-    configuration.imageSize = [minimum, minimum]
+    configuration.imageSize = .init(repeating: minimum, count: rank)
+    let least = configuration.imageSize.map(String.init).joined(separator: "x")
     let model = try ModelRegistry.makeStructure(configuration)
     #expect(throws: Never.self) { try trace(AnyLayer(model), input: configuration.inputShape()) }
+
+    configuration.imageSize[rank - 1] -= 1
+    let size = configuration.imageSize.map(String.init).joined(separator: "x")
+    let error = #expect(throws: ModelError.self) { try ModelRegistry.make(configuration) }
+    #expect(
+      error?.description == "\(architecture.name) needs images of at least \(least), but they are \(size);"
+        + " use larger images or choose a shallower model")
+    configuration.imageSize = .init(repeating: 64, count: rank + 1)
+    #expect(throws: ModelError.self) { try ModelRegistry.makeStructure(configuration) }
+  }
+
+  /// Any number of input and output channels, at a size that is neither standard nor square.
+  @Test(arguments: ModelRegistry.architectures)
+  func anyChannelsAndClasses(architecture: Architecture) throws {
+    var configuration = architecture.standard
+    configuration.channels += 2
+    configuration.classes += 3
+    let last = configuration.imageSize.count - 1
+    configuration.imageSize[last] += architecture.name == "perceptron" ? 1 : 8
+    let model = AnyLayer(try ModelRegistry.makeStructure(configuration))
+    let traced = try trace(model, input: configuration.inputShape(batch: 2))
+    let output = traced.graph[traced.graph.outputs[0].value].type.shape
+    let channels = architecture.task == .reconstruction ? configuration.channels : configuration.classes
+    #expect(output[0] == 2 && output[1] == channels)
+    #expect((output.rank == 2) == (architecture.task == .classification))
+    if architecture.task == .reconstruction { #expect(output == configuration.inputShape(batch: 2)) }
   }
 
   @Test func unusableConfigurations() throws {
@@ -24,8 +47,11 @@ import Testing
     #expect(error?.description == "lenet: 0 classes and 1 channels; both must be at least 1 and at most 1048576")
     let unknown = #expect(throws: ModelError.self) { try ModelRegistry.architecture(named: "resnet81") }
     #expect(
-      unknown?.description
-        == "there is no model named \"resnet81\"; the models are: \(modelNames.joined(separator: ", "))")
+      unknown?.description == "there is no model named \"resnet81\"; did you mean resnet101 or resnet110 or resnet18?"
+        + " `convnet models` lists all")
+    var step = try ModelRegistry.architecture(named: "cyclegan_generator").standard
+    step.imageSize = [256, 254]
+    #expect(throws: ModelError.self) { try ModelRegistry.make(step) }
   }
 
   @Test func keysAndShapesOfResNet18AreTorchvisions() throws {
@@ -36,7 +62,7 @@ import Testing
     #expect(found == expected)
   }
 
-  @Test(arguments: modelNames)
+  @Test(arguments: smallModelNames)
   func seedsDecideWeights(name: String) throws {
     func bits(_ seed: UInt64) throws -> [[UInt32]] {
       try ModelRegistry.make(smallConfiguration(name), seed: seed).parameters.map(\.tensor.bits)
@@ -47,7 +73,7 @@ import Testing
   }
 
   /// A structure has the shapes of the model and nothing else.
-  @Test(arguments: modelNames)
+  @Test(arguments: smallModelNames)
   func structuresHaveTheModelsShapes(name: String) throws {
     let configuration = smallConfiguration(name)
     let model = try ModelRegistry.make(configuration).parameters

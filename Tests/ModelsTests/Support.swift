@@ -3,13 +3,16 @@ import Layers
 import Models
 import Testing
 
-/// The extents at which tests run each architecture: small, but at least two elements everywhere.
+/// The extents at which tests run each small architecture: small, but at least two elements everywhere.
 func smallConfiguration(_ name: String) -> ModelConfiguration {
   let side = ["lenet": 20, "vgg_small": 16, "resnet20": 16, "resnet18": 64][name] ?? 64
   return ModelConfiguration(name: name, channels: 3, classes: 5, imageSize: [side, side + 4])
 }
 
 let modelNames = ModelRegistry.architectures.map(\.name)
+
+/// Those that are small enough for tests at full width; the other families have a ``FamilySample``.
+let smallModelNames = ["lenet", "vgg_small", "resnet20", "resnet18"]
 
 func make(_ name: String, channels: Int, classes: Int, side: Int) throws -> AnyLayer {
   AnyLayer(

@@ -1,7 +1,5 @@
 // The product of patches and weights: forward convolution, input gradient, linear layers, matrix products.
 
-/// Patch columns copied at a time: with a tile's rows they stay in the first-level cache.
-#define CK_PRODUCT_DEPTH 384
 #define CK_PRODUCT_STEP (CK_PRODUCT_DEPTH + 16)
 /// Most panels of one call.
 #define CK_PRODUCT_PANELS 16
@@ -36,9 +34,16 @@ static void product(const ck_product *p, long row, long row_end, long panel, lon
   const long block_depth = blocks ? (depth + blocks - 1) / blocks : 0;
   const long panels = panel_end - panel;
   const long group_rows = (blocks > 1 ? CK_PRODUCT_TILES / panels : 1) * CK_TILE_ROWS;
+  const directness kind = directness_of(p);
   if (depth == 0) memset(sums, 0, sizeof sums);
 
-  for (; row < row_end; row += group_rows) {
+  while (row < row_end) {
+    const long direct =
+        kind == DIRECT_NEVER ? 0 : run_direct_tile(p, kind, row, row_end - row < CK_TILE_ROWS ? row_end - row : CK_TILE_ROWS, panel, panel_end);
+    if (direct > 0) {
+      row += direct;
+      continue;
+    }
     const long group_end = row + group_rows < row_end ? row + group_rows : row_end;
     for (long k = 0; k < depth; k += block_depth) {
       const long k_end = k + block_depth < depth ? k + block_depth : depth;
@@ -56,5 +61,6 @@ static void product(const ck_product *p, long row, long row_end, long panel, lon
       const long rows = group_end - first < CK_TILE_ROWS ? group_end - first : CK_TILE_ROWS;
       store_rows(p, position_of(patches, first), rows, panel, panel_end, sums[tile]);
     }
+    row = group_end;
   }
 }

@@ -60,6 +60,9 @@ extension Graph {
       case .conv(var attributes) where attributes.epilogue == .none:
         attributes.epilogue.addsResidual = true
         return (value, .conv(attributes), residual)
+      case .convTransposed(var attributes, let output) where attributes.epilogue == .none:
+        attributes.epilogue.addsResidual = true
+        return (value, .convTransposed(attributes, output: output), residual)
       case .linear(let hasBias, .none):
         return (value, .linear(hasBias: hasBias, epilogue: Epilogue(addsResidual: true)), residual)
       default: continue
@@ -125,6 +128,9 @@ extension Operation {
     case .conv(var attributes) where attributes.epilogue.activation == nil:
       attributes.epilogue.activation = activation
       return .conv(attributes)
+    case .convTransposed(var attributes, let output) where attributes.epilogue.activation == nil:
+      attributes.epilogue.activation = activation
+      return .convTransposed(attributes, output: output)
     case .linear(let hasBias, var epilogue) where epilogue.activation == nil:
       epilogue.activation = activation
       return .linear(hasBias: hasBias, epilogue: epilogue)

@@ -103,7 +103,8 @@ public struct GoogLeNet: Layer {
         "googlenet" + (form == .paper ? "_paper" : "") + (hasHeads ? "_aux" : ""),
         "inception modules" + (form == .paper ? " as published" : ", with batch norm")
           + (hasHeads ? "; auxiliary heads in training" : ""),
-        year: 2014, paper: "Szegedy et al., 2015", topFiveError: 6.67, minimumImageSize: 32
+        year: 2014, paper: "Szegedy et al., 2015", topFiveError: 6.67,
+        minimumImageSize: form == .paper ? 47 : 32
       ) { GoogLeNet(form, hasAuxiliaryHeads: hasHeads, channels: $0.channels, classes: $0.classes) }
     }
   }

@@ -116,16 +116,21 @@ extension Lowering {
   mutating func convTransposed(_ attributes: ConvAttributes, _ node: Graph.Node) {
     let geometry = ConvGeometry(
       attributes, input: shape(node.outputs[0]), weight: shape(node.inputs[1]), output: shape(node.inputs[0]))
+    let residual = attributes.epilogue.addsResidual ? [value(node.inputs[2], .channelsLast)] : []
+    let activation = Convolution.Activation(attributes.epilogue.activation)
+    let epilogue = { @Sendable [hasResidual = !residual.isEmpty] (call: borrowing Invocation) in
+      Convolution.Epilogue(residual: hasResidual ? call.input(2) : nil, activation: activation)
+    }
     if ConvAlgorithm.inputGradient(geometry, options.algorithmRules) != .direct {
       let winograd = Winograd(inputGradient: geometry)
       let weights = winogradWeights(node.inputs[1], winograd, "winograd_weights_for_gradient")
-      let inputs = [value(node.inputs[0], .channelsLast), weights]
+      let inputs = [value(node.inputs[0], .channelsLast), weights] + residual
       let bytes = winograd.workspaceSize * 4
       emit(
         "winograd_transposed", inputs: inputs, outputs: [output(node.outputs[0], .channelsLast)], workspaceBytes: bytes
       ) { call in
         winograd.run(
-          call.input(0), weights: call.input(1), into: call.output(),
+          call.input(0), weights: call.input(1), into: call.output(), epilogue: epilogue(call),
           workspace: call.workspace.assumingMemoryBound(to: Float.self), pool: call.pool)
       }
       return
@@ -136,10 +141,11 @@ extension Lowering {
     ) { call in
       Convolution.packInputGradient(call.input(0), into: call.output(), geometry, pool: call.pool)
     }
-    let inputs = [value(node.inputs[0], .channelsLast), weights]
+    let inputs = [value(node.inputs[0], .channelsLast), weights] + residual
     emit("implicit_gemm_transposed", inputs: inputs, outputs: [output(node.outputs[0], .channelsLast)]) { call in
       Convolution.inputGradient(
-        call.input(0), weights: call.input(1), into: call.output(), geometry, pool: call.pool)
+        call.input(0), weights: call.input(1), into: call.output(), geometry, epilogue: epilogue(call),
+        pool: call.pool)
     }
   }
 

@@ -8,6 +8,7 @@ struct Step: Sendable {
   var operation: Operation
   /// The kernel, as a profile prints it.
   var kernel: String
+  var cost: Cost
   var inputs: [Int]
   var outputs: [Int]
   /// Scratch memory that lives during this step only.
@@ -130,10 +131,12 @@ struct Lowering {
   /// Whether the value already lies in memory in that layout.
   func has(_ id: Graph.ValueID, _ layout: Layout) -> Bool { lowered[id.index][layout] != nil }
 
-  /// The layout for an operation that can work in any: that of its largest input.
+  /// The layout for an operation that can work in any: channels last, as convolutions want it, if one of its largest
+  /// inputs has it.
   func commonLayout(_ ids: [Graph.ValueID]) -> Layout {
-    guard let largest = ids.max(by: { shape($0).elementCount < shape($1).elementCount }) else { return .rowMajor }
-    return has(largest, .channelsLast) && !has(largest, .rowMajor) ? .channelsLast : .rowMajor
+    let most = ids.map { shape($0).elementCount }.max() ?? 0
+    let isChannelsLast = ids.contains { shape($0).elementCount == most && has($0, .channelsLast) }
+    return isChannelsLast ? .channelsLast : .rowMajor
   }
 
   /// The buffer of a value in a layout, converted if it does not exist yet.
@@ -194,9 +197,14 @@ struct Lowering {
       ? nil
       : addValue(
         TensorType([workspaceBytes], .uint8), byteCount: workspaceBytes, .computed, isPrepared: isPrepared)
+    // A node's work is that of the kernel that writes its result.
+    let isResult = node.outputs.contains { lowered[$0.index].values.contains(outputs[0]) }
+    var cost = Cost()
+    if isResult { cost = node.operation.cost(inputs: node.inputs.map(type), outputs: node.outputs.map(type)) }
+    cost.bytes = Set(inputs + outputs).reduce(0) { $0 + values[$1].byteCount }
     steps.append(
       Step(
-        name: node.name, operation: node.operation, kernel: kernel, inputs: inputs, outputs: outputs,
+        name: node.name, operation: node.operation, kernel: kernel, cost: cost, inputs: inputs, outputs: outputs,
         workspace: workspace, inPlaceInput: inPlaceInput, body: body))
   }
 

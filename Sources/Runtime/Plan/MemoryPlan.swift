@@ -43,12 +43,13 @@ struct MemoryPlan: Sendable {
       destination[group] = output.parameter.map { .parameter($0) } ?? .output(index)
     }
 
-    // A kernel that may work in place takes over the memory of an input that dies there.
+    // A kernel that may work in place takes over the memory of an input that dies there. Not while preparing: that
+    // happens once and before all else, so that steps which come earlier in the program still read the input.
     for (index, step) in lowering.steps.enumerated() {
       guard let position = step.inPlaceInput else { continue }
       let (source, target) = (groups.find(step.inputs[position]), groups.find(step.outputs[0]))
       guard source != target, values[source].origin == .computed,
-        values[source].isPrepared == values[target].isPrepared, lastUse[source] == index,
+        !values[source].isPrepared, !values[target].isPrepared, lastUse[source] == index,
         values[source].byteCount >= values[target].byteCount, destination[source] == nil, destination[target] == nil
       else { continue }
       groups.join(target, into: source)

@@ -87,9 +87,19 @@ public struct Plan: Sendable {
   }
 }
 
-/// Called after each kernel of an observed run with the name of its node and its outputs; returns whether to go on.
-package typealias StepObserver = (_ name: String, _ operation: Operation, _ outputs: [UnsafeBufferPointer<Float>]) ->
-  Bool
+/// A kernel call of an observed run.
+package struct ObservedStep {
+  /// The graph node that it worked for.
+  package var node: String
+  package var operation: Operation
+  package var kernel: String
+  /// The node's, if this kernel did its work; bytes alone for packing, layout changes and the like.
+  package var cost: Cost
+  package var outputs: [UnsafeBufferPointer<Float>]
+}
+
+/// Called after each kernel of an observed run; returns whether to go on.
+package typealias StepObserver = (ObservedStep) -> Bool
 
 /// The memory of one run: the arena, and where every buffer lies.
 ///
@@ -174,7 +184,9 @@ extension Plan {
           UnsafeBufferPointer(
             start: workspace.pointers[value].assumingMemoryBound(to: Float.self), count: elementCounts[value])
         }
-        if !observer(step.name, step.operation, outputs) { return }
+        let observed = ObservedStep(
+          node: step.name, operation: step.operation, kernel: step.kernel, cost: step.cost, outputs: outputs)
+        if !observer(observed) { return }
       }
     }
   }

@@ -41,8 +41,9 @@ package enum ReferenceBackend {
           product, bias: attributes.hasBias ? x[2] : nil, channelAxis: 1, epilogue: attributes.epilogue,
           residual: x.last)
       ]
-    case .convTransposed(let attributes, let input):
-      results = [convolutionInputGradient(attributes, dy: x[0], weight: x[1], input: input)]
+    case .convTransposed(let attributes, let output):
+      let product = convolutionInputGradient(attributes, dy: x[0], weight: x[1], input: output)
+      results = [finished(product, bias: nil, channelAxis: 1, epilogue: attributes.epilogue, residual: x.last)]
     case .convWeightGradient(let attributes, let weight):
       results = [convolutionWeightGradient(attributes, x: x[0], dy: x[1], weight: weight)]
     case .linear(let hasBias, let epilogue):

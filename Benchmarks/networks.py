@@ -1,0 +1,103 @@
+"""The networks that are compared, as PyTorch has them."""
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+import torchvision
+
+
+class LeNet(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 6, 5), nn.Conv2d(6, 16, 5)
+        self.fc1, self.fc2, self.fc3 = nn.Linear(400, 120), nn.Linear(120, 84), nn.Linear(84, 10)
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2).flatten(1)
+        return self.fc3(F.relu(self.fc2(F.relu(self.fc1(x)))))
+
+
+class Block(nn.Module):
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.bn1, self.bn2 = nn.BatchNorm2d(outputs), nn.BatchNorm2d(outputs)
+        self.stride, self.added = stride, outputs - inputs
+
+    def forward(self, x):
+        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        if self.added:
+            half = self.added // 2
+            x = F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, half, self.added - half))
+        return F.relu(y + x)
+
+
+class ResNet20(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.bn = nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16)
+        blocks, width = [], 16
+        for outputs, stride in ((16, 1), (32, 2), (64, 2)):
+            for index in range(3):
+                blocks.append(Block(width, outputs, stride if index == 0 else 1))
+                width = outputs
+        self.blocks, self.linear = nn.Sequential(*blocks), nn.Linear(64, 10)
+
+    def forward(self, x):
+        return self.linear(self.blocks(F.relu(self.bn(self.conv(x)))).mean((2, 3)))
+
+
+def two_convolutions(inputs, outputs):
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(), nn.Conv2d(outputs, outputs, 3, padding=1), nn.ReLU())
+
+
+class UNet(nn.Module):
+    """The classic widths with same convolutions, one channel to two classes."""
+
+    def __init__(self, channels=1, classes=2, width=64, depth=4):
+        super().__init__()
+        widths = [width << level for level in range(depth + 1)]
+        self.down = nn.ModuleList(two_convolutions(a, b) for a, b in zip([channels] + widths, widths))
+        self.up = nn.ModuleList(nn.ConvTranspose2d(2 * a, a, 2, 2) for a in reversed(widths[:-1]))
+        self.merge = nn.ModuleList(two_convolutions(2 * a, a) for a in reversed(widths[:-1]))
+        self.head = nn.Conv2d(width, classes, 1)
+
+    def forward(self, x):
+        skips = []
+        for level, block in enumerate(self.down):
+            x = block(F.max_pool2d(x, 2) if level else x)
+            skips.append(x)
+        for up, merge, skip in zip(self.up, self.merge, reversed(skips[:-1])):
+            x = merge(torch.cat([skip, up(x)], 1))
+        return self.head(x)
+
+
+def vgg11_cifar():
+    """VGG-11 for 32x32 images: torchvision's features and one linear layer."""
+    return nn.Sequential(torchvision.models.vgg11().features, nn.Flatten(), nn.Linear(512, 10))
+
+
+def torchvision_network(name):
+    options = {"aux_logits": False, "init_weights": False} if name == "googlenet" else {}
+    return getattr(torchvision.models, name)(**options)
+
+
+def efficientnet_lite0():
+    import timm
+
+    return timm.create_model("tf_efficientnet_lite0")
+
+
+OWN = {
+    "lenet": LeNet, "resnet20": ResNet20, "unet": UNet, "vgg11_cifar": vgg11_cifar,
+    "efficientnet_lite0": efficientnet_lite0,
+}
+
+
+def make(name):
+    """The network with the same weights in every process."""
+    torch.manual_seed(0)
+    return OWN[name]() if name in OWN else torchvision_network(name)

@@ -1,0 +1,135 @@
+// Tiles that read the input where it lies and finish their outputs in registers: for patches that lie inside the input
+// as a few dense runs, and whose sums need no second pass. Short sums (1x1 convolutions of few channels above all) would
+// otherwise spend as much time on copies as on products.
+
+/// Patch columns copied at a time: with a tile's rows they stay in the first-level cache.
+#define CK_PRODUCT_DEPTH 384
+/// Most patch columns of a direct tile: its weights should come from the second-level cache at worst.
+#define CK_DIRECT_DEPTH 1024
+
+/// The patches of neighbouring rows, `row_step` floats apart, each `depths` x `heights` runs of `length` floats.
+typedef struct {
+  const float *x;
+  long row_step, length, heights, height_step, depths, depth_step;
+} patch_runs;
+
+CK_INLINE void direct_tile(const long rows, const long vectors, const patch_runs *runs, const float *b,
+                              const ck_epilogue *e, float *y, long y_step, long offset, long column, long columns) {
+  vf sum[CK_TILE_ROWS][2];
+#pragma clang loop unroll(full)
+  for (long i = 0; i < rows; i++)
+#pragma clang loop unroll(full)
+    for (long j = 0; j < vectors; j++) sum[i][j] = (vf){0};
+
+  const long step = runs->row_step;
+  const float *depth_line = runs->x;
+  for (long depth = runs->depths; depth > 0; depth--, depth_line += runs->depth_step) {
+    const float *line = depth_line;
+    for (long height = runs->heights; height > 0; height--, line += runs->height_step) {
+      const float *a = line;
+#pragma clang loop unroll(disable)
+      for (long p = runs->length; p > 0; p--, a++, b += vectors * CK_VW) {
+        vf row[2];
+#pragma clang loop unroll(full)
+        for (long j = 0; j < vectors; j++) row[j] = vload(b + j * CK_VW);
+#pragma clang loop unroll(full)
+        for (long i = 0; i < rows; i++) {
+          const float value = a[i * step];
+#pragma clang loop unroll(full)
+          for (long j = 0; j < vectors; j++) sum[i][j] = value * row[j] + sum[i][j];
+        }
+      }
+    }
+  }
+
+  const int is_whole = columns - column >= vectors * CK_VW;
+#pragma clang loop unroll(full)
+  for (long i = 0; i < rows; i++)
+#pragma clang loop unroll(full)
+    for (long j = 0; j < vectors; j++) {
+      const long place = offset + i * y_step + j * CK_VW;
+      const vf value = finish_vector(e, sum[i][j], place, column + j * CK_VW);
+      if (is_whole)
+        vstore(y + place, value);
+      else
+        store_part(y + place, value, columns - column - j * CK_VW);
+    }
+}
+
+typedef void (*direct_tile_function)(const patch_runs *runs, const float *b, const ck_epilogue *e, float *y, long y_step,
+                                     long offset, long column, long columns);
+
+#define CK_DIRECT_TILE(rows, vectors)                                                                            \
+  static void direct_tile_##rows##x##vectors(const patch_runs *runs, const float *b, const ck_epilogue *e,        \
+                                             float *y, long y_step, long offset, long column, long columns) {     \
+    direct_tile(rows, vectors, runs, b, e, y, y_step, offset, column, columns);                                \
+  }
+#define CK_DEFINE_DIRECT_TILES(rows, unused) CK_DIRECT_TILE(rows, 1) CK_DIRECT_TILE(rows, 2)
+CK_EACH_ROW_COUNT(CK_DEFINE_DIRECT_TILES, )
+
+static const direct_tile_function direct_tiles[CK_TILE_ROWS / 2 + 1][2] = {
+    CK_EACH_ROW_COUNT(CK_LIST_TILES, direct_tile)};
+
+/// Which tiles of a product can be direct.
+typedef enum {
+  DIRECT_NEVER,
+  /// Where the rows lie in one output line and their patches inside the input.
+  DIRECT_INSIDE,
+  /// All: input and output are matrices as they lie.
+  DIRECT_ALWAYS,
+} directness;
+
+static directness directness_of(const ck_product *p) {
+  const ck_patches *g = &p->patches;
+  const long taps = g->kernel.depth * g->kernel.height * g->kernel.width, depth = taps * g->channels;
+  const int has_dense_runs = g->kernel.width == 1 || (g->dilation.width == 1 && g->pixel == g->channels);
+  if (depth == 0 || depth > CK_DIRECT_DEPTH || !has_dense_runs) return DIRECT_NEVER;
+  const ck_strides *s = &p->strides;
+  const int is_matrix =
+      taps == 1 && g->stride.depth == 1 && g->stride.height == 1 && g->stride.width == 1 && g->padding.depth == 0 &&
+      g->padding.height == 0 && g->padding.width == 0 && g->input.depth == g->output.depth &&
+      g->input.height == g->output.height && g->input.width == g->output.width &&
+      s->height == g->output.width * s->width && s->depth == g->output.height * s->height &&
+      s->batch == g->output.depth * s->depth;
+  return is_matrix ? DIRECT_ALWAYS : depth <= CK_PRODUCT_DEPTH ? DIRECT_INSIDE : DIRECT_NEVER;
+}
+
+/// Runs one direct tile from `row` on, of at most `rows` rows, if there can be one; returns its number of rows.
+static long run_direct_tile(const ck_product *p, directness kind, long row, long rows, long panel, long panel_end) {
+  const ck_patches *g = &p->patches;
+  position at = {0, 0, 0, row};
+  if (kind == DIRECT_INSIDE) {
+    at = position_of(g, row);
+    if (rows > g->output.width - at.width) rows = g->output.width - at.width;
+  }
+  // Tiles have one row or an even number of them.
+  if (rows > 1) rows -= rows % 2;
+  const long start = at.width * g->stride.width - g->padding.width;
+  const long top = at.height * g->stride.height - g->padding.height;
+  const long front = at.depth * g->stride.depth - g->padding.depth;
+  if (kind == DIRECT_INSIDE &&
+      (start < 0 || top < 0 || front < 0 ||
+       start + (rows - 1) * g->stride.width + (g->kernel.width - 1) * g->dilation.width >= g->input.width ||
+       top + (g->kernel.height - 1) * g->dilation.height >= g->input.height ||
+       front + (g->kernel.depth - 1) * g->dilation.depth >= g->input.depth))
+    return 0;
+  const long x_line = g->input.width * g->pixel;
+  const patch_runs runs = {
+      .x = p->x + ((at.batch * g->input.depth + front) * g->input.height + top) * x_line + start * g->pixel,
+      .row_step = g->stride.width * g->pixel,
+      .length = g->kernel.width * g->channels,
+      .heights = g->kernel.height,
+      .height_step = g->dilation.height * x_line,
+      .depths = g->kernel.depth,
+      .depth_step = g->dilation.depth * g->input.height * x_line,
+  };
+  const long depth = runs.length * runs.heights * runs.depths;
+  const long place = at.batch * p->strides.batch + at.depth * p->strides.depth + at.height * p->strides.height +
+                     at.width * p->strides.width;
+  for (long j = panel; j < panel_end; j++) {
+    const long column = j * CK_TILE_COLUMNS;
+    direct_tiles[tile_index(rows)][panel_vectors(p->columns, j) - 1](
+        &runs, p->weights + column * depth, &p->epilogue, p->y, p->strides.width, place + column, column, p->columns);
+  }
+  return rows;
+}
