@@ -75,7 +75,8 @@ public struct TimeBudget: Hashable, Sendable {
         var shorter = way
         shorter.training.epochs = epochs
         let chosen = try ClassifierTraining(shorter)
-        let shorterForecast = try chosen.forecast(in: run)
+        var shorterForecast = forecast
+        shorterForecast.stages[forecast.stages.count - 1].epochs = epochs
         reasons.append(
           "\(name(of: chosen)) should take \(Self.text(shorterForecast.seconds / Self.trainingShare)) with the report; "
             + "\(way.training.epochs) epochs would take \(Self.text(needed))")
