@@ -91,9 +91,13 @@ import Testing
     description.classNames = names.map { $0.replacingOccurrences(of: "/", with: "-") }
     let classifier = ImageClassifier(trained.classifier.model, description)
     let pictures = try folders.map { try LabeledImages.openForEvaluation($0.path, classNames: description.classNames) }
-    let plain = try pictures.map { try classifier.evaluate($0).loss }
+    let (plain, both) = try withExtendedLifetime(folders) {
+      try (
+        pictures.map { try classifier.evaluate($0).loss },
+        pictures.map { try classifier.evaluate($0, mirrors: true).loss }
+      )
+    }
     #expect(plain[0] != plain[1])
-    let both = try pictures.map { try classifier.evaluate($0, mirrors: true).loss }
     #expect(abs(both[0] - both[1]) < 1e-6)
     // By convexity the mean probability of the right class is better than the worse of both.
     #expect(both[0] < max(plain[0], plain[1]))
