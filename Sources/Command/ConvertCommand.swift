@@ -7,7 +7,8 @@ struct ConvertCommand: ParsableCommand {
     commandName: "convert", abstract: "Convert weights to .safetensors or .npz.",
     discussion: """
       Reads safetensors, PyTorch's .pth and .pt, and NumPy's .npz; nothing in the file is run. Published weights become \
-      a model file if the output is .safetensors: with architecture, class names and the preparation of pictures.
+      a model file if the output is .safetensors: with architecture, class names and the preparation of pictures. An ONNX \
+      file becomes a .safetensors file that holds the network too.
       """)
 
   @Argument(help: "A file of weights, or the name of an architecture whose published weights are meant.")
@@ -28,6 +29,15 @@ struct ConvertCommand: ParsableCommand {
     if output.hasSuffix(".safetensors"), let record = try PretrainedRecord.find(forFile: input) {
       try ImageClassifier(contentsOf: input).write(to: output)
       print("\(output): \(record.architecture) (\(record.tag)), with class names")
+      return
+    }
+    if input.hasSuffix(".onnx") {
+      guard output.hasSuffix(".safetensors") else {
+        throw CommandError("\(output): a network from ONNX is written as .safetensors, and that as .npz")
+      }
+      let network = try ONNXModel(contentsOf: input)
+      try network.write(to: output)
+      print("\(output): \(input), \(network.parameterCount.grouped) parameters")
       return
     }
     let weights = try WeightsFile(contentsOf: input)

@@ -20,16 +20,11 @@ func findModel(_ nameOrPath: String, input: InputExtents?, classes: Int?, withNu
   -> NamedModel
 {
   let known = ModelRegistry.architectures.first { $0.name == nameOrPath }
-  if known == nil, nameOrPath.hasSuffix(".onnx") {
-    if classes != nil { throw CommandError("\(nameOrPath): the model file settles the classes; leave --classes out") }
-    return try onnxModel(nameOrPath, input: input)
-  }
-  if known == nil && FileManager.default.fileExists(atPath: nameOrPath) {
+  let isNetwork = known == nil && ONNXModel.isHeld(by: nameOrPath)
+  if isNetwork || known == nil && FileManager.default.fileExists(atPath: nameOrPath) {
     if classes != nil { throw CommandError("\(nameOrPath): the model file settles the classes; leave --classes out") }
     // A network from ONNX that is no classifier of pictures describes itself.
-    if let metadata = (try? SafetensorsFile(nameOrPath))?.metadata, metadata[ONNXModel.metadataKey] != nil,
-      metadata[ImageClassifier.Description.key] == nil
-    {
+    if isNetwork, (try? SafetensorsFile(nameOrPath))?.metadata[ImageClassifier.Description.key] == nil {
       return try onnxModel(nameOrPath, input: input)
     }
     var model = try loadModelFile(nameOrPath)

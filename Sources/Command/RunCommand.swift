@@ -5,10 +5,16 @@ import Foundation
 
 struct RunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "run", abstract: "Run an ONNX model on arrays and write its outputs.",
-    discussion: "Inputs are .npy arrays or ONNX tensors (.pb). Each output becomes a .npy file named after it.")
+    commandName: "run", abstract: "Run a model on arrays and write its outputs.",
+    discussion: """
+      Inputs are .npy arrays or ONNX tensors (.pb). Each output becomes a .npy file named after it. A model that does \
+      not come from ONNX has one input, named input, of batch, channels, height and width as the network sees them, and \
+      one output, named output: its logits.
+      """)
 
-  @Argument(help: "An ONNX file, or a .safetensors file made from one.") var model: String
+  @Argument(
+    help: "An ONNX file, a model file, or published weights: their file or the name of their architecture.")
+  var model: String
   @Option(
     name: .long,
     help: ArgumentHelp("An input and the file that holds it; once for each input.", valueName: "name=file"))
@@ -24,35 +30,28 @@ struct RunCommand: ParsableCommand {
 
   func run() throws {
     threads.apply()
-    let model = try ONNXModel(contentsOf: self.model)
-    let results = try ONNXSession(model).run(try inputs(of: model))
+    let model = try ArrayModel(named: self.model)
+    let results = try model.run(try inputs(of: model))
     try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
-    for (value, tensor) in zip(model.outputs, results) {
+    for (name, tensor) in zip(model.outputs, results) {
       // A name may hold what no file's name can.
-      let name = String(value.name.map { $0.isLetter || $0.isNumber || "._-".contains($0) ? $0 : "_" })
+      let name = String(name.map { $0.isLetter || $0.isNumber || "._-".contains($0) ? $0 : "_" })
       let path = "\(output)/\(name.isEmpty || name.hasPrefix(".") ? "_" + name : name).npy"
       try NPY.write(tensor, to: path)
       print("\(path): \(tensor.shape) \(tensor.dtype)")
     }
   }
 
-  private func inputs(of model: ONNXModel) throws -> [Tensor] {
-    var files: [String: String] = [:]
+  private func inputs(of model: ArrayModel) throws -> [String: Tensor] {
+    var tensors: [String: Tensor] = [:]
     for entry in input {
-      let parts = entry.split(separator: "=", maxSplits: 1).map(String.init)
-      guard files.updateValue(parts[1], forKey: parts[0]) == nil else {
-        throw CommandError("--input names \(parts[0]) twice")
-      }
+      let (name, file) = (String(entry.prefix { $0 != "=" }), String(entry.drop { $0 != "=" }.dropFirst()))
+      let tensor = file.hasSuffix(".pb") ? try ONNXFile.tensor(contentsOf: file) : try NPY.read(file)
+      guard tensors.updateValue(tensor, forKey: name) == nil else { throw CommandError("--input names \(name) twice") }
     }
-    let names = model.inputs.map(\.name)
-    if let unknown = files.keys.sorted().first(where: { !names.contains($0) }) {
-      throw CommandError("\(self.model): has no input \(unknown); its inputs are: \(names.joined(separator: ", "))")
+    if let missing = model.inputs.first(where: { tensors[$0] == nil }) {
+      throw CommandError("\(self.model): input \(missing) is missing; add --input \(missing)=FILE.npy")
     }
-    return try names.map { name in
-      guard let file = files[name] else {
-        throw CommandError("\(self.model): input \(name) is missing; add --input \(name)=FILE.npy")
-      }
-      return file.hasSuffix(".pb") ? try ONNXFile.tensor(contentsOf: file) : try NPY.read(file)
-    }
+    return tensors
   }
 }

@@ -103,7 +103,7 @@ public struct ResizeAttributes: Hashable, Sendable {
 // MARK: - Shapes
 
 extension Resampling {
-  /// What each input axis becomes; throws a plain text where the attributes do not fit.
+  /// What each input axis becomes.
   func outputShape(of input: Shape) throws(ShapeError) -> Shape {
     func require(_ condition: Bool, _ message: @autoclosure () -> String) throws(ShapeError) {
       if !condition { throw ShapeError(message: "\(name): \(message())") }
@@ -300,6 +300,8 @@ extension ResizeAttributes {
 
   private func normalized(_ taps: [AxisMap.Tap]) -> [AxisMap.Tap] {
     let sum = taps.reduce(0) { $0 + $1.weight }
+    // Positions far outside, where scales and extents contradict each other, see nothing.
+    if sum == 0 { return [] }
     return taps.map { AxisMap.Tap(source: $0.source, weight: $0.weight / sum) }
   }
 

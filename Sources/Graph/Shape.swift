@@ -33,7 +33,8 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral {
   /// Strides in elements of the dense row-major order.
   public var strides: [Int] {
     var strides = [Int](repeating: 1, count: rank)
-    for axis in stride(from: rank - 2, through: 0, by: -1) { strides[axis] = strides[axis + 1] * self[axis + 1] }
+    // Where a product overflows, no element exists that it could lead to.
+    for axis in stride(from: rank - 2, through: 0, by: -1) { strides[axis] = strides[axis + 1] &* self[axis + 1] }
     return strides
   }
 

@@ -12,7 +12,9 @@ public struct KernelLearning: Sendable {
   public let start: [Float]
   /// The loss of each step, before its update.
   public let losses: [Float]
-  public let weight: [Float]
+  /// The kernel's two numbers before each step, and after the last.
+  public let weights: [[Float]]
+  public var weight: [Float] { weights[weights.count - 1] }
 
   /// What one step multiplies the error by, along `a + b` and along `a - b`.
   public var factors: [Double] { [1 - 60 * learningRate, 1 - 12 * learningRate] }
@@ -39,14 +41,15 @@ public struct KernelLearning: Sendable {
     let y = model(x)
     model.weight = Tensor(start, shape: [1, 1, 1, 2])
     var losses: [Float] = []
+    var weights = [start]
     for _ in 0..<steps {
       let step = try gradient(at: model) { square($0(x) - y).sum() }
       losses.append(step.loss.item())
       guard let slope = step.gradients["weight"] else { throw LabError("the loss does not depend on the weight") }
       model.weight = model.weight - learningRate * slope
+      weights.append(model.weight.scalars())
     }
-    self.losses = losses
-    weight = model.weight.scalars()
+    (self.losses, self.weights) = (losses, weights)
   }
 }
 
@@ -72,7 +75,7 @@ extension KernelLearning: CustomStringConvertible {
     return lines.joined(separator: "\n")
   }
 
-  private var verdict: String {
+  var verdict: String {
     let largest = factors.map(abs).max() ?? 0
     return largest < 0.999 ? "converges" : largest <= 1.001 ? "hardly moves" : "diverges"
   }

@@ -71,6 +71,9 @@ public struct Conv<let rank: Int>: Layer {
     let (weight, bias) = resolvedParameters(for: x)
     var attributes = attributes
     attributes.hasBias = bias != nil
+    if namedPadding == .same, attributes.stride.contains(where: { $0 != 1 }) {
+      return x.misfit("conv\(rank)d: padding .same needs a stride of 1, but it is \(attributes.stride); use .sameUpper")
+    }
     var x = x
     if x.rank == rank + 2 {
       for axis in 0..<rank {

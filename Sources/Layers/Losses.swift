@@ -45,6 +45,7 @@ public func binaryCrossEntropyWithLogits(_ logits: Tensor, _ targets: Tensor) ->
 /// 1964).
 public func huberLoss(_ prediction: Tensor, _ target: Tensor, delta: Double = 1) -> Tensor {
   requireSameShape(prediction, target, "huberLoss")
+  if !(delta > 0) { fail("the delta of a Huber loss must be positive, but it is \(delta)") }
   let distance = abs(prediction - target)
   let inner = clip(distance, 0...delta)
   return (square(inner) * 0.5 + (distance - inner) * delta).mean()

@@ -30,6 +30,9 @@ public struct LayerNorm: Layer {
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
     if normalizesChannels {
+      if x.rank < 2 || x.shape[1] != scale.elementCount {
+        return x.misfit("layer_norm: the layer has \(scale.elementCount) channels, but the input is \(x.shape)")
+      }
       let y = apply(.standardize(axis: 1, epsilon: epsilon), [x])[0]
       return y * scale.asChannels(of: x.rank) + shift.asChannels(of: x.rank)
     }
@@ -101,6 +104,7 @@ public struct InstanceNorm: Layer {
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
     if x.rank < 2 { return x.misfit("instance_norm: the input must be [batch, channels, ...], but it is \(x.shape)") }
+    if x.shape[1] == 0 { return x.misfit("instance_norm: the input \(x.shape) has no channels") }
     var group = GroupNorm(groups: x.shape[1], channels: x.shape[1], epsilon: epsilon, isAffine: false)
     (group.scale, group.shift) = (scale, shift)
     return group(x)

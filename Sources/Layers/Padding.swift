@@ -14,7 +14,7 @@ public enum Padding: Hashable, Sendable {
   /// Every window that touches the input counts.
   case full
 
-  /// The padding before and after along one axis for windows that cover `covered` elements.
+  /// The padding before and after along one axis for windows that cover `covered` elements; the stride of ``same`` is 1.
   func amounts(rank: Int, axis: Int, input: Int, covered: Int, stride: Int) -> (before: Int, after: Int) {
     switch self {
     case .each(let extents):
@@ -24,9 +24,7 @@ public enum Padding: Hashable, Sendable {
       return (before.resolved(rank: rank, "padding")[axis], after.resolved(rank: rank, "padding")[axis])
     case .valid: return (0, 0)
     case .full: return (covered - 1, covered - 1)
-    case .same:
-      if stride != 1 { fail("padding .same needs a stride of 1, but it is \(stride); use .sameUpper") }
-      return ((covered - 1) / 2, covered / 2)
+    case .same: return ((covered - 1) / 2, covered / 2)
     case .sameUpper, .sameLower:
       let outputs = (input + stride - 1) / stride
       let total = max(0, (outputs - 1) * stride + covered - input)

@@ -46,7 +46,8 @@ public struct MinPool<let rank: Int>: Layer {
 
 /// The p-norm of each window, `sum(|x|^p)^(1/p)` (Sermanet et al., 2012): L2 pooling for `p = 2`.
 ///
-/// PyTorch's `LPPool` takes `x^p` without the magnitude, which agrees for even `p`.
+/// PyTorch's `LPPool` takes `x^p` without the magnitude, which agrees for even `p`. As there, a window of zeros has the
+/// gradient 0.
 public struct LpPool<let rank: Int>: Layer {
   public var p: Double
   public var sum: SumPool<rank>
@@ -63,9 +64,8 @@ public struct LpPool<let rank: Int>: Layer {
   }
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    if p == 2 { return sqrt(sum(square(x))) }
     if p == 1 { return sum(abs(x)) }
-    return pow(sum(pow(abs(x), Tensor(Float(p)))), Tensor(Float(1 / p)))
+    return sum(p == 2 ? square(x) : pow(abs(x), Tensor(Float(p)))).root(p)
   }
 }
 
@@ -83,7 +83,7 @@ public struct VariancePool<let rank: Int>: Layer {
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
     // Windows differ less from their map's mean than from 0, which keeps the difference of squares exact.
-    let centred = x - x.mean(along: Array(2..<x.rank), keepingDimensions: true)
+    let centred = x - x.mean(along: Array(2..<Swift.max(2, x.rank)), keepingDimensions: true)
     return relu(apply(.pool(attributes), square(centred)) - square(apply(.pool(attributes), centred)))
   }
 }
@@ -97,7 +97,7 @@ public typealias VariancePool2D = VariancePool<2>
 public struct GlobalPool: Layer {
   public enum Kind: Hashable, Sendable, CaseIterable {
     case average, max, min, sum, variance
-    /// The Euclidean norm.
+    /// The Euclidean norm, whose gradient counts as 0 where the norm is 0.
     case l2
   }
 
@@ -165,7 +165,7 @@ public struct AdaptivePool<let rank: Int>: Layer {
     case .max: return AdaptiveMaxPool<rank>(output: Extents(output))(x)
     case .min: return -AdaptiveMaxPool<rank>(output: Extents(output))(-x)
     case .sum: return average(x) * areas(x)
-    case .l2: return sqrt(average(square(x)) * areas(x))
+    case .l2: return (average(square(x)) * areas(x)).root()
     case .variance:
       // As in VariancePool.
       let centred = x - x.mean(along: Array(2..<Swift.max(2, x.rank)), keepingDimensions: true)

@@ -66,6 +66,10 @@ public struct PReLU: Layer {
   public init(channels: Int = 1, slope: Float = 0.25) { self.slope = .filled(with: slope, [channels]) }
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    choose(where: x .> (x * 0), x, x * (slope.elementCount == 1 ? slope : slope.asChannels(of: x.rank)))
+    // Another number of channels might broadcast.
+    if slope.elementCount > 1, x.rank < 2 || x.shape[1] != slope.elementCount {
+      return x.misfit("prelu: the layer has \(slope.elementCount) channels, but the input is \(x.shape)")
+    }
+    return choose(where: relu(x), x, x * (slope.elementCount == 1 ? slope : slope.asChannels(of: x.rank)))
   }
 }

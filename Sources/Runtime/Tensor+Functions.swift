@@ -68,9 +68,16 @@ extension Tensor {
     abs(self).sum(along: axes, keepingDimensions: keepingDimensions)
   }
 
-  /// The Euclidean norm.
+  /// The Euclidean norm. Its gradient counts as 0 where it is 0, as in PyTorch.
   public func norm2(along axes: [Int]? = nil, keepingDimensions: Bool = false) -> Tensor {
-    sqrt(square(self).sum(along: axes, keepingDimensions: keepingDimensions))
+    square(self).sum(along: axes, keepingDimensions: keepingDimensions).root()
+  }
+
+  /// The p-th root of numbers that are not negative, whose gradient at 0 counts as 0.
+  package func root(_ p: Double = 2) -> Tensor {
+    let isZero = logicalNot(self)
+    let shifted = self + isZero
+    return (p == 2 ? sqrt(shifted) : pow(shifted, Tensor(Float(1 / p)))) * logicalNot(isZero)
   }
 
   /// `log(sum(exp(x)))` along an axis, without overflow.

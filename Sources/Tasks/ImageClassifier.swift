@@ -114,8 +114,15 @@ public final class ImageClassifier: Sendable {
   ///
   /// - Throws: `FormatError` if the file is damaged, ``TaskError`` if it is neither.
   public convenience init(contentsOf path: String) throws {
+    func isNoClassifier() -> TaskError {
+      TaskError(
+        "\(path): a network from ONNX does not say how to prepare pictures nor what its outputs mean; run it on arrays "
+          + "with `convnet run`, or make a classifier of it with `convnet finetune`")
+    }
+    if path.hasSuffix(".onnx"), FileManager.default.fileExists(atPath: path) { throw isNoClassifier() }
     let archive = try openTensors(path)
     guard let json = archive.metadata[Description.key] else {
+      if archive.metadata[ONNXModel.metadataKey] != nil { throw isNoClassifier() }
       if let record = try PretrainedRecord.find(forFile: path) {
         try self.init(record, contentsOf: path)
         return

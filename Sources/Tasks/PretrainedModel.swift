@@ -28,11 +28,10 @@ struct PretrainedModel {
     _ path: String, modelName: String, imageSize: Int?, classNames: [String], allowances: WeightAllowances,
     seed: UInt64
   ) throws {
-    if path.hasSuffix(".onnx") {
+    if let known = try Self.modelFile(path) {
+      try self.init(known, path, imageSize: imageSize, classNames: classNames, allowances: allowances, seed: seed)
+    } else if ONNXModel.isHeld(by: path) {
       try self.init(onnx: path, imageSize: imageSize, classes: classNames.count, seed: seed)
-    } else if let known = try Self.modelFile(path) {
-      try self.init(
-        known, path, imageSize: imageSize, classNames: classNames, allowances: allowances, seed: seed)
     } else {
       try self.init(
         tensors: WeightsFile(contentsOf: path).tensors, path, modelName: modelName, imageSize: imageSize,
@@ -150,7 +149,8 @@ struct PretrainedModel {
     let adapted = try network.replacingClassifier(classes: classes, seed: seed)
     model = AnyLayer(adapted)
     classifierPaths = try adapted.classifierParameters()
-    notes.append("an ONNX file says nothing about how to prepare images; ImageNet's mean and deviation are taken")
+    notes.append(
+      "a network from ONNX says nothing about how to prepare images; ImageNet's mean and deviation are taken")
   }
 }
 

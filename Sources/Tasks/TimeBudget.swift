@@ -95,7 +95,7 @@ public struct TimeBudget: Hashable, Sendable {
     let head = fineTuning.strategy == .head
     func sized(_ job: ClassifierJob, _ sides: [Int]) -> [ClassifierJob] {
       // A network in an ONNX file may take images of one size only.
-      guard !keepsImageSize, job.weightsPath?.hasSuffix(".onnx") != true else { return [] }
+      guard !keepsImageSize, job.weightsPath.map({ ONNXModel.isHeld(by: $0) }) != true else { return [] }
       return sides.filter { $0 < side }.map {
         var copy = job
         copy.imageSize = $0

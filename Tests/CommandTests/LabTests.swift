@@ -159,6 +159,17 @@ import Testing
     let weight = try #require(other["weight"] as? [Double])
     #expect(abs(weight[0] - 1) < 1e-5 && abs(weight[1] + 1) < 1e-5)
     #expect(try Convnet.run("lab", "learn-kernel", "--learning-rate", "1", "--steps", "500", "--json").status == 0)
+
+    let folder = try TemporaryFolder()
+    for rate in ["0.03", "0.034", "1"] {
+      let drawn = try Convnet.run(
+        "lab", "learn-kernel", "--learning-rate", rate, "--svg", "\(folder.path)/\(rate).svg")
+      #expect(drawn.status == 0, "\(drawn.errors)")
+      let document = try String(contentsOfFile: "\(folder.path)/\(rate).svg", encoding: .utf8)
+      func count(_ tag: String) -> Int { document.components(separatedBy: "<\(tag) ").count - 1 }
+      // A curve of the loss and a way through the valley for each rate.
+      #expect(count("polyline") == (rate == "0.034" ? 2 : 4) && count("ellipse") == 6)
+    }
   }
 
   @Test func edges() throws {

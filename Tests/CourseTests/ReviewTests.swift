@@ -70,6 +70,51 @@ import Testing
     }
   }
 
+  private func structure(_ name: String) throws -> (model: any Layer, input: Shape) {
+    let configuration = try ModelRegistry.architecture(named: name).standard
+    return (try ModelRegistry.makeStructure(configuration), configuration.inputShape())
+  }
+
+  /// The most layers with weights that lie one behind another.
+  private func depth(_ name: String) throws -> Int {
+    let (model, input) = try structure(name)
+    let graph = try trace(model, input: input).graph
+    var depths = [Int](repeating: 0, count: graph.values.count)
+    for node in graph.nodes {
+      var depth = node.inputs.map { depths[$0.index] }.max() ?? 0
+      switch node.operation {
+      case .conv, .linear: depth += 1
+      default: break
+      }
+      for output in node.outputs { depths[output.index] = depth }
+    }
+    return depths.max() ?? 0
+  }
+
+  /// The table of architectures has LeNet(8), AlexNet(7) and GoogLeNet(19): AlexNet has 5 convolutions and 3 linear
+  /// layers, GoogLeNet 22 layers with weights behind one another.
+  @Test func e1() throws {
+    let weights = try structure("alexnet").model.parameters.filter { $0.kind == .weight }
+    #expect(weights.count { $0.tensor.rank == 4 } == 5 && weights.count { $0.tensor.rank == 2 } == 3)
+    #expect(try depth("alexnet") == 8 && depth("googlenet_paper") == 22)
+    #expect(try depth("lenet") == 5)
+  }
+
+  /// GoogLeNet has more than 4 million parameters: 6.6 to 7.0 million, 13.0 to 13.4 with the two auxiliary classifiers.
+  @Test func e2() throws {
+    let counts = try ["googlenet", "googlenet_paper", "googlenet_aux", "googlenet_paper_aux"].map {
+      try structure($0).model.parameterCount
+    }
+    #expect(counts == [6_624_904, 6_998_552, 13_004_888, 13_378_280])
+  }
+
+  /// The width of VGG doubles after every pooling only until 512.
+  @Test func e3() throws {
+    let widths = try structure("vgg19").model.parameters.filter { $0.tensor.rank == 4 }.map { $0.tensor.shape[0] }
+    #expect(
+      widths == [64, 64, 128, 128] + [Int](repeating: 256, count: 4) + [Int](repeating: 512, count: 8))
+  }
+
   /// One letter, two meanings: lecture 002's P on each side is half of lecture 003's p in total.
   @Test func e5() throws {
     for input in 5...12 {

@@ -11,6 +11,13 @@ import Testing
     #expect(try outputs(.conv(uneven), [1, 2, 10], [3, 2, 4]) == [[1, 3, 5]])
   }
 
+  /// A file may say so.
+  @Test func stridesOfImpossibleShapesTrapNowhere() {
+    let shape: Shape = [0, 1 << 40, 1 << 40]
+    #expect(shape.elementCount == 0 && shape.strides.last == 1)
+    #expect(([2, 3, 4] as Shape).strides == [12, 4, 1])
+  }
+
   @Test func gradientsOfConvolutions() throws {
     guard case .conv(let attributes) = conv2d(stride: 2, padding: 1) else { return }
     let (x, w, dy) = ([2, 3, 8, 7] as Shape, [4, 3, 3, 3] as Shape, [2, 4, 4, 4] as Shape)

@@ -97,6 +97,20 @@ import Testing
       message(Function { squaredError($0, $0.sum(along: [1])) }, [2, 4]).hasPrefix("squaredError: the prediction"))
   }
 
+  /// What would otherwise broadcast to a number of channels that nobody asked for, or stop the program.
+  @Test func channelsAndRanksOfLayers() {
+    #expect(
+      message(LayerNorm(channels: 4), [2, 1, 3, 3])
+        == "layer_norm: the layer has 4 channels, but the input is 2x1x3x3")
+    #expect(message(PReLU(channels: 4), [2, 1, 3, 3]) == "prelu: the layer has 4 channels, but the input is 2x1x3x3")
+    #expect(message(PReLU(channels: 4), [2, 4, 3, 3]) == "no error")
+    #expect(message(InstanceNorm(0), [1, 0, 2, 2]) == "instance_norm: the input 1x0x2x2 has no channels")
+    #expect(message(VariancePool2D(kernel: 2), [3]).contains("but it is 3"))
+    #expect(
+      message(Conv2D(in: 1, out: 1, kernel: 3, stride: 2, padding: .same), [1, 1, 8, 8])
+        == "conv2d: padding .same needs a stride of 1, but it is [2, 2]; use .sameUpper")
+  }
+
   @Test func sizesBeyondAllMachines() {
     let model = Sequential(Conv2D(in: 3, out: 8, kernel: 3))
     #expect(message(model, [1, 3, 1 << 31, 1 << 31]).contains("more than any machine holds"))

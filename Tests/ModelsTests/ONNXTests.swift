@@ -79,6 +79,33 @@ import Training
     }
   }
 
+  /// Operator sets 7 and 8 (`Fixtures/make_opset7.py`): limits, axes and scales are attributes, weights are inputs.
+  @Test(arguments: [7, 8]) func oldOperatorSetsRunLikeONNXRuntime(_ version: Int) throws {
+    let model = try ONNXModel(contentsOf: Self.path("opset\(version).onnx"))
+    let x = try NPY.read(Self.path("opset\(version)_x.npy"))
+    let expected = try NPY.read(Self.path("opset\(version)_y.npy"))
+    #expect(model.inputs.map(\.name) == ["x"])
+    #expect(difference(model(x), expected) < 1e-5)
+    #expect(difference(try model.compile(inputs: [x.shape]).run([x])[0], expected) < 1e-5)
+    let step = try gradient(at: model) { square($0(x)).sum() }
+    #expect(step.gradients["w1"]?.scalars(as: Float.self).contains { $0 != 0 } == true)
+  }
+
+  /// An image that is too small: eagerly, traced and in a session, with the sizes that would have been enough.
+  @Test func tellsWhichSizesFit() throws {
+    let small: Shape = [1, 3, 0, 6]
+    for run in [
+      { _ = try model.trace(inputs: [small]) }, { _ = try ONNXSession(model).run([.zeros(small)]) },
+    ] {
+      do {
+        try run()
+        Issue.record("an image without rows was taken")
+      } catch {
+        #expect("\(error)".contains("of sizes near 0x6, "), "\(error)")
+      }
+    }
+  }
+
   // MARK: Files
 
   /// Loads bytes as a model, and runs it if that succeeds. Only an error may come of damage.

@@ -1,6 +1,10 @@
 // The weight gradient: at each point the product of transposed patches and transformed gradients, summed over tiles,
 // then transformed to the nine taps while still in cache.
 
+/// Channels of a block of patches: whole vectors, which the transform writes, and whole tiles, which the product reads.
+#define CK_WINOGRAD_OUTER_BLOCK (CK_TILE_ROWS * (CK_TILE_ROWS == 14 ? 8 : 16))
+_Static_assert(CK_WINOGRAD_OUTER_BLOCK % CK_VW == 0, "a block of patches consists of whole vectors");
+
 static void winograd_outer_product(const ck_winograd_problem *p, ck_winograd_patches x, ck_winograd_patches dy,
                                    long tiles, long channel, long channel_end, long panel, float *products,
                                    float *partial, int accumulate) {

@@ -93,7 +93,7 @@ struct LabFiltersCommand: ParsableCommand {
 
   func run() throws {
     let layer: any Layer =
-      model.hasSuffix(".onnx") ? try ONNXModel(contentsOf: model) : try loadModelFile(model).layer
+      ONNXModel.isHeld(by: model) ? try ONNXModel(contentsOf: model) : try loadModelFile(model).layer
     let filters = try FilterPicture(of: AnyLayer(layer), path: self.layer)
     try filters.image.writePNG(to: output)
     print("\(output): \(filters.image.width)x\(filters.image.height) pixels\n\(filters)")

@@ -11,11 +11,14 @@ struct LabLearnKernelCommand: ParsableCommand {
   @Option(help: "How many steps.") var steps = 10
   @Option(parsing: .unconditional, help: "The kernel's two numbers at the start, such as \"0.5 -0.4\".") var start:
     String?
+  @Option(help: "Draw the loss of each step and the way through the valley, beside a rate above the bound, as SVG.")
+  var svg: String?
   @Flag(help: "Print JSON.") var json = false
 
   func run() throws {
     let start = try start.map { try NumberGrid($0, name: "--start").values } ?? KernelLearning.lectureStart
     let learning = try KernelLearning(learningRate: learningRate ?? 0.03, steps: steps, start: start)
+    if let svg { try AtomicFile.write(try learning.svg(), to: svg) }
     if json { return printJSON(learning.json) }
     print(learning)
     if learningRate == nil {

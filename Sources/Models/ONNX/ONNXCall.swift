@@ -155,7 +155,7 @@ struct ONNXCall {
     guard (inputs + outputs).allSatisfy({ $0.dtype != .float64 && $0.shape.elementCount > 0 }) else { return false }
     switch operation {
     case .reshape, .cast: return true
-    case .gatherElements, .scatterElements, .argmax, .maxPoolIndices: return inputs[0].dtype == .float32
+    case .gatherElements, .scatterElements, .argmax, .maxPoolIndices, .dropout: return inputs[0].dtype == .float32
     default: return (inputs + outputs).allSatisfy { $0.dtype == .float32 }
     }
   }
@@ -171,6 +171,12 @@ struct ONNXCall {
   func compute(_ operation: Operation, _ tensors: Tensor...) throws -> Tensor { try compute(operation, tensors)[0] }
 
   func unary(_ function: UnaryFunction, _ x: Tensor) throws -> Tensor { try compute(.unary(function), x) }
+  /// The square root of a sum of squares; its gradient at 0 counts as 0.
+  func root(_ x: Tensor) throws -> Tensor {
+    guard x.dtype.isFloatingPoint else { return try unary(.sqrt, x) }
+    let isZero = try unary(.not, x)
+    return try multiply(unary(.sqrt, add(x, isZero)), unary(.not, isZero))
+  }
   func binary(_ function: BinaryFunction, _ a: Tensor, _ b: Tensor) throws -> Tensor {
     try compute(.binary(function), a, b)
   }

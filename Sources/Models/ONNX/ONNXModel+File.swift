@@ -9,6 +9,12 @@ extension ONNXModel {
   /// The entry's name.
   package static let metadataKey = "convnet.onnx"
 
+  /// Whether a file holds a network from ONNX: an ONNX file, or one that ``write(to:metadata:)`` or a training run wrote.
+  package static func isHeld(by path: String) -> Bool {
+    path.hasSuffix(".onnx")
+      || path.hasSuffix(".safetensors") && (try? SafetensorsFile(path))?.metadata[metadataKey] != nil
+  }
+
   /// The entry of a file's metadata that describes the network without its parameters.
   public func metadata() throws -> [String: String] {
     let graph = StoredGraph(

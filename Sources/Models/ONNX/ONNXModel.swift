@@ -136,7 +136,18 @@ public struct ONNXModel: Layer {
   ///
   /// - Parameter known: inputs whose numbers are the same in every run, by name, such as a shape to reshape to: they
   ///   become constants.
+  /// - Throws: ``ONNXError``, with near sizes that fit if the input is one image.
   public func trace(inputs shapes: [Shape], known: [String: Tensor] = [:]) throws -> TracedModel {
+    do {
+      return try traced(shapes, known: known)
+    } catch let error as ONNXError {
+      guard case .invalid = error, shapes.count == 1, inputs.count == 1 else { throw error }
+      let advice = ShapeError(message: "\(error)").advising(for: shapes[0]) { (try? traced([$0], known: known)) != nil }
+      throw ONNXError.inputs(reason: "\(path): \(advice.message)")
+    }
+  }
+
+  private func traced(_ shapes: [Shape], known: [String: Tensor]) throws -> TracedModel {
     let tracer = Tracer(isTraining: false)
     let symbols = zip(inputs, shapes).map { input, shape in
       known[input.name] ?? tracer.input(input.name, TensorType(shape, input.dtype ?? .float32))

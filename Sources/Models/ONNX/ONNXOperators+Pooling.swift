@@ -115,7 +115,7 @@ extension ONNXCall {
   fileprivate func norm(_ x: Tensor, _ sum: (Tensor) throws -> Tensor) throws -> Tensor {
     switch try integer("p", 2) {
     case 1: return try sum(unary(.absolute, x))
-    case 2: return try unary(.sqrt, sum(unary(.square, x)))
+    case 2: return try root(sum(unary(.square, x)))
     case let p where p > 0:
       let powers = try binary(.power, unary(.absolute, x), scalar(Double(p), like: x))
       return try binary(.power, sum(powers), scalar(1 / Double(p), like: x))

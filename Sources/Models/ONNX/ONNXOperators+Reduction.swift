@@ -7,7 +7,7 @@ extension ONNXOperators {
     "ReduceMax": reducing { try $0.reduce(.maximum, $1, $2, keeps: $3) },
     "ReduceMin": reducing { try $0.reduce(.minimum, $1, $2, keeps: $3) },
     "ReduceL1": reducing { try $0.reduce(.sum, $0.unary(.absolute, $1), $2, keeps: $3) },
-    "ReduceL2": reducing { try $0.unary(.sqrt, $0.reduce(.sum, $0.unary(.square, $1), $2, keeps: $3)) },
+    "ReduceL2": reducing { try $0.root($0.reduce(.sum, $0.unary(.square, $1), $2, keeps: $3)) },
     "ReduceSumSquare": reducing { try $0.reduce(.sum, $0.unary(.square, $1), $2, keeps: $3) },
     "ReduceLogSum": reducing { try $0.unary(.log, $0.reduce(.sum, $1, $2, keeps: $3)) },
     "ReduceLogSumExp": reducing { call, x, axes, keeps in

@@ -17,7 +17,14 @@ public final class ONNXSession: Sendable {
   public func run(_ tensors: [Tensor]) throws -> [Tensor] {
     let types = tensors.map { TensorType($0.shape, $0.dtype) }
     try model.check(types)
-    return try plan(for: types)?.run(tensors) ?? model.run(tensors)
+    if let plan = try plan(for: types) { return try plan.run(tensors) }
+    do {
+      return try model.run(tensors)
+    } catch {
+      // Where tracing fails as well, it says which sizes fit.
+      if types.allSatisfy({ $0.dtype == .float32 }) { _ = try model.trace(inputs: types.map(\.shape)) }
+      throw error
+    }
   }
 
   private func plan(for types: [TensorType]) throws -> LoadedPlan? {

@@ -176,6 +176,10 @@ case("hard sigmoid", F.hardsigmoid, random(3, 5) * 3)
 case("matmul row", torch.matmul, random(4), random(3, 4, 5))
 case("matmul column", torch.matmul, random(2, 3, 4), random(4))
 case("matmul dot", torch.matmul, random(4), random(4))
+# Windows of zeros, where a root has no derivative.
+case("lp pool 2 after relu", lambda x: F.lp_pool2d(x.relu(), 2, 2), random(1, 2, 6, 6) - 1)
+case("lp pool 3 after relu", lambda x: F.lp_pool2d(x.relu(), 3, 2), random(1, 2, 6, 6) - 1)
+case("global l2 after relu", lambda x: x.relu().norm(2, (2, 3)), torch.cat([random(2, 2, 3, 2), -torch.ones(2, 1, 3, 2)], 1))
 
 here = pathlib.Path(__file__).parent
 save_file(tensors, here / "functions.safetensors")

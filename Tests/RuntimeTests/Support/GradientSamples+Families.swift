@@ -195,6 +195,27 @@ let resamplings: [(Shape, Resampling)] =
       .resize(ResizeAttributes(output: [4, 3, 5], method: .nearest(.floor), coordinates: .asymmetric))
     ),
     ([1, 1, 4], .resize(ResizeAttributes(output: [6], scales: [1.6], method: .nearest(.ceil)))),
+    // ONNX's rules of coordinates.
+    ([1, 1, 5], .resize(ResizeAttributes(output: [1], coordinates: .halfPixelOrOrigin))),
+    ([1, 2, 4, 5], .resize(ResizeAttributes(output: [3, 8], coordinates: .halfPixelOrOrigin))),
+    ([1, 1, 5], .resize(ResizeAttributes(output: [3], scales: [0.7], coordinates: .halfPixelSymmetric))),
+    (
+      [1, 1, 6],
+      .resize(ResizeAttributes(output: [8], scales: [1.4], method: .cubic(a: -0.75), coordinates: .halfPixelSymmetric))
+    ),
+    ([1, 1, 5], .resize(ResizeAttributes(output: [8], coordinates: .halfPixelShifted))),
+    ([1, 1, 5], .resize(ResizeAttributes(output: [3], method: .nearest(.floor), coordinates: .halfPixelShifted))),
+    ([1, 1, 6], .resize(ResizeAttributes(output: [4], coordinates: .region(starts: [0.2], ends: [0.9])))),
+    (
+      [1, 1, 5, 4],
+      .resize(ResizeAttributes(output: [4, 3], coordinates: .region(starts: [-0.2, 0.6], ends: [1.1, 0.1])))
+    ),
+    ([1, 1, 5], .resize(ResizeAttributes(output: [1], coordinates: .region(starts: [0.4], ends: [1])))),
+    (
+      [1, 1, 5],
+      .resize(ResizeAttributes(output: [8], method: .cubic(a: -0.5), excludesOutside: true))
+    ),
+    ([1, 1, 7], .resize(ResizeAttributes(output: [3], antialiases: true, excludesOutside: true))),
     ([2, 1, 5, 7], .adaptiveAverage(output: [3, 2])), ([1, 2, 2], .adaptiveAverage(output: [5])),
     ([2, 3], .select(axis: 1, indices: [2, 0, 0])),
   ]
