@@ -59,7 +59,8 @@ let package = Package(
     .testTarget(
       name: "TrainingTests", dependencies: ["Kernels", "Training", "Models", "Vision"],
       exclude: ["Fixtures", "kill_and_resume.sh"]),
-    .testTarget(name: "ModelsTests", dependencies: ["Models", "Inspect", "Training", "Formats"], exclude: ["Fixtures"]),
+    .testTarget(
+      name: "ModelsTests", dependencies: ["Models", "Inspect", "Training", "Formats"], exclude: ["Fixtures"]),
     .testTarget(name: "InspectTests", dependencies: ["Inspect"], exclude: ["Fixtures"]),
     .testTarget(name: "ReportTests", dependencies: ["Report", "Tasks"]),
     .testTarget(name: "TasksTests", dependencies: ["Tasks"], exclude: ["Fixtures"]),

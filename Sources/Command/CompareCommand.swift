@@ -13,6 +13,8 @@ struct CompareCommand: ParsableCommand {
 
   @Argument(help: "The runs' folders, two or more.") var runs: [String]
   @Option(help: "Write a page with the learning curves to this file.") var html: String?
+  @Option(help: "Write a picture of one learning curve to this file: see --curve.") var svg: String?
+  @Option(help: "Which one --svg draws: accuracy, loss or training.") var curve = RunComparison.Curve.accuracy
   @Flag(help: "Print the result as JSON.") var json = false
 
   func validate() throws { try require(runs.count >= 2, "give at least two runs") }
@@ -32,12 +34,15 @@ struct CompareCommand: ParsableCommand {
       let page = ComparisonPage(charts: comparison.charts, columns: columns, rows: rows, sentences: sentences)
       try AtomicFile.write(try page.html(), to: html)
     }
+    if let svg { try AtomicFile.write(comparison.chart(of: curve).standaloneSVG.text + "\n", to: svg) }
     if json { return try printJSON(comparison) }
     var table = TextTable(columns.enumerated().map { ($1, $0 < 3 ? .left : .right) })
     for row in rows { table.append(row) }
     print(table.text)
     if sentences.isEmpty { print("\nno two of the runs have validation images in common, so nothing can be tested") }
     if !sentences.isEmpty { print("\n" + sentences.joined(separator: "\n")) }
-    if let html { print("the curves are in \(html)") }
+    for file in [html, svg].compactMap({ $0 }) { print("the curves are in \(file)") }
   }
 }
+
+extension RunComparison.Curve: ExpressibleByArgument {}

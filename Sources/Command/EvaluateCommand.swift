@@ -13,6 +13,9 @@ struct EvaluateCommand: ParsableCommand {
   @Argument(help: "A model file, or published weights: their file or the name of their architecture.") var model: String
   @Argument(help: "The folder with the images.") var data: String?
   @Flag(help: "Leave out images that cannot be read.") var skipBadImages = false
+  @Flag(
+    help: "Judge each image together with its mirror image (test-time augmentation): slower, often a little better.")
+  var tta = false
   @Flag(help: "Print the result as JSON.") var json = false
   @OptionGroup var threads: ThreadOptions
 
@@ -31,7 +34,7 @@ struct EvaluateCommand: ParsableCommand {
           + "its run's report.html judges it on the images that were held out\n")
     }
     var progress = ProgressBar("evaluating", total: dataset.count, unit: "images")
-    let report = try classifier.evaluate(dataset) { progress.update(to: $0) }
+    let report = try classifier.evaluate(dataset, mirrors: tta) { progress.update(to: $0) }
     progress.finish()
     if json { return try printJSON(report) }
     print(report.text)

@@ -19,20 +19,25 @@ struct FinetuneCommand: ParsableCommand {
   @Option(help: "The weights to start from.") var weights: String?
   @Option(help: "The architecture of the weights. (default: the one that they fit)")
   var model = ClassifierJob.modelOfWeights
-  @Option(help: "head, full or staged.") var strategy = FineTuning.Strategy.staged
+  @Option(help: "head, full or staged. (default: staged)") var strategy: FineTuning.Strategy?
   @Option(help: "Passes over the training images while all layers learn; with --strategy head, while it learns.")
   var epochs: Int?
   @Option(help: "Passes while only the new layer learns, before all do.") var headEpochs = 30
   @Option(
-    help: "The highest learning rate of the last layer, while all learn. (default: 0.0001; 0.003 with --strategy head)")
+    help:
+      "The highest learning rate of the last layer, while all learn. (default: 0.00003, 0.001 with --optimizer sgd; 0.003 with --strategy head)"
+  )
   var learningRate: Double?
   @Option(help: "The highest learning rate while only the new layer learns, before all do.")
   var headLearningRate = 0.003
+  @Option(help: "sgd, adam or adamw, while all learn; the new layer alone always learns by AdamW.")
+  var optimizer = TrainingArguments.OptimizerName.adamw
   @Option(help: "By how much the rate falls from each group of layers to the one before it.") var rateDecay = 2.6
   @Flag(help: "Let batch norms learn too, and follow the images' statistics: for thousands of images.")
   var trainNorms = false
   @Option(help: "Augmented versions of each image while only the new layer learns.") var versions = 4
   @Option(help: "Images in a step. (default: 32)") var batchSize: Int?
+  @OptionGroup var weightOptions: WeightOptions
   @OptionGroup var arguments: TrainingArguments
 
   func validate() throws {
@@ -48,12 +53,18 @@ struct FinetuneCommand: ParsableCommand {
   }
 
   func run() throws {
-    try arguments.train(name: "finetune", command: "finetune") {
+    try arguments.train(
+      name: "finetune", command: "finetune", keepsEpochs: epochs != nil, keepsStrategy: strategy != nil
+    ) {
+      let strategy = strategy ?? .staged
       var job = try arguments.job(
-        data: data, rule: .adam(beta1: 0.9, beta2: 0.999, epsilon: 1e-8), learningRate: learningRate ?? 0.0001,
-        standardDecay: 0.05, isDecoupled: true, epochs: epochs ?? 8, batchSize: batchSize ?? 32)
+        data: data, rule: optimizer.rule(momentum: 0.9),
+        learningRate: learningRate ?? (optimizer == .sgd ? 0.001 : 0.00003),
+        standardDecay: optimizer.standardDecay, isDecoupled: optimizer == .adamw, epochs: epochs ?? 8,
+        batchSize: batchSize ?? 32)
       job.modelName = model
       job.weightsPath = weights.map(TrainingArguments.absolute)
+      job.allowances = weightOptions.allowances
       job.fineTuning = FineTuning(
         strategy, headEpochs: strategy == .head ? epochs ?? headEpochs : headEpochs,
         headLearningRate: strategy == .head ? learningRate ?? headLearningRate : headLearningRate, versions: versions,

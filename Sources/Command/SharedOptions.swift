@@ -16,6 +16,23 @@ struct ThreadOptions: ParsableArguments {
   func apply() { if let threads { setThreadCount(threads) } }
 }
 
+/// Which differences between a file of weights and a network are meant.
+struct WeightOptions: ParsableArguments {
+  @Flag(help: "Tensors that the weights' file lacks begin with random numbers.") var allowMissing = false
+  @Flag(help: "Leave out tensors of the weights' file that the network has no use for.") var allowUnused = false
+  @Flag(help: "The last layer begins with random numbers, whatever the file has for it.") var newHead = false
+  @Flag(help: "Adapt the first convolution to images of another number of channels.") var adaptChannels = false
+
+  var allowances: WeightAllowances {
+    var all: WeightAllowances = []
+    if allowMissing { all.insert(.missing) }
+    if allowUnused { all.insert(.unused) }
+    if newHead { all.insert(.newHead) }
+    if adaptChannels { all.insert(.channels) }
+    return all
+  }
+}
+
 /// The extents of one input, as on the command line: `3x224x224`.
 struct InputExtents {
   var channels: Int

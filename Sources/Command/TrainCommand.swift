@@ -15,37 +15,36 @@ struct TrainCommand: ParsableCommand {
 
   @Argument(help: "The folder with the images.") var data: String?
   @Option(help: "The architecture; `convnet models` lists them.") var model = "lenet"
-  @Option(help: "Passes over the training images.") var epochs = 10
+  @Option(help: "Passes over the training images. (default: 10; with --budget as many as fit, at most 100)")
+  var epochs: Int?
   @Option(help: "Images in a step.") var batchSize = 64
-  @Option(help: "The rule of learning.") var optimizer = OptimizerName.adamw
+  @Option(help: "The rule of learning.") var optimizer = TrainingArguments.OptimizerName.adamw
   @Option(help: "The highest learning rate. (default: 0.05 for sgd, 0.003 for adam and adamw)") var learningRate:
     Double?
   @Option(help: "Momentum of sgd.") var momentum = 0.9
-  @Option(help: "Start from the weights in this .safetensors file, which must be of the same network.")
+  @Option(help: "Start from the weights in this file, which must be of the same network but for what is allowed.")
   var weights: String?
+  @OptionGroup var weightOptions: WeightOptions
   @OptionGroup var arguments: TrainingArguments
-
-  enum OptimizerName: String, CaseIterable, ExpressibleByArgument { case sgd, adam, adamw }
 
   func validate() throws {
     try require(arguments.resume == nil || data == nil, "--resume goes on with the run's own data; leave DATA out")
-    try require(epochs > 0, "--epochs must be at least 1, not \(epochs)")
+    try require((epochs ?? 1) > 0, "--epochs must be at least 1, not \(epochs ?? 1)")
     try require((1...65536).contains(batchSize), "--batch-size must be from 1 to 65536, not \(batchSize)")
     try require((learningRate ?? 1) > 0, "--learning-rate must be positive")
     try require((0..<1).contains(momentum), "--momentum must be at least 0 and below 1")
   }
 
   func run() throws {
-    try arguments.train(name: model, command: "train") {
-      let rule: Optimizer.Rule =
-        optimizer == .sgd
-        ? .sgd(momentum: momentum, isNesterov: false) : .adam(beta1: 0.9, beta2: 0.999, epsilon: 1e-8)
+    try arguments.train(name: model, command: "train", keepsEpochs: epochs != nil) {
       var job = try arguments.job(
-        data: data, rule: rule, learningRate: learningRate ?? (optimizer == .sgd ? 0.05 : 0.003),
-        standardDecay: optimizer == .sgd ? 5e-4 : optimizer == .adam ? 0 : 0.05, isDecoupled: optimizer == .adamw,
-        epochs: epochs, batchSize: batchSize)
+        data: data, rule: optimizer.rule(momentum: momentum),
+        learningRate: learningRate ?? (optimizer == .sgd ? 0.05 : 0.003),
+        standardDecay: optimizer.standardDecay, isDecoupled: optimizer == .adamw,
+        epochs: epochs ?? (arguments.budget == nil ? 10 : 100), batchSize: batchSize)
       job.modelName = model
       job.weightsPath = weights.map(TrainingArguments.absolute)
+      job.allowances = weightOptions.allowances
       return job
     }
   }

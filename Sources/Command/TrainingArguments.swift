@@ -4,6 +4,12 @@ import Foundation
 
 /// What every training can be told, whatever it starts from.
 struct TrainingArguments: ParsableArguments {
+  @Option(
+    help: """
+      The time there is, such as 20m or 1h30m: image size, layers that learn and epochs are chosen to keep within it, \
+      where they are not given.
+      """)
+  var budget: String?
   @Option(help: "End after this many steps, if that is earlier.") var steps: Int?
   @Option(help: "Weight decay; biases and norms are exempt. (default: 0.0005 for sgd, 0 for adam, 0.05 for adamw)")
   var weightDecay: Double?
@@ -39,6 +45,22 @@ struct TrainingArguments: ParsableArguments {
   @Flag(help: "Leave out images that cannot be read.") var skipBadImages = false
   @Flag(help: "Print the result as JSON.") var json = false
   @OptionGroup var threads: ThreadOptions
+
+  enum OptimizerName: String, CaseIterable, ExpressibleByArgument {
+    case sgd, adam, adamw
+
+    func rule(momentum: Double) -> Optimizer.Rule {
+      self == .sgd ? .sgd(momentum: momentum, isNesterov: false) : .adam(beta1: 0.9, beta2: 0.999, epsilon: 1e-8)
+    }
+
+    var standardDecay: Double {
+      switch self {
+      case .sgd: 5e-4
+      case .adam: 0
+      case .adamw: 0.05
+      }
+    }
+  }
 
   enum ShuffleName: String, CaseIterable, ExpressibleByArgument { case seeded, none }
 
@@ -100,8 +122,11 @@ struct TrainingArguments: ParsableArguments {
   ///
   /// - Parameters:
   ///   - name: of the run's folder, unless one is given.
+  ///   - keepsEpochs: whether a budget leaves the epochs as they are; the same for the strategy.
   ///   - job: asked for unless a run goes on.
-  func train(name: String, command: String, _ job: () throws -> ClassifierJob) throws {
+  func train(
+    name: String, command: String, keepsEpochs: Bool, keepsStrategy: Bool = true, _ job: () throws -> ClassifierJob
+  ) throws {
     threads.apply()
     let display = TrainingDisplay()
     var training: ClassifierTraining
@@ -116,7 +141,16 @@ struct TrainingArguments: ParsableArguments {
           "\(folder.path): there is a run already; go on with --resume \(folder.path.shellQuoted), or give another --output"
         )
       }
-      training = try ClassifierTraining(try job(), progress: ProgressBar.opening)
+      if let budget {
+        var budget = try TimeBudget(budget)
+        (budget.keepsEpochs, budget.keepsStrategy) = (keepsEpochs, keepsStrategy)
+        budget.keepsImageSize = imageSize != nil
+        let choice = try budget.choose(try job(), in: folder, progress: ProgressBar.opening)
+        training = choice.training
+        display.chose(choice)
+      } else {
+        training = try ClassifierTraining(try job(), progress: ProgressBar.opening)
+      }
       // Found now if it cannot be written.
       try folder.create()
       if findLearningRate { display.found(try training.findLearningRate(in: folder), in: folder) }

@@ -92,6 +92,11 @@ final class TrainingDisplay {
     if done == total { extraction = nil }
   }
 
+  /// Says what a budget led to.
+  func chose(_ choice: TimeBudget.Choice) {
+    for reason in choice.reasons { writeToStandardError("budget: \(reason)\n") }
+  }
+
   /// Says which rate a search came to.
   func found(_ finder: LearningRateFinder, in folder: RunFolder) {
     let rate = finder.suggestion.map { String(format: "%.2g", $0) }

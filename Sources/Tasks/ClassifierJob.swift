@@ -25,6 +25,8 @@ public struct ClassifierJob: Codable, Hashable, Sendable {
   public var validation: ValidationPart?
   /// Initial weights: for fine-tuning of any task and format, else those of the same model.
   public var weightsPath: String?
+  /// Differences between the weights' file and the network that are meant.
+  public var allowances: WeightAllowances = []
   /// How to go on from weights of another task; all is trained alike if `nil`.
   public var fineTuning: FineTuning?
   /// What is done about classes with few images.

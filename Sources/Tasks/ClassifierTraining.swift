@@ -108,13 +108,20 @@ public struct ClassifierTraining: Sendable {
     self.model = model
     self.notes = notes
     isResumed = old != nil
+    func origin() throws -> ImageClassifier.Description.WeightsOrigin? {
+      // The file may be gone when a run goes on.
+      if let old { return old.model.provenance.weights }
+      return try job.weightsPath.map { try .init(path: $0) }
+    }
     record = RunRecord(
       job: job,
       model: .init(
         architecture: configuration, classNames: classNames, preprocessing: preprocessing,
         provenance: .init(
           library: "convnet \(libraryVersion)", data: job.data ?? LabeledImages.embeddedName,
-          trainingImages: trainingImages, seed: job.training.seed)),
+          trainingImages: trainingImages, seed: job.training.seed,
+          weights: try origin()),
+        pretrained: old.map(\.model.pretrained) ?? start.record),
       parameters: model.parameterCount, trainingImages: trainingImages, validationImages: validation.count,
       badImages: bad, split: split)
   }
@@ -143,8 +150,12 @@ public struct ClassifierTraining: Sendable {
         try onEvent($0)
       }, shouldStop: shouldStop)
     if !outcome.wasInterrupted {
-      try writePredictions(of: outcome.model, in: folder)
-      if writesReport { try writeReport(in: folder, progress: onReport) }
+      // A report judges the model too, and writes what it says.
+      if writesReport {
+        try writeReport(in: folder, progress: onReport)
+      } else {
+        try writePredictions(of: outcome.model, in: folder)
+      }
     }
     return outcome
   }

@@ -44,11 +44,19 @@ public struct FineTuning: Codable, Hashable, Sendable {
     case trainsNorms = "trains_norms"
   }
 
+  /// AdamW, which learns a linear layer from features of any scale; other layers learn by the job's optimizer.
+  private static func headOptimizer(_ settings: Optimizer.Settings) -> Optimizer.Settings {
+    guard case .sgd = settings.rule else { return settings }
+    return Optimizer.Settings(
+      rule: .adam(beta1: 0.9, beta2: 0.999, epsilon: 1e-8), learningRate: settings.learningRate, weightDecay: 0.05,
+      isDecoupled: true, decaysVectors: false, maximumGradientNorm: settings.maximumGradientNorm)
+  }
+
   /// The stages of a training; epochs and rate of the stage in which all learn are the job's.
   func stages(_ job: ClassifierJob, groups: LayerGroups, isAugmented: Bool) -> [TrainingStage] {
     let head = TrainingStage(
       "head", epochs: headEpochs, learningRate: headLearningRate, schedule: job.training.schedule,
-      groups: groups.headOnly, versions: isAugmented ? versions : 1)
+      groups: groups.headOnly, versions: isAugmented ? versions : 1, optimizer: Self.headOptimizer(job.optimizer))
     let full = TrainingStage(
       "full", epochs: job.training.epochs, learningRate: job.optimizer.learningRate, schedule: job.training.schedule,
       groups: groups.discriminative(by: rateDecay, freezesNorms: !trainsNorms))

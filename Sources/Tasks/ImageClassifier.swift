@@ -30,14 +30,29 @@ public final class ImageClassifier: Sendable {
       public var data: String
       public var trainingImages: Int
       public var seed: UInt64
+      /// The file that it began with: its name and SHA-256. Random numbers if `nil`.
+      public var weights: WeightsOrigin?
 
-      public init(library: String, data: String, trainingImages: Int, seed: UInt64) {
-        (self.library, self.data, self.trainingImages, self.seed) = (library, data, trainingImages, seed)
+      public init(library: String, data: String, trainingImages: Int, seed: UInt64, weights: WeightsOrigin? = nil) {
+        (self.library, self.data, self.trainingImages) = (library, data, trainingImages)
+        (self.seed, self.weights) = (seed, weights)
       }
 
       enum CodingKeys: String, CodingKey {
-        case library, data, seed
+        case library, data, seed, weights
         case trainingImages = "training_images"
+      }
+    }
+
+    /// A file of weights that a training began with.
+    public struct WeightsOrigin: Codable, Hashable, Sendable {
+      public var file: String
+      public var sha256: String
+
+      /// - Throws: `FileError` if the file cannot be read.
+      public init(path: String) throws {
+        file = (path as NSString).lastPathComponent
+        sha256 = try SHA256.hexDigest(ofFileAt: path)
       }
     }
 
@@ -205,20 +220,36 @@ public final class ImageClassifier: Sendable {
 
   /// Judges the model on labelled pictures.
   ///
-  /// - Parameter progress: called with the number of pictures done.
-  public func evaluate(_ dataset: any ImageDataset, progress: (Int) throws -> Void = { _ in }) throws
-    -> ClassificationReport
-  {
-    let view = dataset.view(nil, description.preprocessing, .none)
+  /// - Parameters:
+  ///   - mirrors: whether each picture's probabilities are the mean of its own and its mirror image's (test-time
+  ///     augmentation).
+  ///   - progress: called with the number of pictures done; a mirrored one counts as half.
+  public func evaluate(
+    _ dataset: any ImageDataset, mirrors: Bool = false, progress: (Int) throws -> Void = { _ in }
+  ) throws -> ClassificationReport {
     let evaluator = Evaluator<AnyLayer> { crossEntropy($0, $1) }
-    let evaluation = try evaluator.evaluate(model, on: view, progress: progress)
-    var report = ClassificationReport(
-      logits: evaluation.outputs, labels: evaluation.labels, classNames: description.classNames,
-      loss: evaluation.loss)
-    report.calibration = description.calibration.map {
-      CalibrationReport($0, logits: evaluation.outputs, labels: evaluation.labels)
+    let views: [Augmentation] = mirrors ? [.none, Augmentation([.horizontalFlip(probability: 1)])] : [.none]
+    let evaluations = try views.enumerated().map { number, augmentation in
+      try evaluator.evaluate(model, on: dataset.view(nil, description.preprocessing, augmentation)) {
+        try progress((number * dataset.count + $0) / views.count)
+      }
     }
+    let labels = evaluations[0].labels
+    let logits = Self.blended(evaluations.map(\.outputs), rows: labels.count)
+    var report = ClassificationReport(
+      logits: logits, labels: labels, classNames: description.classNames,
+      loss: mirrors ? Calibration.crossEntropy(logits, labels, temperature: 1) : evaluations[0].loss)
+    report.calibration = description.calibration.map { CalibrationReport($0, logits: logits, labels: labels) }
     return report
+  }
+
+  /// Logits whose probabilities are the mean of several views' probabilities.
+  private static func blended(_ views: [[Float]], rows: Int) -> [Float] {
+    guard views.count > 1, rows > 0 else { return views[0] }
+    let shape = Shape([rows, views[0].count / rows])
+    let sum = views.map { softmax(Tensor($0, shape: shape)) }.reduce(.zeros(shape)) { $0 + $1 }
+    // A class that no view thinks possible keeps a probability whose logarithm is finite.
+    return sum.scalars(as: Float.self).map { log(max($0 / Float(views.count), .leastNormalMagnitude)) }
   }
 
   private func loadedPlan() throws -> LoadedPlan {

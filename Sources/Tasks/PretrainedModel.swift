@@ -10,6 +10,8 @@ struct PretrainedModel {
   var preprocessing: ImagePreprocessing
   /// The paths of the last layer, if the graph's last parameters are not all of it.
   var classifierPaths: [String]?
+  /// The published weights that it is or began with, where they are known.
+  var record: PretrainedRecord?
   var notes: [String] = []
 
   /// Reads weights: a model file of this library, an ONNX network, or tensors by name.
@@ -20,24 +22,30 @@ struct PretrainedModel {
   ///     fit.
   ///   - imageSize: a side in place of the one that the network was trained with.
   ///   - classNames: of the new task.
+  ///   - allowances: differences between the file and the network that are meant, beside the last layer.
   ///   - seed: of the new layer.
-  init(_ path: String, modelName: String, imageSize: Int?, classNames: [String], seed: UInt64) throws {
+  init(
+    _ path: String, modelName: String, imageSize: Int?, classNames: [String], allowances: WeightAllowances,
+    seed: UInt64
+  ) throws {
     if let known = try Self.modelFile(path) {
-      try self.init(known, path, imageSize: imageSize, classNames: classNames, seed: seed)
+      try self.init(known, path, imageSize: imageSize, classNames: classNames, allowances: allowances, seed: seed)
     } else if ONNXModel.isHeld(by: path) {
       try self.init(onnx: path, imageSize: imageSize, classes: classNames.count, seed: seed)
     } else {
       try self.init(
         tensors: WeightsFile(contentsOf: path).tensors, path, modelName: modelName, imageSize: imageSize,
-        classes: classNames.count, seed: seed)
+        classes: classNames.count, allowances: allowances, seed: seed)
     }
   }
 
   // MARK: Tensors by name
 
   private init(
-    tensors: [String: Tensor], _ path: String, modelName: String, imageSize: Int?, classes: Int, seed: UInt64
+    tensors: [String: Tensor], _ path: String, modelName: String, imageSize: Int?, classes: Int,
+    allowances: WeightAllowances, seed: UInt64
   ) throws {
+    var allowances = allowances.union(.newHead)
     let record = try PretrainedRecord.find(forFile: path)
     let name = modelName == ClassifierJob.modelOfWeights ? record?.architecture : modelName
     let architecture =
@@ -47,6 +55,8 @@ struct PretrainedModel {
     if let record, record.architecture == architecture.name {
       configuration.imageSize = record.imageSize
       preprocessing = try record.preprocessing()
+      self.record = record
+      if record.unusedPrefixes != nil { allowances.insert(.unused) }
       notes.append("the weights are \(record.fileName) (\(record.dataset)); images are prepared as for these")
     } else {
       preprocessing = ImagePreprocessing.imageNet.resized(to: configuration.imageSize[0])
@@ -57,9 +67,9 @@ struct PretrainedModel {
       preprocessing = preprocessing.resized(to: imageSize)
     }
     let loaded = try AnyLayer(ModelRegistry.make(configuration, seed: seed)).loading(
-      tensors, from: path, allowing: record?.unusedPrefixes == nil ? .newHead : [.newHead, .unused])
+      tensors, from: path, allowing: allowances)
     model = loaded.model
-    if let naming = loaded.report.naming { notes.append("the file uses \(naming) names of the weights") }
+    notes.append("\(path): \(loaded.report)")
   }
 
   /// The one architecture whose names and shapes a file has, but for the last layer.
@@ -88,7 +98,11 @@ struct PretrainedModel {
     return try ImageClassifier(contentsOf: path)
   }
 
-  private init(_ known: ImageClassifier, _ path: String, imageSize: Int?, classNames: [String], seed: UInt64) throws {
+  private init(
+    _ known: ImageClassifier, _ path: String, imageSize: Int?, classNames: [String], allowances: WeightAllowances,
+    seed: UInt64
+  ) throws {
+    record = known.description.pretrained
     configuration = known.description.architecture
     configuration.classes = classNames.count
     preprocessing = known.description.preprocessing
@@ -97,14 +111,16 @@ struct PretrainedModel {
       preprocessing = preprocessing.resized(to: imageSize)
     }
     // The same classes: what its last layer knows is worth keeping.
-    let isSameTask = known.description.classNames == classNames
+    let isSameTask = known.description.classNames == classNames && !allowances.contains(.newHead)
     if let network = known.model.base as? ONNXModel {
       let logits = isSameTask ? network : try network.replacingClassifier(classes: classNames.count, seed: seed)
       model = AnyLayer(logits)
       classifierPaths = try network.classifierParameters()
     } else {
-      model = try AnyLayer(ModelRegistry.make(configuration, seed: seed))
-        .loading(known.model.tensors, from: path, allowing: isSameTask ? [] : .newHead).model
+      let loaded = try AnyLayer(ModelRegistry.make(configuration, seed: seed))
+        .loading(known.model.tensors, from: path, allowing: isSameTask ? allowances : allowances.union(.newHead))
+      model = loaded.model
+      notes.append("\(path): \(loaded.report)")
     }
     if isSameTask { notes.append("the weights are of the same classes; their last layer is kept") }
   }

@@ -72,19 +72,34 @@ public struct RunComparison: Codable, Sendable {
 
   // MARK: Drawing
 
-  /// The learning curves: validation accuracy, or loss where there is no accuracy, after each epoch.
-  public var charts: [LineChart] {
-    func series(_ value: (EpochMetrics) -> Double?) -> [LineChart.Series] {
-      rows.map { row in
+  /// What a learning curve shows.
+  public enum Curve: String, CaseIterable, Sendable {
+    /// Of the validation images.
+    case accuracy, loss
+    /// The loss of the training images.
+    case training
+  }
+
+  /// The learning curves.
+  public var charts: [LineChart] { Curve.allCases.map(chart) }
+
+  /// One figure after each epoch of all runs.
+  public func chart(of curve: Curve) -> LineChart {
+    func chart(_ title: String, _ value: (EpochMetrics) -> Double?) -> LineChart {
+      let series = rows.map { row in
         LineChart.Series(row.run, row.epochs.compactMap { line in value(line).map { (Double(line.epoch), $0) } })
       }
+      return LineChart(title: title, xTitle: "epoch", series: series)
     }
-    var accuracy = LineChart(title: "Validation accuracy", xTitle: "epoch", series: series(\.validationAccuracy))
-    accuracy.isShare = true
-    accuracy.range = 0...1
-    let loss = LineChart(title: "Validation loss", xTitle: "epoch", series: series(\.validationLoss))
-    let training = LineChart(title: "Training loss", xTitle: "epoch", series: series(\.trainLoss))
-    return [accuracy, loss, training]
+    switch curve {
+    case .accuracy:
+      var accuracy = chart("Validation accuracy", \.validationAccuracy)
+      accuracy.isShare = true
+      accuracy.range = 0...1
+      return accuracy
+    case .loss: return chart("Validation loss", \.validationLoss)
+    case .training: return chart("Training loss", \.trainLoss)
+    }
   }
 }
 

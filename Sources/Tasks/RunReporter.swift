@@ -3,8 +3,8 @@ import Foundation
 import Inspect
 import Report
 
-/// Makes the report of a finished run: judges its best model once more, fits the calibration, stores it in the model's
-/// file, and writes `report.html`.
+/// Makes the report of a finished run: judges its best model once more, writes `predictions.jsonl`, fits the
+/// calibration, stores it in the model's file, and writes `report.html`.
 ///
 /// The work is bounded whatever the size of the data: some hundred pictures are shown, and of the training pictures as
 /// many are searched for neighbours as a fixed amount of computing allows.
@@ -44,6 +44,9 @@ public struct RunReporter {
     let extractor = FeatureExtractor(classifier.model, input: rule.shape)
     progress("judging \(images.validation.count) validation images")
     let rows = try extractor.rows(of: images.validation.view(rule))
+    let names = (0..<images.validation.count).map(images.validation.name)
+    try ExamplePrediction.write(
+      ExamplePrediction.rows(logits: rows.logits, labels: rows.labels, names: names), to: run)
     let classification = ClassificationReport(
       logits: rows.logits, labels: rows.labels, classNames: record.model.classNames,
       loss: Calibration.crossEntropy(rows.logits, rows.labels, temperature: 1))

@@ -9,6 +9,8 @@ struct StartingModel {
   var preprocessing: ImagePreprocessing
   /// The paths of the last layer, if the graph's last parameters are not all of it.
   var classifierPaths: [String]?
+  /// The published weights that it begins with, where they are known.
+  var record: PretrainedRecord?
   var notes: [String] = []
 
   init(_ job: ClassifierJob, _ images: any ImageDataset) throws {
@@ -18,9 +20,10 @@ struct StartingModel {
         throw TaskError("fine-tuning starts from weights that somebody trained; give --weights FILE")
       }
       let known = try PretrainedModel(
-        path, modelName: job.modelName, imageSize: job.imageSize, classNames: classes, seed: seed)
+        path, modelName: job.modelName, imageSize: job.imageSize, classNames: classes, allowances: job.allowances,
+        seed: seed)
       (model, configuration, preprocessing) = (known.model, known.configuration, known.preprocessing)
-      (classifierPaths, notes) = (known.classifierPaths, known.notes)
+      (classifierPaths, record, notes) = (known.classifierPaths, known.record, known.notes)
       return
     }
     let architecture = try ModelRegistry.architecture(named: job.modelName)
@@ -33,7 +36,10 @@ struct StartingModel {
       imageSize: [preprocessing.height, preprocessing.width])
     model = AnyLayer(try ModelRegistry.make(configuration, seed: seed))
     if let weights = job.weightsPath {
-      model = try model.loading(WeightsFile(contentsOf: weights).tensors, from: weights).model
+      let loaded = try model.loading(
+        WeightsFile(contentsOf: weights).tensors, from: weights, allowing: job.allowances)
+      model = loaded.model
+      notes.append("\(weights): \(loaded.report)")
     }
   }
 
@@ -54,7 +60,7 @@ struct StartingModel {
       }
       model = try PretrainedModel(
         path, modelName: configuration.name, imageSize: configuration.imageSize.first,
-        classNames: record.model.classNames, seed: record.job.training.seed
+        classNames: record.model.classNames, allowances: record.job.allowances, seed: record.job.training.seed
       ).model
     }
     classifierPaths = try (model.base as? ONNXModel)?.classifierParameters()

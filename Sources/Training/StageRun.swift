@@ -74,6 +74,7 @@ final class StageRun<Model: Layer> {
   let prefix: FrozenPrefix?
   /// Whether each example passes the frozen part once only.
   let cachesFeatures: Bool
+  let optimizer: Optimizer
   private let evaluator: Evaluator<Model>
   private let validatesOnFeatures: Bool
   let data: StageData
@@ -83,6 +84,7 @@ final class StageRun<Model: Layer> {
 
   init(_ trainer: Trainer<Model>, index: Int, model: Model, data: StageData) throws {
     plan = trainer.stages[index]
+    optimizer = plan.optimizer.map { Optimizer($0) } ?? trainer.optimizer
     options = trainer.options
     self.data = data
     let factors = plan.rateFactors
@@ -103,7 +105,7 @@ final class StageRun<Model: Layer> {
     let loss = trainer.loss
     // Dropout of different stages is drawn from different streams.
     step = TrainingStep(
-      model, optimizer: trainer.optimizer, seed: trainer.options.seed &+ UInt64(index), rateFactors: factors,
+      model, optimizer: optimizer, seed: trainer.options.seed &+ UInt64(index), rateFactors: factors,
       averagingDecay: trainer.options.averagingDecay, prefix: prefix, allowsWinograd: allowsWinograd
     ) { model, input, target in try model.trainingLoss(input, target, by: loss) }
     validatesOnFeatures = try cachesFeatures && prefix?.isPartOfInference(of: model, isFrozen: isFrozen) ?? false

@@ -54,7 +54,7 @@ extension Trainer {
         .init(
           name: plan.name, epochs: plan.epochs, trainedParameters: all - frozen, frozenParameters: frozen,
           preparation: cost.preparation, secondsPerEpoch: cost.epoch))
-      let copies = 3 * all + (all - frozen) * optimizer.slots.count
+      let copies = 3 * all + (all - frozen) * stage.optimizer.slots.count
       forecast.memoryByteCount = max(forecast.memoryByteCount, 4 * copies + stage.step.arenaByteCount)
     }
     return forecast

@@ -35,10 +35,12 @@ public struct TrainingStage: Codable, Hashable, Sendable {
   /// If given, augmentation makes so many versions of each example, which the epochs take in turn, so that what a frozen
   /// part of the model makes of them is computed once. Otherwise every epoch sees new ones.
   public var versions: Int?
+  /// The trainer's unless given. Its learning rate is the stage's.
+  public var optimizer: Optimizer.Settings?
 
   public init(
     _ name: String, epochs: Int, learningRate: Double, schedule: LearningRateSchedule = .init(.oneCycle),
-    groups: [ParameterGroup] = [], versions: Int? = nil
+    groups: [ParameterGroup] = [], versions: Int? = nil, optimizer: Optimizer.Settings? = nil
   ) {
     self.name = name
     self.epochs = epochs
@@ -46,10 +48,11 @@ public struct TrainingStage: Codable, Hashable, Sendable {
     self.schedule = schedule
     self.groups = groups
     self.versions = versions
+    self.optimizer = optimizer
   }
 
   enum CodingKeys: String, CodingKey {
-    case name, epochs, schedule, groups, versions
+    case name, epochs, schedule, groups, versions, optimizer
     case learningRate = "learning_rate"
   }
 

@@ -49,6 +49,8 @@ import Testing
     #expect(outcome.metrics.map(\.epoch) == Array(1...(strategy == .head ? 3 : strategy == .full ? 2 : 5)))
     let after = try ImageClassifier(contentsOf: run.modelPath)
     #expect(after.description.classNames == ["cat", "dog", "owl"])
+    #expect(after.description.provenance.weights?.file == "model.safetensors")
+    #expect(after.description.provenance.weights?.sha256 == (try SHA256.hexDigest(ofFileAt: old.modelPath)))
     if strategy == .head {
       for (path, bits) in before.model.bits where !path.hasPrefix("linear") { #expect(after.model.bits[path] == bits) }
     }
@@ -119,6 +121,35 @@ import Testing
     #expect(missing.contains("--weights"))
   }
 
+  @Test func differencesThatAreMeantAreDeclared() throws {
+    let scratch = try Scratch()
+    try scratch.writePictures(in: "data", count: 5)
+    let path = scratch.path + "/weights.safetensors"
+    let net = withSeed(9) { CIFARResNet(depth: 20, channels: 1, classes: 3) }
+    var tensors = Dictionary(uniqueKeysWithValues: net.parameters.map { ($0.path, $0.tensor) })
+    tensors["bn1.bias"] = nil
+    tensors["extra"] = .ones([2])
+    try Safetensors.write(tensors, to: path)
+    func training(_ allowances: WeightAllowances, tunes: Bool) throws -> ClassifierTraining {
+      try ClassifierTraining(
+        Self.fineTuning(scratch.path + "/data", path) {
+          ($0.imageSize, $0.modelName, $0.allowances) = (16, "resnet20", allowances)
+          if !tunes { $0.fineTuning = nil }
+        })
+    }
+    for tunes in [true, false] {
+      let refused = message { _ = try training([], tunes: tunes) }
+      #expect(
+        refused.hasSuffix("if that is meant: --allow-missing --allow-unused --adapt-channels"), "\(refused)")
+      let loaded = try training([.missing, .unused, .channels], tunes: tunes)
+      #expect(loaded.notes.contains { $0.contains("1 adapted (conv1.weight)") && $0.contains("1 unused (extra)") })
+      #expect(loaded.model.bits["layer3.2.conv2.weight"] == net.bits["layer3.2.conv2.weight"])
+      #expect((loaded.model.bits["linear.weight"] == net.bits["linear.weight"]) != tunes)
+      let record = try JSONDecoder().decode(ClassifierJob.self, from: JSONEncoder().encode(loaded.record.job))
+      #expect(record.allowances == [.missing, .unused, .channels])
+    }
+  }
+
   // MARK: Classes of unequal size
 
   @Test func unequalClassesAreNoticedAndHelped() throws {
@@ -171,6 +202,7 @@ import Testing
     let right = try runs.map { try ExamplePrediction.read(from: $0).count { $0.isCorrect } }
     #expect(test.examples == 6 && test.onlyFirstRight - test.onlySecondRight == right[0] - right[1])
     #expect(comparison.charts.map { $0.series.count } == [2, 2, 2])
+    #expect(comparison.chart(of: .training).series.map(\.points.count) == [1, 12])
     #expect(comparison.pairs[0].sentence.contains("6"))
     #expect(message { _ = try RunComparison([runs[0]]) }.contains("two runs"))
     #expect(message { _ = try RunComparison([runs[0], RunFolder(scratch.path)]) }.hasPrefix(scratch.path))

@@ -71,6 +71,38 @@ import Testing
     #expect(report.accuracy > 0.15)
   }
 
+  /// A picture and its mirror image count alike, so that mirrored pictures are judged as the pictures are.
+  @Test func withMirrorImagesThereIsNoLeftAndRight() throws {
+    let trained = try Self.trained.get()
+    let names = trained.classifier.description.classNames
+    let folders = try [false, true].map { mirrored in
+      let scratch = try Scratch()
+      for index in 0..<60 {
+        var pixels = Array(trained.images.pixels(at: index))
+        if mirrored { pixels = stride(from: 0, to: 784, by: 28).flatMap { pixels[$0..<$0 + 28].reversed() } }
+        let name = names[trained.images.label(at: index)].replacingOccurrences(of: "/", with: "-")
+        try FileManager.default.createDirectory(atPath: scratch.path + "/" + name, withIntermediateDirectories: true)
+        try Image(width: 28, height: 28, channels: 1, pixels: pixels).writePNG(
+          to: "\(scratch.path)/\(name)/\(index).png")
+      }
+      return scratch
+    }
+    var description = trained.classifier.description
+    description.classNames = names.map { $0.replacingOccurrences(of: "/", with: "-") }
+    let classifier = ImageClassifier(trained.classifier.model, description)
+    let pictures = try folders.map { try LabeledImages.openForEvaluation($0.path, classNames: description.classNames) }
+    let (plain, both) = try withExtendedLifetime(folders) {
+      try (
+        pictures.map { try classifier.evaluate($0).loss },
+        pictures.map { try classifier.evaluate($0, mirrors: true).loss }
+      )
+    }
+    #expect(plain[0] != plain[1])
+    #expect(abs(both[0] - both[1]) < 1e-6)
+    // By convexity the mean probability of the right class is better than the worse of both.
+    #expect(both[0] < max(plain[0], plain[1]))
+  }
+
   @Test func anyChangedByteIsNoticed() throws {
     let trained = try Self.trained.get()
     let scratch = try Scratch()

@@ -74,7 +74,7 @@ import Training
 
   /// Seventeen right answers would make any small temperature the most probable one, and every answer certain.
   @Test func fewRightAnswersDoNotMakeCertain() {
-    let logits = (0..<17).flatMap { _ in [Float(2), 0, 0] }
+    let logits = [[Float]](repeating: [2, 0, 0], count: 17).flatMap { $0 }
     let temperature = Calibration(fitting: logits, labels: [Int](repeating: 0, count: 17)).temperature
     #expect(temperature > 0.4 && temperature < 1)
   }

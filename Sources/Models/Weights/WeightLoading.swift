@@ -17,6 +17,33 @@ public struct WeightAllowances: OptionSet, Sendable {
   public static let channels = WeightAllowances(rawValue: 8)
 }
 
+/// As a list of names, which people can read.
+extension WeightAllowances: Codable, Hashable {
+  private enum Name: String, Codable, CaseIterable {
+    case missing, unused
+    case newHead = "new_head"
+    case channels
+
+    var allowance: WeightAllowances {
+      switch self {
+      case .missing: .missing
+      case .unused: .unused
+      case .newHead: .newHead
+      case .channels: .channels
+      }
+    }
+  }
+
+  public init(from decoder: any Decoder) throws {
+    self.init(try decoder.singleValueContainer().decode([Name].self).map(\.allowance))
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(Name.allCases.filter { contains($0.allowance) })
+  }
+}
+
 /// What became of each tensor when weights were loaded.
 public struct WeightReport: Hashable, Sendable, CustomStringConvertible {
   /// Taken as they are.
