@@ -100,4 +100,10 @@ OWN = {
 def make(name):
     """The network with the same weights in every process."""
     torch.manual_seed(0)
-    return OWN[name]() if name in OWN else torchvision_network(name)
+    network = OWN[name]() if name in OWN else torchvision_network(name)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            # Vectors that are equal would become one in an exported file.
+            if parameter.dim() == 1:
+                parameter.add_(0.01 * torch.randn_like(parameter))
+    return network
