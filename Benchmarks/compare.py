@@ -177,8 +177,8 @@ def compare_training(command, names, rounds, threads):
         shape, batch, goal = TRAINING[name]
         with tempfile.TemporaryDirectory() as folder:
             model = name
-            if name == "vgg11_cifar":
-                # A network of the benchmark's own: as a file, which trains like any other model.
+            if name in ("vgg11_cifar", "unet"):
+                # Networks of the benchmark's own: as files, which train like any other model.
                 model = export(name, shape, batch, folder, takes_any_batch=True)
             theirs = sum(parameter.numel() for parameter in networks.make(name).parameters())
             size = "x".join(map(str, shape))
