@@ -1,52 +1,15 @@
 """The networks that are compared, as PyTorch has them."""
 
+import pathlib
+import sys
+
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 import torchvision
 
-
-class LeNet(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv1, self.conv2 = nn.Conv2d(1, 6, 5), nn.Conv2d(6, 16, 5)
-        self.fc1, self.fc2, self.fc3 = nn.Linear(400, 120), nn.Linear(120, 84), nn.Linear(84, 10)
-
-    def forward(self, x):
-        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
-        x = F.max_pool2d(F.relu(self.conv2(x)), 2).flatten(1)
-        return self.fc3(F.relu(self.fc2(F.relu(self.fc1(x)))))
-
-
-class Block(nn.Module):
-    def __init__(self, inputs, outputs, stride):
-        super().__init__()
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
-        self.bn1, self.bn2 = nn.BatchNorm2d(outputs), nn.BatchNorm2d(outputs)
-        self.stride, self.added = stride, outputs - inputs
-
-    def forward(self, x):
-        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
-        if self.added:
-            half = self.added // 2
-            x = F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, half, self.added - half))
-        return F.relu(y + x)
-
-
-class ResNet20(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv, self.bn = nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16)
-        blocks, width = [], 16
-        for outputs, stride in ((16, 1), (32, 2), (64, 2)):
-            for index in range(3):
-                blocks.append(Block(width, outputs, stride if index == 0 else 1))
-                width = outputs
-        self.blocks, self.linear = nn.Sequential(*blocks), nn.Linear(64, 10)
-
-    def forward(self, x):
-        return self.linear(self.blocks(F.relu(self.bn(self.conv(x)))).mean((2, 3)))
+sys.path.append(str(pathlib.Path(__file__).parents[1] / "Tests/ModelsTests/Fixtures"))
+from small_networks import LeNet, ResNet20
 
 
 def two_convolutions(inputs, outputs):

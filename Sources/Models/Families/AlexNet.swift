@@ -47,16 +47,21 @@ public struct AlexNet: Layer {
       conv(widths[3], widths[4], 3, padding: 1, groups: groups), Activation(.relu), pool,
     ]
     features = Sequential(layers)
-    let hidden = scaled(4096)
-    classifier = Sequential(
-      Dropout(rate: dropout), Linear(in: 36 * widths[4], out: hidden), Activation(.relu), Dropout(rate: dropout),
+    classifier = Self.classifier(in: widths[4], hidden: scaled(4096), classes: classes, dropout: dropout)
+  }
+
+  /// Two hidden layers with dropout on 6x6 maps of so many channels: what AlexNet and ZFNet end in.
+  static func classifier(in channels: Int, hidden: Int, classes: Int, dropout: Double) -> Sequential {
+    Sequential(
+      Dropout(rate: dropout), Linear(in: 36 * channels, out: hidden), Activation(.relu), Dropout(rate: dropout),
       Linear(in: hidden, out: hidden), Activation(.relu), Linear(in: hidden, out: classes))
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
-    var maps = features(x)
-    if maps.shape.spatial != [6, 6] { maps = AdaptiveAveragePool2D(output: 6)(maps) }
-    return classifier(maps.flattened())
+  public func callAsFunction(_ x: Tensor) -> Tensor { classifier(Self.sixBySix(features(x)).flattened()) }
+
+  /// Maps of any size as the classifier takes them.
+  static func sixBySix(_ maps: Tensor) -> Tensor {
+    maps.shape.spatial == [6, 6] ? maps : AdaptiveAveragePool2D(output: 6)(maps)
   }
 
   static let architectures = [

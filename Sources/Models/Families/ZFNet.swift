@@ -39,16 +39,10 @@ public struct ZFNet: Layer {
       conv(widths[1], widths[2], 3, padding: 1), Activation(.relu),
       conv(widths[2], widths[3], 3, padding: 1), Activation(.relu),
       conv(widths[3], widths[4], 3, padding: 1), Activation(.relu), pool)
-    classifier = Sequential(
-      Dropout(rate: dropout), Linear(in: 36 * widths[4], out: widths[5]), Activation(.relu), Dropout(rate: dropout),
-      Linear(in: widths[5], out: widths[5]), Activation(.relu), Linear(in: widths[5], out: classes))
+    classifier = AlexNet.classifier(in: widths[4], hidden: widths[5], classes: classes, dropout: dropout)
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
-    var maps = features(x)
-    if maps.shape.spatial != [6, 6] { maps = AdaptiveAveragePool2D(output: 6)(maps) }
-    return classifier(maps.flattened())
-  }
+  public func callAsFunction(_ x: Tensor) -> Tensor { classifier(AlexNet.sixBySix(features(x)).flattened()) }
 
   static let architectures = [
     Architecture(
