@@ -62,7 +62,7 @@ import Training
     let (train, test) = try Self.pictures.get()
     let (step, rate) = try step(twin)
     let start = ContinuousClock.now
-    let (epochs, size) = (8, 64)
+    let (epochs, size) = (twin.epochs, 64)
     var order = Array(0..<train.count)
     let total = epochs * (order.count / size)
     for epoch in 0..<epochs {

@@ -8,6 +8,8 @@ struct Twin: CustomTestStringConvertible {
   /// The architecture that it is a twin of.
   var name: String
   var form: Form
+  /// Passes over the 6,000 embedded pictures after which it should know them.
+  var epochs = 8
   var make: @Sendable () -> any Layer
 
   /// What a 28x28 picture becomes.
@@ -27,16 +29,16 @@ struct Twin: CustomTestStringConvertible {
 
   static let all: [Twin] = [
     .init(name: "perceptron", form: .picture) { Perceptron(hidden: 32, classes: 10, imageSize: [28, 28]) },
-    .init(name: "lenet_1998", form: .bordered(32)) { LeNet1998(.radialBasis) },
+    .init(name: "lenet_1998", form: .bordered(32), epochs: 24) { LeNet1998(.radialBasis) },
     .init(name: "lenet_1998_linear", form: .bordered(32)) { LeNet1998(.linear) },
     .init(name: "lenet", form: .bordered(32)) { LeNet() },
-    .init(name: "alexnet", form: .doubled(68)) {
+    .init(name: "alexnet", form: .doubled(68), epochs: 16) {
       AlexNet(.oneColumn, width: 0.25, channels: 1, classes: 10, dropout: 0.2)
     },
-    .init(name: "alexnet_grouped", form: .doubled(68)) {
+    .init(name: "alexnet_grouped", form: .doubled(68), epochs: 16) {
       AlexNet(.grouped, width: 0.25, channels: 1, classes: 10, dropout: 0.2)
     },
-    .init(name: "zfnet", form: .doubled(68)) { ZFNet(width: 0.25, channels: 1, classes: 10, dropout: 0.2) },
+    .init(name: "zfnet", form: .doubled(68), epochs: 16) { ZFNet(width: 0.25, channels: 1, classes: 10, dropout: 0.2) },
     .init(name: "vgg_small", form: .picture) { VGGSmall() },
     .init(name: "vgg11", form: .bordered(32)) {
       VGG(blocks: [1, 1, 2, 2, 2], width: 16, hidden: 128, channels: 1, classes: 10, dropout: 0.2)
