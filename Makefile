@@ -6,7 +6,7 @@ PREFIX  ?= /usr/local
 RUNS    ?= runs
 CONVNET := .build/release/convnet
 
-.PHONY: help demo test build bench docs format install dependencies clean
+.PHONY: help demo test build bench docs format protobuf install dependencies clean
 
 help:
 	@echo "make demo      build, train on embedded pictures for under a minute, predict some"
@@ -14,6 +14,7 @@ help:
 	@echo "make bench     time training and inference beside PyTorch, in one run"
 	@echo "make docs      write the API reference to .build/docs"
 	@echo "make format    format all Swift sources"
+	@echo "make protobuf  generate Swift from the .proto files anew"
 	@echo "make install   copy the command to $(PREFIX)/bin"
 
 dependencies:
@@ -40,6 +41,9 @@ docs: dependencies
 
 format:
 	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests
+
+protobuf:
+	@Scripts/generate-protobuf
 
 install: build
 	install -D -m 755 $(CONVNET) $(DESTDIR)$(PREFIX)/bin/convnet
