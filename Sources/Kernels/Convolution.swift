@@ -57,7 +57,7 @@ package enum Convolution {
       return
     }
     let grid = ProductGrid(
-      rows: g.outputRows, depth: g.patchDepth, columns: g.groupOutChannels, copies: g.groups, kernels)
+      rows: g.outputRows, depth: g.patchDepth, columns: g.groupOutChannels, copies: g.groups, isDense: g.isDense, kernels)
     pool.parallel(g.groups * grid.count, cost: grid.cost) { task in
       let (group, block) = task.quotientAndRemainder(dividingBy: grid.count)
       let channel = group * g.groupOutChannels
@@ -94,7 +94,7 @@ package enum Convolution {
     let first = ConvPhase(0, of: g)
     let grid = ProductGrid(
       rows: g.batch * first.positions.count, depth: divideUp(g.kernel.count, phases) * g.groupOutChannels,
-      columns: g.groupInChannels, copies: g.groups * phases, kernels)
+      columns: g.groupInChannels, copies: g.groups * phases, isDense: g.isDense, kernels)
     pool.parallel(phases * g.groups * grid.count, cost: grid.cost) { task in
       let block = task % grid.count
       let group = task / grid.count % g.groups
@@ -145,25 +145,58 @@ struct ProductGrid {
   /// Tasks of one product.
   let count: Int
 
-  /// - Parameter copies: products of this shape that run together (groups, phases).
-  init(rows: Int, depth: Int, columns: Int, copies: Int, _ kernels: ck_convolution_kernels) {
+  /// - Parameters:
+  ///   - copies: products of this shape that run together (groups, phases).
+  ///   - isDense: whether x is the matrix of patches as it lies.
+  init(
+    rows: Int, depth: Int, columns: Int, copies: Int = 1, isDense: Bool = false, _ kernels: ck_convolution_kernels
+  ) {
     panels = Panels(columns, kernels)
+    let weights = depth * panels.paddedCount
+    let products = weights * max(rows, 32) / 32
     // A multiply-accumulate of a vector every half cycle, or the weights' way from memory, whichever is longer.
-    cost = copies * depth * panels.paddedCount * max(rows, 32) / 32
-    let tasks = divideUp(max(1, min(96, cost / 50_000)), copies)
+    cost = copies * products
     let tiles = max(1, divideUp(rows, kernels.tile_rows))
-    // A task's weights should stay in the second-level cache while it walks over rows.
-    let fitting = Self.cachedWeights / max(1, depth * kernels.tile_columns)
-    let largest = max(1, min(fitting, kernels.product_panels))
-    let panelBlocks = max(divideUp(panels.count, largest), min(panels.count, divideUp(tasks, tiles)))
-    panelBlock = divideUp(panels.count, panelBlocks)
-    rowBlock = divideUp(tiles, min(tiles, divideUp(tasks, panelBlocks))) * kernels.tile_rows
+    // What a task multiplies with each of its tiles should stay in the second-level cache.
+    let readsInPlace = isDense && depth <= kernels.direct_depth
+    let stripe = max(1, readsInPlace ? depth : min(depth, kernels.product_depth)) * kernels.tile_columns
+    let fitting = min(kernels.product_panels, max(1, Self.cachedWeights / stripe))
+    // Each block of columns copies the patches again, each block of rows reads the weights again, and the last tasks
+    // leave threads idle: the best compromise, in cycles.
+    var best = (cost: Int.max, rowBlock: tiles, panelBlock: 1)
+    for panelBlock in Self.sizes(panels.count, atMost: fitting) {
+      let panelBlocks = divideUp(panels.count, panelBlock)
+      let copying = readsInPlace ? 0 : panelBlocks * rows * depth / 4
+      for rowBlock in Self.sizes(tiles, atMost: tiles) {
+        let rowBlocks = divideUp(tiles, rowBlock)
+        let tasks = rowBlocks * panelBlocks * copies
+        let total = copies * (products + copying + rowBlocks * weights / 4)
+        let sum = total + total / tasks + tasks * Self.taskCycles
+        if sum < best.cost { best = (sum, rowBlock, panelBlock) }
+      }
+    }
+    panelBlock = best.panelBlock
+    rowBlock = best.rowBlock * kernels.tile_rows
     rowBlocks = divideUp(rows, rowBlock)
     count = rowBlocks * divideUp(panels.count, panelBlock)
   }
 
-  /// Floats.
-  private static let cachedWeights = 1024 * 1024
+  /// Floats: half of a second-level cache.
+  private static let cachedWeights = 128 * 1024
+  /// What a task costs before it does anything.
+  private static let taskCycles = 1000
+
+  /// Block sizes worth trying: all, a half, a third... down to one.
+  private static func sizes(_ count: Int, atMost most: Int) -> [Int] {
+    var sizes: [Int] = []
+    var parts = max(1, divideUp(count, most))
+    while true {
+      let size = divideUp(count, parts)
+      if size != sizes.last { sizes.append(size) }
+      if size <= 1 { return sizes }
+      parts = max(parts + 1, parts * 5 / 4)
+    }
+  }
 
   /// Runs one task; `rows` may be fewer than the grid was made for. Tasks with the same weights are neighbours.
   func run(_ task: Int, of product: inout ck_product, rows: Int) {
