@@ -161,16 +161,17 @@ struct ProductGrid {
     let readsInPlace = isDense && depth <= kernels.direct_depth
     let stripe = max(1, readsInPlace ? depth : min(depth, kernels.product_depth)) * kernels.tile_columns
     let fitting = min(kernels.product_panels, max(1, Self.cachedWeights / stripe))
-    // Each block of columns copies the patches again, each block of rows reads the weights again, and the last tasks
-    // leave threads idle: the best compromise, in cycles.
+    // Each block of columns reads or copies the patches again; sums in several blocks read the weights again for each
+    // block of rows; the last tasks leave threads idle: the best compromise, in cycles.
+    let isBlocked = !readsInPlace && depth > kernels.product_depth
     var best = (cost: Int.max, rowBlock: tiles, panelBlock: 1)
     for panelBlock in Self.sizes(panels.count, atMost: fitting) {
       let panelBlocks = divideUp(panels.count, panelBlock)
-      let copying = readsInPlace ? 0 : panelBlocks * rows * depth / 4
+      let copying = panelBlocks * rows * depth / (readsInPlace ? 8 : 4)
       for rowBlock in Self.sizes(tiles, atMost: tiles) {
         let rowBlocks = divideUp(tiles, rowBlock)
         let tasks = rowBlocks * panelBlocks * copies
-        let total = copies * (products + copying + rowBlocks * weights / 4)
+        let total = copies * (products + copying + (isBlocked ? rowBlocks * weights / 4 : 0))
         let sum = total + total / tasks + tasks * Self.taskCycles
         if sum < best.cost { best = (sum, rowBlock, panelBlock) }
       }
@@ -184,7 +185,7 @@ struct ProductGrid {
   /// Floats: half of a second-level cache.
   private static let cachedWeights = 128 * 1024
   /// What a task costs before it does anything.
-  private static let taskCycles = 1000
+  private static let taskCycles = 4000
 
   /// Block sizes worth trying: all, a half, a third... down to one.
   private static func sizes(_ count: Int, atMost most: Int) -> [Int] {
