@@ -88,8 +88,11 @@ package struct Winograd: Hashable, Sendable {
     _ x: Convolution.Input, weights: Convolution.Input, into y: Convolution.Output,
     epilogue: Convolution.Epilogue = .init(), workspace: Convolution.Output, pool: ThreadPool
   ) {
-    let cut = Cut(self)
-    let problem = problem(x, weights: weights, y, epilogue)
+    run(Cut(self), problem(x, weights: weights, y, epilogue), workspace: workspace, pool: pool)
+    epilogue.lateActivation?.forward(y, y, count: geometry.outputCount, pool: pool, isa: isa)
+  }
+
+  private func run(_ cut: Cut, _ problem: ck_winograd_problem, workspace: Convolution.Output, pool: ThreadPool) {
     let slots = workspace + cut.sharedSize
     if cut.isFused {
       pool.parallel(cut.blockCount, slots: cut.slotCount, cost: cut.cost) { block, slot in

@@ -51,7 +51,7 @@ public struct Plan: Sendable {
   {
     var graph = graph.removingDeadCode()
     if options.fuses {
-      if options.parametersAreConstant { graph = graph.foldingBatchNorm() }
+      if options.parametersAreConstant { graph = graph.foldingBatchNorm().foldingChannelFactors() }
       graph = graph.fusingEpilogues()
     }
     var slots: [String: Int] = [:]
