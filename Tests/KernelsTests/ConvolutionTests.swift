@@ -231,7 +231,7 @@ struct ConvolutionTests {
         Convolution.forward(
           x.pointer, weights: packed.pointer, into: y.pointer, g, epilogue: .init(activation: activation),
           pool: Self.pools[0], isa: isa)
-        #expect(y.values.allSatisfy { $0.isNaN }, "\(isa) \(activation, default: "-")")
+        #expect(y.values.allSatisfy { $0.isNaN }, "\(isa) \(String(describing: activation))")
       }
     }
   }

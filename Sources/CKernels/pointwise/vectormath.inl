@@ -134,5 +134,7 @@ CK_INLINE vf vnormal(vf x) {
   q = q * s + 2.874954789876938e-2f;
   q = q * s + 0.2552548348903656f;
   q = q * s + 1.0f;
-  return t * p / q + 0.5f;
+  vf y = t * p / q + 0.5f;
+  y = vselect(x <= -limit, vset(0), y);
+  return vselect(x >= limit, vset(1), y);
 }
