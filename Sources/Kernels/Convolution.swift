@@ -58,7 +58,8 @@ package enum Convolution {
       return
     }
     let grid = ProductGrid(
-      rows: g.outputRows, depth: g.patchDepth, columns: g.groupOutChannels, copies: g.groups, isDense: g.isDense, kernels)
+      rows: g.outputRows, depth: g.patchDepth, columns: g.groupOutChannels, copies: g.groups, isDense: g.isDense,
+      kernels)
     pool.parallel(g.groups * grid.count, cost: grid.cost) { task in
       let (group, block) = task.quotientAndRemainder(dividingBy: grid.count)
       let channel = group * g.groupOutChannels
@@ -220,7 +221,8 @@ struct ProductGrid {
 
   /// Runs one task and passes each part of its result on (rows and columns) while it is still in a cache.
   func run(
-    _ task: Int, of product: inout ck_product, rows: Int, then finish: (_ rows: Range<Int>, _ columns: Range<Int>) -> Void
+    _ task: Int, of product: inout ck_product, rows: Int,
+    then finish: (_ rows: Range<Int>, _ columns: Range<Int>) -> Void
   ) {
     let (rows, panels) = region(task, rows: rows)
     let step = 8 * self.panels.kernels.tile_rows

@@ -39,7 +39,8 @@ extension Graph {
       attributes.hasBias = bias != nil
       // At the place of the map.
       merged.outputs = node.outputs
-      rewriting.copy(merged, as: .conv(attributes), inputs: [rewriting[merged.inputs[0]], weight] + (bias.map { [$0] } ?? []))
+      rewriting.copy(
+        merged, as: .conv(attributes), inputs: [rewriting[merged.inputs[0]], weight] + (bias.map { [$0] } ?? []))
     }
     return rewriting.finished()
   }
