@@ -42,6 +42,15 @@ public struct ClassifierJob: Codable, Hashable, Sendable {
     case folder(String)
   }
 
+  /// The highest learning rate for an architecture that starts from random weights, unless a person gives one.
+  public static func standardLearningRate(of rule: Optimizer.Rule, for modelName: String) throws -> Double {
+    let factor = try ModelRegistry.architecture(named: modelName).learningRateFactor
+    return switch rule {
+    case .sgd: 0.05 * factor
+    case .adam: 0.003 * factor
+    }
+  }
+
   /// A job with the command's own learning rule unless another is given.
   public init(
     data: String? = nil, optimizer: Optimizer = .adamW(learningRate: 0.003), training: TrainingOptions = .init()
