@@ -122,6 +122,8 @@ final class TrainingDisplay {
   private func judgePrediction(_ outcome: TrainingOutcome<AnyLayer>) {
     guard let predicted = forecast?.seconds, predicted > 0, !outcome.ranOutOfTime else { return }
     let taken = outcome.metrics.reduce(0) { $0 + $1.seconds }
+    // Of moments, shares say nothing.
+    guard max(taken, predicted) >= 5 else { return }
     let share = Int((abs(taken / predicted - 1) * 100).rounded())
     writeToStandardError(
       "it took \(ProgressBar.clock(taken)), \(share) % \(taken < predicted ? "less" : "more") than predicted\n")

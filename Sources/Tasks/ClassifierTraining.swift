@@ -105,6 +105,11 @@ public struct ClassifierTraining: Sendable {
     classWeights = job.balance == .weights ? balance.weights : nil
     let validationCounts = ClassBalance(of: validation).counts
     classCounts = classNames.indices.map { (classNames[$0], balance.counts[$0], validationCounts[$0]) }
+    let unjudged = classCounts.filter { $0.validation == 0 }.map(\.name)
+    if !unjudged.isEmpty {
+      let names = unjudged.prefix(5).joined(separator: ", ") + (unjudged.count > 5 ? ", ..." : "")
+      notes.append("no image to validate on is of \(names), so the accuracy says nothing about that; add images")
+    }
     self.model = model
     self.notes = notes
     isResumed = old != nil

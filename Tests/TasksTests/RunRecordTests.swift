@@ -58,7 +58,8 @@ import Testing
       let words = name.split(separator: "_")
       return String(words[0]) + words.dropFirst().map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined()
     }
-    var old = try #require(Self.mapKeys(try #require(record["job"]), camelCase) as? [String: Any])
+    let new = try #require(record["job"])
+    var old = try #require(Self.mapKeys(new, camelCase) as? [String: Any])
     var training = try #require(old["training"] as? [String: Any])
     #expect(training["batchSize"] as? Int == 8 && old["labelSmoothing"] as? Double == 0.1)
     (training["accumulation"], training["cachesFeatures"], old["allowances"]) = (nil, nil, nil)

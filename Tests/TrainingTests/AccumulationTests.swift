@@ -73,7 +73,7 @@ import Training
     options.seed = 1
     var losses: [Double] = []
     let trainer = Trainer(
-      try FineTuningParityTests.model(), optimizer: .sgd(learningRate: 1e-3, momentum: 0.9, weightDecay: 5e-4),
+      try FineTuningParityTests.model(), optimizer: .sgd(learningRate: 2e-4, momentum: 0.9, weightDecay: 5e-4),
       options: options)
     // 160 images are 13 batches of 12 and one of 4: five steps, the last of two batches.
     let outcome = try trainer.fit(

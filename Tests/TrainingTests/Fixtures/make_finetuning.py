@@ -79,7 +79,7 @@ def accumulated(_, dtype):
     with torch.no_grad():
         fill(model)
     x, labels = images(3).to(dtype), torch.arange(IMAGES) % 10
-    step = sgd(model.parameters(), 1e-3)
+    step = sgd(model.parameters(), 2e-4)
     losses = []
     for _ in range(4):
         for group in torch.arange(IMAGES).split(36):
