@@ -29,7 +29,7 @@ import Training
   }
 
   static let networks = [
-    Network(name: "mobilenet_v2", rates: [1e-3, 2e-5, 1e-3, 2e-6], gain: 6),
+    Network(name: "mobilenet_v2", rates: [2e-3, 3e-4, 1e-3, 2e-5], gain: 4),
     Network(name: "resnet18", rates: [0.02, 1e-3, 3e-3, 1e-4], gain: 3),
     Network(name: "convnext_tiny", rates: [5e-4, 1e-4, 3e-4, 1e-5], gain: 3),
     Network(name: "imported", rates: [0.02, 5e-3, 0.01, 1e-3], gain: 6),

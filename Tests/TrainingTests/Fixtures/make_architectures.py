@@ -101,7 +101,7 @@ NETWORKS = {
     "imported": (lambda: Imported(CLASSES), "fc.", ["depthwise.", "bn2."], (0.02, 5e-3, 0.01, 1e-3), 6),
     "mobilenet_v2": (
         lambda: tv.mobilenet_v2(num_classes=CLASSES, dropout=0), "classifier.", ["features.7.", "features.13."],
-        (1e-3, 2e-5, 1e-3, 2e-6), 6),
+        (2e-3, 3e-4, 1e-3, 2e-5), 4),
     "resnet18": (
         lambda: tv.resnet18(num_classes=CLASSES), "fc.", ["layer2.1.", "layer4.0."], (0.02, 1e-3, 3e-3, 1e-4), 3),
     "convnext_tiny": (
