@@ -168,7 +168,8 @@ struct TrainingArguments: ParsableArguments {
   }
 
   private func train(
-    _ training: ClassifierTraining, in folder: RunFolder, deadline: ContinuousClock.Instant?, _ display: TrainingDisplay, _ command: String
+    _ training: ClassifierTraining, in folder: RunFolder, deadline: ContinuousClock.Instant?,
+    _ display: TrainingDisplay, _ command: String
   ) throws {
     if training.isResumed && FileManager.default.fileExists(atPath: folder.predictionsPath) {
       writeToStandardError(
@@ -177,7 +178,8 @@ struct TrainingArguments: ParsableArguments {
     let interruption = Interruption()
     try display.begin(training, in: folder)
     let outcome = try training.run(
-      in: folder, deadline: deadline, onEvent: display.show, shouldStop: { interruption.isRequested }, onReport: display.reporting)
+      in: folder, deadline: deadline, onEvent: display.show, shouldStop: { interruption.isRequested },
+      onReport: display.reporting)
     display.end()
     if outcome.wasInterrupted {
       writeToStandardError(

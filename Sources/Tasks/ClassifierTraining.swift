@@ -139,7 +139,8 @@ public struct ClassifierTraining: Sendable {
   ///   - shouldStop: asked after each batch; ends the run so that it can be resumed.
   ///   - onReport: called with what the report's making is about.
   public func run(
-    in folder: RunFolder, writesReport: Bool = true, deadline: ContinuousClock.Instant? = nil, onEvent: (TrainingEvent) throws -> Void = { _ in },
+    in folder: RunFolder, writesReport: Bool = true, deadline: ContinuousClock.Instant? = nil,
+    onEvent: (TrainingEvent) throws -> Void = { _ in },
     shouldStop: () -> Bool = { false }, onReport: (String) -> Void = { _ in }
   ) throws -> TrainingOutcome<AnyLayer> {
     try folder.create()

@@ -44,7 +44,8 @@ public struct RunReporter {
     let record = training.record
     let searched = min(
       record.trainingImages,
-      try ReportGathering.searchLimit(for: training.model, record.model.preprocessing, name: record.model.architecture.name))
+      try ReportGathering.searchLimit(
+        for: training.model, record.model.preprocessing, name: record.model.architecture.name))
     let maps = ReportGathering.heatMapCount * Explainer.passesPerCheckedMap
     return 1 + forecast.judging * Double(record.validationImages + searched + maps)
   }

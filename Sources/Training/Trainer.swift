@@ -48,7 +48,8 @@ public final class Trainer<Model: Layer> {
   public func fit(
     _ training: any Dataset, validation: (any Dataset)? = nil, run: RunFolder? = nil, dataKey: String = "",
     modelMetadata: [String: String] = [:], resumes: Bool = false,
-    deadline: ContinuousClock.Instant? = nil, onEvent: (TrainingEvent) throws -> Void = { _ in }, shouldStop: () -> Bool = { false }
+    deadline: ContinuousClock.Instant? = nil, onEvent: (TrainingEvent) throws -> Void = { _ in },
+    shouldStop: () -> Bool = { false }
   ) throws -> TrainingOutcome<Model> {
     guard training.count > 0 else { throw TrainingError.noExamples }
     return try withoutActuallyEscaping(onEvent) { onEvent in

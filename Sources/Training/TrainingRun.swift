@@ -32,7 +32,8 @@ final class TrainingRun<Model: Layer> {
 
   init(
     _ trainer: Trainer<Model>, training: any Dataset, validation: (any Dataset)?, folder: RunFolder?, dataKey: String,
-    modelMetadata: [String: String], resumes: Bool, deadline: ContinuousClock.Instant?, onEvent: @escaping (TrainingEvent) throws -> Void,
+    modelMetadata: [String: String], resumes: Bool, deadline: ContinuousClock.Instant?,
+    onEvent: @escaping (TrainingEvent) throws -> Void,
     shouldStop: @escaping () -> Bool
   ) throws {
     self.trainer = trainer

@@ -126,7 +126,8 @@ import Training
     ) throws -> TrainingOutcome<CIFARResNet> {
       let options = TrainingOptions(
         epochs: 3, batchSize: 8, seed: 5, logEvery: 1, checkpointInterval: 0, averagingDecay: 0.9, accumulation: 4)
-      let trainer = Trainer(withSeed(3) { CIFARResNet(depth: 8) }, optimizer: .adamW(learningRate: 1e-3), options: options)
+      let trainer = Trainer(
+        withSeed(3) { CIFARResNet(depth: 8) }, optimizer: .adamW(learningRate: 1e-3), options: options)
       return try trainer.fit(
         Pictures.training(50, channels: 3, augmentation: .light), validation: Pictures.test(20, channels: 3), run: run,
         resumes: resumes, shouldStop: shouldStop)
