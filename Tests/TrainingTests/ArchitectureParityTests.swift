@@ -49,6 +49,7 @@ import Training
         groups: learnsAll ? groups.discriminative(freezesNorms: true) : groups.headOnly, versions: learnsAll ? nil : 1,
         optimizer: optimizer)
     }
+    let statistics = model.parameters.filter { $0.kind == .statistic }
     let rates = network.rates
     let strategies = [
       "head": [stage(4, learnsAll: false, sgd, rates[0])], "full": [stage(4, learnsAll: true, sgd, rates[1])],
@@ -58,11 +59,13 @@ import Training
       let name = "\(network.name) \(strategy)"
       let reference = try #require(try Self.references.get()[name])
       let scratch = try Scratch()
+      // Checkpoints of all layers with their optimizer would be hundreds of megabytes.
+      let keepsFeatures = strategy == "head" && network.name != "convnext_tiny"
       var losses: [Double] = []
       let trainer = Trainer(
         model, options: .init(batchSize: 8, shuffles: false, allowsWinograd: false), stages: stages)
       let outcome = try trainer.fit(
-        Self.images(), run: scratch.run,
+        Self.images(), run: keepsFeatures ? scratch.run : nil,
         onEvent: { if case .step(let report) = $0 { losses.append(Double(report.loss)) } })
       #expect(losses.count == 20 && reference.losses.count == 20)
       for (index, loss) in losses.enumerated() {
@@ -72,9 +75,8 @@ import Training
       // It learns, or equal losses would prove little.
       #expect(losses.suffix(5).reduce(0, +) < 0.95 * losses.prefix(5).reduce(0, +), "\(name)")
       // Statistics of frozen norms are the initial ones.
-      for parameter in outcome.model.parameters where parameter.kind == .statistic {
-        #expect(parameter.tensor.bits == model.bits[parameter.path], "\(parameter.path)")
-      }
+      let found = outcome.model.parameters.filter { $0.kind == .statistic }
+      #expect(found.map(\.tensor.bits) == statistics.map(\.tensor.bits))
     }
   }
 
