@@ -66,7 +66,11 @@ public struct TimeBudget: Hashable, Sendable {
     let side = own.record.model.preprocessing.height
     var reasons: [String] = []
     var quickest = Double.infinity
-    for way in ways(job, side: side) {
+    let ways = ways(job, side: side)
+    for (index, way) in ways.enumerated() {
+      // Trying takes time too: where it takes much, the quickest way alone is left.
+      let tried = (ContinuousClock.now - start) / .seconds(1)
+      if index > 0, index < ways.count - 1, tried > seconds / 4 { continue }
       let training = way == job ? own : try ClassifierTraining(way)
       let forecast = try training.forecast(in: run)
       let report = try RunReporter.seconds(for: training, forecast)
