@@ -6,7 +6,7 @@ PREFIX  ?= /usr/local
 RUNS    ?= runs
 CONVNET := .build/release/convnet
 
-.PHONY: help demo test build bench docs format install dependencies clean
+.PHONY: help demo test build bench docs format protobuf install dependencies clean
 
 help:
 	@echo "make demo      build, train on embedded pictures for under a minute, predict some"
@@ -14,6 +14,7 @@ help:
 	@echo "make bench     time training and inference beside PyTorch, in one run"
 	@echo "make docs      write the API reference to .build/docs"
 	@echo "make format    format all Swift sources"
+	@echo "make protobuf  generate Swift from the .proto files anew"
 	@echo "make install   copy the command to $(PREFIX)/bin"
 
 dependencies:
@@ -25,10 +26,13 @@ build: dependencies
 demo: build
 	@Scripts/demo $(CONVNET) $(RUNS)
 
-# Release, because kernels that are compiled without optimisation are about 150 times slower.
-test:
+# Release, because kernels that are compiled without optimisation are about 150 times slower. By product, because
+# `swift test` alone would first build the tools of all plug-ins that packages bring, among them swift-protobuf's protoc:
+# 300 files of C++ that nothing here runs.
+test: build
 	@Scripts/install-dependencies test
-	$(SWIFT) test -c release
+	$(SWIFT) build -c release --product ConvNetPackageTests
+	$(SWIFT) test -c release --skip-build
 
 bench: build
 	@Benchmarks/run $(CONVNET)
@@ -40,6 +44,9 @@ docs: dependencies
 
 format:
 	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests
+
+protobuf:
+	@Scripts/generate-protobuf
 
 install: build
 	install -D -m 755 $(CONVNET) $(DESTDIR)$(PREFIX)/bin/convnet

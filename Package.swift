@@ -11,6 +11,7 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
     .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"),
   ],
   targets: [
@@ -30,7 +31,10 @@ let package = Package(
     .target(name: "Layers", dependencies: ["Runtime"]),
     .target(name: "CEmbedded", exclude: ["data"]),
     .target(name: "Data", dependencies: ["Graph", "Runtime", "CEmbedded", "CZlib"]),
-    .target(name: "Formats", dependencies: ["Graph", "Runtime", "CZlib"]),
+    .target(
+      name: "Formats",
+      dependencies: ["Graph", "Runtime", "CZlib", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+      exclude: ["Protobuf/onnx.proto", "Protobuf/tensorboard.proto"]),
     .target(name: "Training", dependencies: ["Layers", "Data", "Formats"]),
     .target(name: "Vision", dependencies: ["Data", "CTurboJPEG", "CSpng", "CWebP"]),
     .target(name: "Models", dependencies: ["Layers", "Formats", "CEmbedded"]),
@@ -60,7 +64,11 @@ let package = Package(
       name: "TrainingTests", dependencies: ["Kernels", "Training", "Models", "Vision"],
       exclude: ["Fixtures", "kill_and_resume.sh"]),
     .testTarget(
-      name: "ModelsTests", dependencies: ["Models", "Inspect", "Training", "Formats"], exclude: ["Fixtures"]),
+      name: "ModelsTests",
+      dependencies: [
+        "Models", "Inspect", "Training", "Formats", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+      ],
+      exclude: ["Fixtures"]),
     .testTarget(name: "InspectTests", dependencies: ["Inspect"], exclude: ["Fixtures"]),
     .testTarget(name: "ReportTests", dependencies: ["Report", "Tasks"]),
     .testTarget(name: "TasksTests", dependencies: ["Tasks"], exclude: ["Fixtures"]),

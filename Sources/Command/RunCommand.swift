@@ -36,7 +36,8 @@ struct RunCommand: ParsableCommand {
     for (name, tensor) in zip(model.outputs, results) {
       // A name may hold what no file's name can.
       let name = String(name.map { $0.isLetter || $0.isNumber || "._-".contains($0) ? $0 : "_" })
-      let path = "\(output)/\(name.isEmpty || name.hasPrefix(".") ? "_" + name : name).npy"
+      let folder = output.hasSuffix("/") ? output : output + "/"
+      let path = "\(folder)\(name.isEmpty || name.hasPrefix(".") ? "_" + name : name).npy"
       try NPY.write(tensor, to: path)
       print("\(path): \(tensor.shape) \(tensor.dtype)")
     }

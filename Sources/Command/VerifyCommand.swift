@@ -8,11 +8,12 @@ struct VerifyCommand: ParsableCommand {
     abstract: "Run ONNX models on stored inputs and compare with stored outputs.",
     discussion: """
       A case is a folder with model.onnx beside test_data_set_N/input_i.pb and output_i.pb, as in the ONNX project's \
-      tests. Each model runs eagerly and, where it can be compiled, compiled. Exit code 1 if a case fails; an \
+      tests, or a file NAME.onnx beside NAME_output_i.pb, as that project's light networks, whose inputs count up from 0 \
+      to 1. Each model runs eagerly and, where it can be compiled, compiled. Exit code 1 if a case fails; an \
       unsupported one does not fail.
       """)
 
-  @Argument(help: "Folders that are cases or hold some, at any depth.") var paths: [String]
+  @Argument(help: "Cases, and folders that hold some, at any depth.") var paths: [String]
   @Flag(help: "Print JSON.") var json = false
   @OptionGroup var threads: ThreadOptions
 
@@ -36,7 +37,10 @@ struct VerifyCommand: ParsableCommand {
     var report = Report()
     for path in paths {
       let cases = ONNXTestCase.find(in: path)
-      if cases.isEmpty { throw CommandError("\(path): no case found; a case is a folder with model.onnx") }
+      if cases.isEmpty {
+        throw CommandError(
+          "\(path): no case found; a case is a folder with model.onnx, or NAME.onnx beside NAME_output_0.pb")
+      }
       for result in cases.map({ $0.verify() }) {
         switch result.status {
         case .passed:

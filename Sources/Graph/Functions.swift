@@ -41,6 +41,18 @@ public enum UnaryFunction: Hashable, Sendable {
   /// `scale * x + shift`.
   case affine(scale: Double, shift: Double)
 
+  /// Whether it is one of the functions that follow a layer, which kernels apply to their results on the way.
+  public var isActivation: Bool {
+    switch self {
+    case .relu, .relu6, .leakyReLU, .sigmoid, .tanh, .gelu, .geluTanh, .silu, .hardSwish, .hardSigmoid, .elu, .selu,
+      .softplus, .mish, .clip:
+      true
+    case .exp, .log, .sqrt, .negate, .absolute, .square, .reciprocal, .sign, .sine, .cosine, .errorFunction, .floor,
+      .ceil, .round, .not, .affine:
+      false
+    }
+  }
+
   /// The field's name of the function, as in a summary's row.
   public var name: String {
     switch self {

@@ -57,6 +57,11 @@ package enum ActivationKernel: Hashable, Sendable {
     kernels.map(op, x, y, count, a, b)
   }
 
+  /// y = f(y) within one task.
+  func map(_ y: UnsafeMutablePointer<Float>, count: Int, isa: InstructionSet) {
+    map(y, y, count: count, kernels: isa.pointwise)
+  }
+
   /// dx = dy f'(x); dx may be dy or x.
   package func backward(
     _ dy: UnsafePointer<Float>, _ x: UnsafePointer<Float>, _ dx: UnsafeMutablePointer<Float>, count: Int,

@@ -73,7 +73,7 @@ package enum BatchNormKernel {
     let p = ck_normalize(mean: savedMean, scale: scale, shift: beta, relu: relu ? 1 : 0)
     pool.chunks(rows, of: step) { range in
       let at = range.lowerBound * channels
-      kernels.normalize(p, x + at, y + at, range.count, channels)
+      kernels.normalize(p, x + at, y + at, range.count, channels, channels)
     }
   }
 
@@ -132,13 +132,31 @@ package enum BatchNormKernel {
     scale: UnsafePointer<Float>, shift: UnsafePointer<Float>, activation: ActivationKernel? = nil, pool: ThreadPool,
     isa: InstructionSet = .best
   ) {
+    inference(
+      [(x, channels)], y, rows: rows, mean: mean, scale: scale, shift: shift, activation: activation, pool: pool,
+      isa: isa)
+  }
+
+  /// Inference on channels that lie in several tensors, which y joins.
+  package static func inference(
+    _ pieces: [(x: UnsafePointer<Float>, channels: Int)], _ y: UnsafeMutablePointer<Float>, rows: Int,
+    mean: UnsafePointer<Float>, scale: UnsafePointer<Float>, shift: UnsafePointer<Float>,
+    activation: ActivationKernel? = nil, pool: ThreadPool, isa: InstructionSet = .best
+  ) {
     let kernels = isa.pointwise
-    let p = ck_normalize(mean: mean, scale: scale, shift: shift, relu: activation == .relu ? 1 : 0)
+    let channels = pieces.reduce(0) { $0 + $1.channels }
     pool.rowChunks(rows, width: channels) { range in
-      let at = range.lowerBound * channels
-      kernels.normalize(p, x + at, y + at, range.count, channels)
+      let target = y + range.lowerBound * channels
+      var first = 0
+      for piece in pieces {
+        let p = ck_normalize(
+          mean: mean + first, scale: scale + first, shift: shift + first, relu: activation == .relu ? 1 : 0)
+        kernels.normalize(
+          p, piece.x + range.lowerBound * piece.channels, target + first, range.count, piece.channels, channels)
+        first += piece.channels
+      }
       if let activation, activation != .relu {
-        activation.map(y + at, y + at, count: range.count * channels, kernels: kernels)
+        activation.map(target, count: range.count * channels, isa: isa)
       }
     }
   }

@@ -15,8 +15,11 @@ package enum ConvAlgorithm: Hashable, Sendable {
 
   package static func forward(_ g: ConvGeometry, _ rules: Rules, isa: InstructionSet = .best) -> ConvAlgorithm {
     guard rules != .directOnly, Winograd.supports(g) else { return .direct }
-    // On small images 6x6 tiles reach far over the edge, and with many channels their weights outgrow the caches.
-    let isLarge = min(g.output.height, g.output.width) >= 56 && max(g.inChannels, g.outChannels) <= 128
+    // On small images 6x6 tiles reach far over the edge, with few outputs their transforms outweigh the products they
+    // save, and with many channels their weights outgrow the caches.
+    let isLarge =
+      min(g.output.height, g.output.width) >= 56 && max(g.inChannels, g.outChannels) <= 128
+      && 2 * g.outChannels >= g.inChannels
     let winograd = Winograd(forward: g, tile: rules == .inference && isLarge ? .six : .four, isa: isa)
     return choice(winograd, packs: rules == .training)
   }

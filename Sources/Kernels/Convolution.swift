@@ -10,20 +10,15 @@ package enum Convolution {
   package typealias Input = UnsafePointer<Float>
   package typealias Output = UnsafeMutablePointer<Float>
 
-  /// An activation that costs nothing because it is applied to a result on its way to memory.
-  package enum Activation: Hashable, Sendable, CaseIterable {
-    case none, relu, relu6
-  }
-
-  /// What a result goes through before it is stored: `activation(result + bias + residual)`.
+  /// What a result goes through on its way to memory: `activation(result + bias + residual)`.
   package struct Epilogue {
     /// `[outChannels]`.
     package var bias: Input?
     /// As large and laid out as the output.
     package var residual: Input?
-    package var activation: Activation
+    package var activation: ActivationKernel?
 
-    package init(bias: Input? = nil, residual: Input? = nil, activation: Activation = .none) {
+    package init(bias: Input? = nil, residual: Input? = nil, activation: ActivationKernel? = nil) {
       self.bias = bias
       self.residual = residual
       self.activation = activation
@@ -33,13 +28,16 @@ package enum Convolution {
     func ck(from channel: Int, at start: Int = 0) -> ck_epilogue {
       let code =
         switch activation {
-        case .none: CK_EPILOGUE_NONE
         case .relu: CK_EPILOGUE_RELU
         case .relu6: CK_EPILOGUE_RELU6
+        default: CK_EPILOGUE_NONE
         }
       return ck_epilogue(
         bias: bias.map { $0 + channel }, residual: residual.map { $0 + start + channel }, activation: Int32(code))
     }
+
+    /// An activation that is too much for registers: applied to what has just been written.
+    var lateActivation: ActivationKernel? { activation == .relu || activation == .relu6 ? nil : activation }
   }
 
   /// y = epilogue(x * weights + ...), with weights from ``packForward(_:into:_:pool:isa:)``.
@@ -53,18 +51,27 @@ package enum Convolution {
       let problem = ck_depthwise(
         patches: depthwisePatches(g.patches, channels: g.inChannels), strides: strides, epilogue: epilogue.ck(from: 0),
         x: x, weights: weights, y: y)
-      depthwise(problem, lines: g.batch * g.output.depth * g.output.height, width: g.output.width, pool, kernels)
+      let line = g.output.width * g.outChannels
+      depthwise(problem, lines: g.batch * g.output.depth * g.output.height, width: g.output.width, pool, kernels) {
+        epilogue.lateActivation?.map(y + $0.lowerBound * line, count: $0.count * line, isa: isa)
+      }
       return
     }
     let grid = ProductGrid(
-      rows: g.outputRows, depth: g.patchDepth, columns: g.groupOutChannels, copies: g.groups, kernels)
+      rows: g.outputRows, depth: g.patchDepth, columns: g.groupOutChannels, copies: g.groups, isDense: g.isDense,
+      kernels)
     pool.parallel(g.groups * grid.count, cost: grid.cost) { task in
       let (group, block) = task.quotientAndRemainder(dividingBy: grid.count)
       let channel = group * g.groupOutChannels
       var product = ck_product(
         patches: g.patches, strides: strides, epilogue: epilogue.ck(from: channel), x: x + group * g.groupInChannels,
         weights: weights + group * g.patchDepth * grid.panels.paddedCount, y: y + channel, columns: g.groupOutChannels)
-      grid.run(block, of: &product, rows: g.outputRows)
+      guard let activation = epilogue.lateActivation else { return grid.run(block, of: &product, rows: g.outputRows) }
+      grid.run(block, of: &product, rows: g.outputRows) { rows, columns in
+        for row in rows {
+          activation.map(y + row * g.outChannels + channel + columns.lowerBound, count: columns.count, isa: isa)
+        }
+      }
     }
   }
 
@@ -88,13 +95,14 @@ package enum Convolution {
         depthwise(
           problem, lines: g.batch * phase.depth.count * phase.height.count, width: phase.width.count, pool, kernels)
       }
+      epilogue.lateActivation?.forward(dx, dx, count: g.inputCount, pool: pool, isa: isa)
       return
     }
     // The grid of the first phase, the largest, serves all.
     let first = ConvPhase(0, of: g)
     let grid = ProductGrid(
       rows: g.batch * first.positions.count, depth: divideUp(g.kernel.count, phases) * g.groupOutChannels,
-      columns: g.groupInChannels, copies: g.groups * phases, kernels)
+      columns: g.groupInChannels, copies: g.groups * phases, isDense: g.isDense, kernels)
     pool.parallel(phases * g.groups * grid.count, cost: grid.cost) { task in
       let block = task % grid.count
       let group = task / grid.count % g.groups
@@ -110,6 +118,7 @@ package enum Convolution {
         columns: g.groupInChannels)
       grid.run(block, of: &product, rows: g.batch * phase.positions.count)
     }
+    epilogue.lateActivation?.forward(dx, dx, count: g.inputCount, pool: pool, isa: isa)
   }
 
   /// A depthwise convolution reads all channels as if they were of one group.
@@ -120,15 +129,19 @@ package enum Convolution {
     return patches
   }
 
+  /// - Parameter finish: called with the lines that a task has written.
   private static func depthwise(
-    _ problem: ck_depthwise, lines: Int, width: Int, _ pool: ThreadPool, _ kernels: ck_convolution_kernels
+    _ problem: ck_depthwise, lines: Int, width: Int, _ pool: ThreadPool, _ kernels: ck_convolution_kernels,
+    finish: (Range<Int>) -> Void = { _ in }
   ) {
     let g = problem.patches
     // Loads bound it: about four cycles for a tap of a vector, padding and stores included.
     let cost = lines * width * (g.kernel.depth * g.kernel.height * g.kernel.width + 4) * g.channels / 4
     let block = divideUp(lines, min(lines, max(1, min(64, cost / 50_000))))
     pool.parallel(divideUp(lines, block), cost: cost) { task in
-      withUnsafePointer(to: problem) { kernels.depthwise($0, task * block, min(lines, (task + 1) * block)) }
+      let range = task * block..<min(lines, (task + 1) * block)
+      withUnsafePointer(to: problem) { kernels.depthwise($0, range.lowerBound, range.upperBound) }
+      finish(range)
     }
   }
 }
@@ -145,32 +158,89 @@ struct ProductGrid {
   /// Tasks of one product.
   let count: Int
 
-  /// - Parameter copies: products of this shape that run together (groups, phases).
-  init(rows: Int, depth: Int, columns: Int, copies: Int, _ kernels: ck_convolution_kernels) {
+  /// - Parameters:
+  ///   - copies: products of this shape that run together (groups, phases).
+  ///   - isDense: whether x is the matrix of patches as it lies.
+  init(
+    rows: Int, depth: Int, columns: Int, copies: Int = 1, isDense: Bool = false, _ kernels: ck_convolution_kernels
+  ) {
     panels = Panels(columns, kernels)
+    let weights = depth * panels.paddedCount
+    let products = weights * max(rows, 32) / 32
     // A multiply-accumulate of a vector every half cycle, or the weights' way from memory, whichever is longer.
-    cost = copies * depth * panels.paddedCount * max(rows, 32) / 32
-    let tasks = divideUp(max(1, min(96, cost / 50_000)), copies)
+    cost = copies * products
     let tiles = max(1, divideUp(rows, kernels.tile_rows))
-    // A task's weights should stay in the second-level cache while it walks over rows.
-    let fitting = Self.cachedWeights / max(1, depth * kernels.tile_columns)
-    let largest = max(1, min(fitting, kernels.product_panels))
-    let panelBlocks = max(divideUp(panels.count, largest), min(panels.count, divideUp(tasks, tiles)))
-    panelBlock = divideUp(panels.count, panelBlocks)
-    rowBlock = divideUp(tiles, min(tiles, divideUp(tasks, panelBlocks))) * kernels.tile_rows
+    // What a task multiplies with each of its tiles should stay in the second-level cache.
+    let readsInPlace = isDense && depth <= kernels.direct_depth
+    let stripe = max(1, readsInPlace ? depth : min(depth, kernels.product_depth)) * kernels.tile_columns
+    let fitting = min(kernels.product_panels, max(1, Self.cachedWeights / stripe))
+    // Each block of columns reads or copies the patches again; sums in several blocks read the weights again for each
+    // block of rows; the last tasks leave threads idle: the best compromise, in cycles.
+    let isBlocked = !readsInPlace && depth > kernels.product_depth
+    var best = (cost: Int.max, rowBlock: tiles, panelBlock: 1)
+    for panelBlock in Self.sizes(panels.count, atMost: fitting) {
+      let panelBlocks = divideUp(panels.count, panelBlock)
+      let copying = panelBlocks * rows * depth / (readsInPlace ? 8 : 4)
+      for rowBlock in Self.sizes(tiles, atMost: tiles) {
+        let rowBlocks = divideUp(tiles, rowBlock)
+        let tasks = rowBlocks * panelBlocks * copies
+        let total = copies * (products + copying + (isBlocked ? rowBlocks * weights / 4 : 0))
+        let sum = total + total / tasks + tasks * Self.taskCycles
+        if sum < best.cost { best = (sum, rowBlock, panelBlock) }
+      }
+    }
+    panelBlock = best.panelBlock
+    rowBlock = best.rowBlock * kernels.tile_rows
     rowBlocks = divideUp(rows, rowBlock)
     count = rowBlocks * divideUp(panels.count, panelBlock)
   }
 
-  /// Floats.
-  private static let cachedWeights = 1024 * 1024
+  /// Floats: half of a second-level cache.
+  private static let cachedWeights = 128 * 1024
+  /// What a task costs before it does anything.
+  private static let taskCycles = 4000
+
+  /// Block sizes worth trying: all, a half, a third... down to one.
+  private static func sizes(_ count: Int, atMost most: Int) -> [Int] {
+    var sizes: [Int] = []
+    var parts = max(1, divideUp(count, most))
+    while true {
+      let size = divideUp(count, parts)
+      if size != sizes.last { sizes.append(size) }
+      if size <= 1 { return sizes }
+      parts = max(parts + 1, parts * 5 / 4)
+    }
+  }
 
   /// Runs one task; `rows` may be fewer than the grid was made for. Tasks with the same weights are neighbours.
   func run(_ task: Int, of product: inout ck_product, rows: Int) {
+    let (rows, panels) = region(task, rows: rows)
+    guard !rows.isEmpty else { return }
+    self.panels.kernels.product(&product, rows.lowerBound, rows.upperBound, panels.lowerBound, panels.upperBound)
+  }
+
+  /// Runs one task and passes each part of its result on (rows and columns) while it is still in a cache.
+  func run(
+    _ task: Int, of product: inout ck_product, rows: Int,
+    then finish: (_ rows: Range<Int>, _ columns: Range<Int>) -> Void
+  ) {
+    let (rows, panels) = region(task, rows: rows)
+    let step = 8 * self.panels.kernels.tile_rows
+    let columns =
+      self.panels.first(panels.lowerBound)..<min(self.panels.columns, self.panels.first(panels.upperBound))
+    for row in stride(from: rows.lowerBound, to: rows.upperBound, by: step) {
+      let part = row..<min(rows.upperBound, row + step)
+      self.panels.kernels.product(&product, part.lowerBound, part.upperBound, panels.lowerBound, panels.upperBound)
+      finish(part, columns)
+    }
+  }
+
+  /// The rows and panels of a task.
+  private func region(_ task: Int, rows: Int) -> (rows: Range<Int>, panels: Range<Int>) {
     let (column, row) = task.quotientAndRemainder(dividingBy: rowBlocks)
-    let rowEnd = min(rows, (row + 1) * rowBlock)
-    guard row * rowBlock < rowEnd else { return }
-    panels.kernels.product(
-      &product, row * rowBlock, rowEnd, column * panelBlock, min(panels.count, (column + 1) * panelBlock))
+    let first = min(rows, row * rowBlock)
+    return (
+      first..<min(rows, first + rowBlock), column * panelBlock..<min(panels.count, (column + 1) * panelBlock)
+    )
   }
 }

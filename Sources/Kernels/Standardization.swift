@@ -37,7 +37,8 @@ package enum StandardizationKernel {
                 // What rounding the mean left out.
                 shift[i] = Float((Double(centre[i]) - mean[i]) * Double(scale[i]))
               }
-              kernels.normalize(ck_normalize(mean: centre, scale: scale, shift: shift, relu: 0), x, y, count, inner)
+              kernels.normalize(
+                ck_normalize(mean: centre, scale: scale, shift: shift, relu: 0), x, y, count, inner, inner)
             }
           }
         }

@@ -88,8 +88,11 @@ package struct Winograd: Hashable, Sendable {
     _ x: Convolution.Input, weights: Convolution.Input, into y: Convolution.Output,
     epilogue: Convolution.Epilogue = .init(), workspace: Convolution.Output, pool: ThreadPool
   ) {
-    let cut = Cut(self)
-    let problem = problem(x, weights: weights, y, epilogue)
+    run(Cut(self), problem(x, weights: weights, y, epilogue), workspace: workspace, pool: pool)
+    epilogue.lateActivation?.forward(y, y, count: geometry.outputCount, pool: pool, isa: isa)
+  }
+
+  private func run(_ cut: Cut, _ problem: ck_winograd_problem, workspace: Convolution.Output, pool: ThreadPool) {
     let slots = workspace + cut.sharedSize
     if cut.isFused {
       pool.parallel(cut.blockCount, slots: cut.slotCount, cost: cut.cost) { block, slot in
@@ -154,7 +157,7 @@ extension Winograd {
     let kernels: ck_winograd_kernels
     let panels: Panels
     let tileCount: Int
-    /// Rows of a tile of registers.
+    /// Tiles of a group, whose rows one tile of registers takes.
     let rows: Int
     let isFused: Bool
     /// Tiles that one product takes.
@@ -178,8 +181,8 @@ extension Winograd {
       let g = w.geometry
       kernels = w.kernels
       panels = w.panels
-      rows = w.isa.convolution.tile_rows
       tileCount = w.tileCount
+      rows = Self.balanced(tileCount, w.isa.convolution.tile_rows)
       paddedChannels = roundUp(g.inChannels, w.isa.convolution.vector_width)
       let columns = w.isa.convolution.tile_columns
       let groups = divideUp(tileCount, rows)
@@ -202,6 +205,16 @@ extension Winograd {
         slotCount = min(32, divideUp(panels.count, panelBlock) * divideUp(roundTiles, blockTiles))
       }
     }
+
+    /// Rows of a group such that groups are equally full: two of 8 take less time than one of 14 and one of 2, whose
+    /// few sums wait for each other.
+    private static func balanced(_ tiles: Int, _ most: Int) -> Int {
+      let each = divideUp(tiles, divideUp(tiles, most))
+      return rounded(each)
+    }
+
+    /// Tiles of registers have one row or an even number of them.
+    private static func rounded(_ rows: Int) -> Int { rows == 1 ? 1 : roundUp(rows, 2) }
 
     var blockCount: Int { divideUp(tileCount, blockTiles) }
 
@@ -227,10 +240,11 @@ extension Winograd {
     func transform(_ tiles: Range<Int>, of problem: ck_winograd_problem, into patches: Convolution.Output) {
       withUnsafePointer(to: problem) { problem in
         for (group, tile) in stride(from: tiles.lowerBound, to: tiles.upperBound, by: rows).enumerated() {
+          let end = min(tile + rows, tiles.upperBound)
           let to = ck_winograd_patches(
-            base: patches + group * groupSize, point_step: pointStep, rows: rows,
+            base: patches + group * groupSize, point_step: pointStep, rows: Self.rounded(end - tile),
             block: panels.kernels.vector_width)
-          kernels.transform_input(problem, tile, min(tile + rows, tiles.upperBound), to, 0)
+          kernels.transform_input(problem, tile, end, to, 0)
         }
       }
     }
@@ -242,7 +256,7 @@ extension Winograd {
       withUnsafePointer(to: problem) {
         kernels.multiply(
           $0, tiles.lowerBound, tiles.upperBound, panel, min(panel + panelBlock, panels.count), patches, pointStep,
-          products)
+          rows, products)
       }
     }
   }

@@ -58,14 +58,12 @@ public struct LpPool<let rank: Int>: Layer {
     p: Double = 2, kernel: Extents, stride: Extents? = nil, padding: Extents = 0, dilation: Extents = 1,
     roundsUp: Bool = false
   ) {
-    if p <= 0 { fail("the p of a norm must be positive, but it is \(p)") }
     self.p = p
     sum = SumPool(kernel: kernel, stride: stride, padding: padding, dilation: dilation, roundsUp: roundsUp)
   }
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    if p == 1 { return sum(abs(x)) }
-    return sum(p == 2 ? square(x) : pow(abs(x), Tensor(Float(p)))).root(p)
+    sum(x.powers(p)).root(p)
   }
 }
 
@@ -95,10 +93,13 @@ public typealias VariancePool2D = VariancePool<2>
 
 /// One number for each feature map: `[N, C, ...]` to `[N, C]`.
 public struct GlobalPool: Layer {
-  public enum Kind: Hashable, Sendable, CaseIterable {
+  public enum Kind: Hashable, Sendable {
     case average, max, min, sum, variance
-    /// The Euclidean norm, whose gradient counts as 0 where the norm is 0.
-    case l2
+    /// The p-norm of a positive p, as in ``LpPool``.
+    case lp(Double)
+
+    /// The Euclidean norm.
+    public static let l2 = Kind.lp(2)
   }
 
   public let kind: Kind
@@ -112,7 +113,7 @@ public struct GlobalPool: Layer {
     case .min: x.min(along: axes)
     case .sum: x.sum(along: axes)
     case .variance: x.variance(along: axes)
-    case .l2: x.norm2(along: axes)
+    case .lp(let p): x.powers(p).sum(along: axes).root(p)
     }
   }
 }
@@ -165,7 +166,7 @@ public struct AdaptivePool<let rank: Int>: Layer {
     case .max: return AdaptiveMaxPool<rank>(output: Extents(output))(x)
     case .min: return -AdaptiveMaxPool<rank>(output: Extents(output))(-x)
     case .sum: return average(x) * areas(x)
-    case .l2: return (average(square(x)) * areas(x)).root()
+    case .lp(let p): return (average(x.powers(p)) * areas(x)).root(p)
     case .variance:
       // As in VariancePool.
       let centred = x - x.mean(along: Array(2..<Swift.max(2, x.rank)), keepingDimensions: true)

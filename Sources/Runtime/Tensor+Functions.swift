@@ -73,8 +73,19 @@ extension Tensor {
     square(self).sum(along: axes, keepingDimensions: keepingDimensions).root()
   }
 
+  /// `|x|^p`, which a p-norm adds up.
+  package func powers(_ p: Double) -> Tensor {
+    if !(p > 0 && p.isFinite) { return misfit("norm: p must be positive, but it is \(p)") }
+    return switch p {
+    case 1: abs(self)
+    case 2: square(self)
+    default: pow(abs(self), Tensor(Float(p)))
+    }
+  }
+
   /// The p-th root of numbers that are not negative, whose gradient at 0 counts as 0.
   package func root(_ p: Double = 2) -> Tensor {
+    if p == 1 { return self }
     let isZero = logicalNot(self)
     let shifted = self + isZero
     return (p == 2 ? sqrt(shifted) : pow(shifted, Tensor(Float(1 / p)))) * logicalNot(isZero)

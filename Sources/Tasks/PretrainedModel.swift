@@ -59,12 +59,12 @@ struct PretrainedModel {
       if record.unusedPrefixes != nil { allowances.insert(.unused) }
       notes.append("the weights are \(record.fileName) (\(record.dataset)); images are prepared as for these")
     } else {
-      preprocessing = ImagePreprocessing.imageNet.resized(to: configuration.imageSize[0])
+      preprocessing = try ImagePreprocessing.imageNet.resized(to: configuration.imageSize[0], for: path)
       notes.append("the weights say nothing about how to prepare images; ImageNet's mean and deviation are taken")
     }
     if let imageSize {
       configuration.imageSize = [imageSize, imageSize]
-      preprocessing = preprocessing.resized(to: imageSize)
+      preprocessing = try preprocessing.resized(to: imageSize, for: path)
     }
     let loaded = try AnyLayer(ModelRegistry.make(configuration, seed: seed)).loading(
       tensors, from: path, allowing: allowances)
@@ -108,7 +108,7 @@ struct PretrainedModel {
     preprocessing = known.description.preprocessing
     if let imageSize {
       configuration.imageSize = [imageSize, imageSize]
-      preprocessing = preprocessing.resized(to: imageSize)
+      preprocessing = try preprocessing.resized(to: imageSize, for: path)
     }
     // The same classes: what its last layer knows is worth keeping.
     let isSameTask = known.description.classNames == classNames && !allowances.contains(.newHead)
@@ -143,9 +143,8 @@ struct PretrainedModel {
     let side = imageSize ?? declared[2] ?? 224
     configuration = ModelConfiguration(
       name: (path as NSString).lastPathComponent, channels: channels, classes: classes, imageSize: [side, side])
-    preprocessing =
-      channels == 3
-      ? ImagePreprocessing.imageNet.resized(to: side) : ImagePreprocessing(channels: 1, height: side, width: side)
+    let rule = channels == 3 ? ImagePreprocessing.imageNet : ImagePreprocessing(channels: 1, height: 224, width: 224)
+    preprocessing = try rule.resized(to: side, for: path)
     let adapted = try network.replacingClassifier(classes: classes, seed: seed)
     model = AnyLayer(adapted)
     classifierPaths = try adapted.classifierParameters()
@@ -156,10 +155,15 @@ struct PretrainedModel {
 
 extension ImagePreprocessing {
   /// The same rule for another size of the network's input.
-  func resized(to side: Int) -> ImagePreprocessing {
+  /// - Parameter path: of the network, for error texts.
+  func resized(to side: Int, for path: String) throws(TaskError) -> ImagePreprocessing {
+    guard 1...Self.largestSide ~= side else {
+      throw TaskError(
+        "\(path): images of \(side) pixels a side; they must have at least 1 and at most \(Self.largestSide)")
+    }
     var resize = resize
     if case .shortestSide(let shortest) = resize {
-      resize = .shortestSide(max(1, shortest * side / min(height, width)))
+      resize = .shortestSide(min(max(1, shortest * side / min(height, width)), Self.largestSide))
     }
     return ImagePreprocessing(
       channels: channels, height: side, width: side, resize: resize, interpolation: interpolation,

@@ -36,6 +36,11 @@ struct StartingModel {
       imageSize: [preprocessing.height, preprocessing.width])
     model = AnyLayer(try ModelRegistry.make(configuration, seed: seed))
     if let weights = job.weightsPath {
+      guard !ONNXModel.isHeld(by: weights) else {
+        throw TaskError(
+          "\(weights): holds a network of its own, not weights of \(job.modelName); to train that network, "
+            + "fine-tune it: convnet finetune --weights \(weights)")
+      }
       let loaded = try model.loading(
         WeightsFile(contentsOf: weights).tensors, from: weights, allowing: job.allowances)
       model = loaded.model

@@ -54,7 +54,7 @@ public struct ImagePreprocessing: Hashable, Sendable {
   public static let imageNet = ImagePreprocessing(
     height: 224, width: 224, resize: .shortestSide(256), mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225])
 
-  static let largestSide = 16384
+  package static let largestSide = 16384
 
   /// What is wrong with the numbers, if anything.
   private var problem: String? {

@@ -20,6 +20,10 @@ import Testing
     let written = try Data(contentsOf: folder.appending(path: "y.npy"))
     #expect(written.count == (try Data(contentsOf: URL(fileURLWithPath: "\(Self.fixtures)/network_y.npy"))).count)
 
+    let again = try Convnet.run(
+      "run", model, "--input", "x=\(Self.fixtures)/network_x.npy", "--output", folder.path + "/")
+    #expect(again.output == result.output)
+
     let missing = try Convnet.run("run", model, "--output", folder.path)
     #expect(missing.status == 1)
     #expect(missing.errorLines == ["convnet: \(model): input x is missing; add --input x=FILE.npy"])
@@ -100,6 +104,9 @@ import Testing
   @Test func refusesAFolderWithoutCases() throws {
     let result = try Convnet.run("verify", Self.fixtures)
     #expect(result.status == 1)
-    #expect(result.errorLines == ["convnet: \(Self.fixtures): no case found; a case is a folder with model.onnx"])
+    #expect(
+      result.errorLines == [
+        "convnet: \(Self.fixtures): no case found; a case is a folder with model.onnx, or NAME.onnx beside NAME_output_0.pb"
+      ])
   }
 }

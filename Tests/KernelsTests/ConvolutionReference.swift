@@ -1,3 +1,4 @@
+import Foundation
 import Kernels
 
 /// Convolutions as their definitions say, summed in Float64: the oracle of the kernels.
@@ -55,15 +56,19 @@ enum Reference {
     return dw
   }
 
+  /// One of each kind: none, those of registers, and one that comes later.
+  static let activations: [ActivationKernel?] = [nil, .relu, .relu6, .silu]
+
   static func finish(
-    _ y: [Double], bias: [Float]?, residual: [Float]?, _ activation: Convolution.Activation, channels: Int
+    _ y: [Double], bias: [Float]?, residual: [Float]?, _ activation: ActivationKernel?, channels: Int
   ) -> [Double] {
     y.indices.map { i in
       let sum = y[i] + Double(bias?[i % channels] ?? 0) + Double(residual?[i] ?? 0)
       return switch activation {
-      case .none: sum
       case .relu: max(0, sum)
       case .relu6: min(6, max(0, sum))
+      case .silu: sum / (1 + exp(-sum))
+      default: sum
       }
     }
   }

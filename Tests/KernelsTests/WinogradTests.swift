@@ -23,8 +23,8 @@ struct WinogradTests {
         let packed = Buffer(count: winograd.weightsSize)
         winograd.pack(wBuffer.pointer, into: packed.pointer, pool: Sample.pools[1])
         #expect(packed.isGuarded)
-        for variant in 0..<(epilogues ? 12 : 1) {
-          let activation = Convolution.Activation.allCases[variant / 4]
+        for variant in 0..<(epilogues ? 16 : 1) {
+          let activation = Reference.activations[variant / 4]
           let (hasBias, hasResidual) = (variant % 2 == 1, variant / 2 % 2 == 1)
           let exact = Reference.finish(
             sums, bias: hasBias ? bias : nil, residual: hasResidual ? residual : nil, activation,
@@ -32,7 +32,7 @@ struct WinogradTests {
           let epilogue = Convolution.Epilogue(
             bias: hasBias ? .init(biasBuffer.pointer) : nil,
             residual: hasResidual ? .init(residualBuffer.pointer) : nil, activation: activation)
-          let name = "\(isa) \(tile) forward \(activation) bias \(hasBias) residual \(hasResidual) \(g)"
+          let name = "\(isa) \(tile) forward \(activation, default: "-") bias \(hasBias) residual \(hasResidual) \(g)"
           Sample.check(
             name, exact, sums: sums, workspace: winograd.workspaceSize,
             tolerance: tolerance(tile, summing: g.inChannels)

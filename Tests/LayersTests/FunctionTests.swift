@@ -140,6 +140,27 @@ import Testing
     "lp pool 3": layer(LpPool<2>(p: 3, kernel: 2, stride: 1)),
     "lp pool 2 after relu": { LpPool<2>(kernel: 2)(relu($0[0])) },
     "lp pool 3 after relu": { LpPool<2>(p: 3, kernel: 2)(relu($0[0])) },
+    "global lp 3": { GlobalPool(.lp(3))(relu($0[0])) },
+    "adaptive lp 3": { AdaptivePool<2>(.lp(3), output: [3, 2])(relu($0[0])) },
+    "lp pool 1d": layer(LpPool<1>(p: 2, kernel: 3, stride: 2)), "lp pool 3d": layer(LpPool<3>(p: 4, kernel: 2)),
+    "lp pool dilated": layer(LpPool2D(p: 2, kernel: 2, stride: 1, dilation: 2)),
+    "sum pool 1d": layer(SumPool<1>(kernel: 3, stride: 2)), "sum pool 3d": layer(SumPool<3>(kernel: 2, stride: 1)),
+    "min pool 1d": layer(MinPool<1>(kernel: 3, stride: 2, padding: 1)),
+    "min pool 3d": layer(MinPool<3>(kernel: 2, stride: 1)),
+    "variance pool 1d": layer(VariancePool<1>(kernel: 3, stride: 2)),
+    "variance pool 3d": layer(VariancePool<3>(kernel: 2)),
+    "adaptive average 3d": layer(AdaptiveAveragePool<3>(output: [2, 1, 3])),
+    "adaptive max 3d": layer(AdaptiveMaxPool<3>(output: [2, 1, 3])),
+    "max unpool 1d": { inputs in
+      let (y, places) = MaxPool<1>(kernel: 2).withIndices(inputs[0])
+      return maxUnpool(y, places, to: [7])
+    },
+    "max unpool 3d": { inputs in
+      let (y, places) = MaxPool<3>(kernel: 2).withIndices(inputs[0])
+      return maxUnpool(y, places, to: [4, 2, 5])
+    },
+    "maxout 3d": { maxout($0[0], pieces: 2) },
+    "instance norm 3d": layer(InstanceNorm(3)),
     "global l2 after relu": { GlobalPool(.l2)(relu($0[0])) },
     "variance pool": layer(VariancePool<2>(kernel: 3, stride: 2)),
     "global average": layer(GlobalPool(.average)), "global max": layer(GlobalPool(.max)),

@@ -36,6 +36,18 @@ import Testing
     }
   }
 
+  /// The project's light networks, which its Python package holds (`onnx/backend/test/data/light`), if the variable names
+  /// their folder.
+  static let lightNetworks =
+    ProcessInfo.processInfo.environment["CONVNET_ONNX_LIGHT"].map(ONNXTestCase.find(in:)) ?? []
+
+  @Test(.enabled(if: !lightNetworks.isEmpty, "CONVNET_ONNX_LIGHT names no folder of light networks"))
+  func lightNetworksPass() {
+    for result in Self.lightNetworks.map({ $0.verify() }) {
+      #expect(result.status == .passed && result.isCompiled, "\(result.name): \(result.reason)")
+    }
+  }
+
   /// The operators of issue and course, by family.
   static let operators: [String: Set<String>] = [
     "convolution": ["Conv", "ConvTranspose"],

@@ -3,6 +3,7 @@ import Foundation
 import Inspect
 import Layers
 import Models
+import SwiftProtobuf
 import Testing
 import Training
 
@@ -153,11 +154,33 @@ import Training
     }
   }
 
-  @Test func unknownOperatorsAreListedTogether() throws {
-    let nodes = ["Relu", "Fancy", "Odd", "Fancy"].flatMap { Message.field(1, Message.field(4, Array($0.utf8))) }
-    let graph = nodes + Message.field(12, Message.field(1, Array("y".utf8)))
+  /// The layout of the ONNX project's light networks: no file of inputs, which count up from 0 to 1.
+  @Test func lightNetworksAreGivenARamp() throws {
+    var model = ONNXModelProto(nodes: [ONNXNodeProto("Add", ["x", "w"])], initializers: [ONNXTensorProto("w", [4])])
+    var (free, four) = (ONNXTensorShapeProto.Dimension(), ONNXTensorShapeProto.Dimension())
+    (free.dimParam, four.dimValue) = ("batch", 4)
+    model.graph.input[0].type.tensorType.shape.dim = [free, four]
     try withScratch { folder in
-      try Data(Message.field(7, graph)).write(to: URL(filePath: "\(folder)/model.onnx"))
+      let stem = "\(folder)/light_net"
+      try model.write(to: "\(stem).onnx")
+      #expect(ONNXTestCase.find(in: folder).isEmpty)
+      for (numbers, status) in [([1, 1.25, 1.5, 1.75], .passed), ([1, 1.25, 1.5, 2], .failed)]
+        as [([Float], ONNXTestCase.Status)]
+      {
+        let bytes: [UInt8] = try ONNXTensorProto("y", [1, 4], numbers).serializedBytes()
+        try Data(bytes).write(to: URL(filePath: "\(stem)_output_0.pb"))
+        for path in [folder, "\(stem).onnx"] {
+          let cases = ONNXTestCase.find(in: path)
+          #expect(cases.map(\.name) == ["light_net"] && cases.map { $0.verify().status } == [status])
+        }
+      }
+    }
+  }
+
+  @Test func unknownOperatorsAreListedTogether() throws {
+    let nodes = ["Relu", "Fancy", "Odd", "Fancy"].map { ONNXNodeProto($0, []) }
+    try withScratch { folder in
+      try ONNXModelProto(nodes: nodes, inputs: []).write(to: "\(folder)/model.onnx")
       do {
         _ = try ONNXModel(contentsOf: "\(folder)/model.onnx")
         Issue.record("unknown operators were taken")
@@ -168,45 +191,24 @@ import Training
   }
 
   @Test func externalDataStaysInTheModelsFolder() throws {
-    func file(_ location: String) -> [UInt8] {
-      let entry = Message.field(1, Array("location".utf8)) + Message.field(2, Array(location.utf8))
-      let tensor =
-        Message.field(1, [2]) + [0x10, 1] + Message.field(8, Array("w".utf8)) + Message.field(13, entry) + [0x70, 1]
-      let node =
-        Message.field(1, Array("x".utf8)) + Message.field(1, Array("w".utf8)) + Message.field(2, Array("y".utf8))
-        + Message.field(4, Array("Add".utf8))
-      let type = Message.field(2, Message.field(1, [0x08, 1]))
-      let graph =
-        Message.field(1, node) + Message.field(5, tensor) + Message.field(11, Message.field(1, Array("x".utf8)) + type)
-        + Message.field(12, Message.field(1, Array("y".utf8)) + type)
-      return Message.field(7, graph) + Message.field(8, [0x10, 17])
+    func model(_ location: String) -> ONNXModelProto {
+      ONNXModelProto(
+        nodes: [ONNXNodeProto("Add", ["x", "w"])], initializers: [ONNXTensorProto("w", [2], externalData: location)])
     }
     try withScratch { folder in
       let path = "\(folder)/model.onnx"
       let numbers: [Float] = [1, 2]
       try numbers.withUnsafeBytes { Data($0) }.write(to: URL(filePath: "\(folder)/weights.bin"))
-      try Data(file("weights.bin")).write(to: URL(filePath: path))
-      let model = try ONNXModel(contentsOf: path)
-      #expect(try model.run([Tensor([Float(10), 20])])[0].scalars(as: Float.self) == [11, 22])
+      try model("weights.bin").write(to: path)
+      let network = try ONNXModel(contentsOf: path)
+      #expect(try network.run([Tensor([Float(10), 20])])[0].scalars(as: Float.self) == [11, 22])
       for location in ["../weights.bin", "/etc/passwd", "", "a/../../b", "missing.bin"] {
-        try Data(file(location)).write(to: URL(filePath: path))
+        try model(location).write(to: path)
         #expect(throws: FormatError.self) { try ONNXModel(contentsOf: path) }
       }
       try Data(count: 5).write(to: URL(filePath: "\(folder)/weights.bin"))
-      try Data(file("weights.bin")).write(to: URL(filePath: path))
+      try model("weights.bin").write(to: path)
       #expect(throws: FormatError.self) { try ONNXModel(contentsOf: path) }
     }
-  }
-}
-
-/// Fields of Protocol Buffers that hold bytes.
-private enum Message {
-  static func field(_ number: Int, _ content: [UInt8]) -> [UInt8] {
-    var (bytes, length) = ([UInt8(number << 3 | 2)], content.count)
-    while length >= 0x80 {
-      bytes.append(UInt8(length & 0x7F) | 0x80)
-      length >>= 7
-    }
-    return bytes + [UInt8(length)] + content
   }
 }

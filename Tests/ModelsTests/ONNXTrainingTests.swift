@@ -34,6 +34,37 @@ import Training
     #expect(difference(try #require(step.gradients["weight"]), try array("operators_dweight")) < 1e-5)
   }
 
+  /// Norms of windows and of maps that are all zeros, which have no derivative: PyTorch's gradients
+  /// (`LayersTests/Fixtures/make_functions.py`).
+  @Test(arguments: [
+    (
+      "lp pool 2 after relu",
+      ONNXNodeProto("LpPool", ["r"], [.init("kernel_shape", [2, 2]), .init("strides", [2, 2])])
+    ),
+    (
+      "lp pool 3 after relu",
+      ONNXNodeProto("LpPool", ["r"], [.init("kernel_shape", [2, 2]), .init("strides", [2, 2]), .init("p", 3)])
+    ),
+    ("global l2 after relu", ONNXNodeProto("ReduceL2", ["r"], [.init("axes", [2, 3])])),
+    ("global l2 after relu", ONNXNodeProto("GlobalLpPool", ["r"])),
+    ("global lp 3", ONNXNodeProto("GlobalLpPool", ["r"], [.init("p", 3)])),
+  ])
+  func normsOfZerosHaveTheGradientZero(_ name: String, _ node: ONNXNodeProto) throws {
+    let fixtures = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .appending(path: "LayersTests/Fixtures/functions.safetensors").path
+    let tensors = try Safetensors.read(fixtures).tensors
+    func tensor(_ role: String) throws -> Tensor { try #require(tensors["\(name).\(role)"]) }
+    let (x, upstream) = (try tensor("x0"), try tensor("dy"))
+    let weight = ONNXTensorProto("w", x.shape.dimensions.map { Int64($0) }, x.scalars(as: Float.self))
+    let model = try ONNXModel(
+      ONNXModelProto(
+        nodes: [
+          ONNXNodeProto("Add", ["x", "w"], outputs: ["s"]), ONNXNodeProto("Relu", ["s"], outputs: ["r"]), node,
+        ], initializers: [weight], version: 13))
+    let step = try gradient(at: model) { ($0(.zeros(x.shape)).reshaped(to: upstream.shape) * upstream).sum() }
+    #expect(difference(try #require(step.gradients["w"]), try tensor("dx0")) < 1e-5)
+  }
+
   // MARK: Training
 
   /// Steps of the compiled training, with the batch's statistics in batch norm.

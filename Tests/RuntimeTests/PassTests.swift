@@ -24,6 +24,38 @@ import Testing
     #expect(names(folded, of: .conv) == ["conv1", "conv2", "conv3"])
   }
 
+  @Test func foldingChannelFactors() throws {
+    var net = Network([2, 3, 7, 6])
+    func apply(_ function: BinaryFunction, _ operand: Graph.ValueID) throws {
+      net.value = try net.graph.append(.binary(function), [net.value, operand])[0]
+    }
+    // Behind a convolution: a factor, then a shift.
+    try net.conv(4, name: "conv1")
+    try apply(.multiply, net.parameter("scale1", [4, 1, 1]))
+    try apply(.add, net.parameter("shift1", [1, 4, 1, 1]))
+    try net.unary(.silu)
+    // In front of one without padding.
+    try apply(.multiply, net.parameter("scale2", [4, 1, 1]))
+    try apply(.add, net.parameter("shift2", [4, 1, 1]))
+    try net.conv(5, name: "conv2", kernel: 2, padding: 0)
+    try net.unary(.relu)
+    // Padding is not shifted, and columns are not channels.
+    try apply(.add, net.parameter("shift3", [5, 1, 1]))
+    try net.conv(5, name: "conv3", hasBias: true)
+    try apply(.multiply, net.parameter("columns", [5]))
+    net.graph.outputs = [.init(name: "y", value: net.value)]
+
+    let folded = net.graph.foldingChannelFactors()
+    try expectEqual(net, folded)
+    #expect(names(folded, of: .conv) == ["conv1", "conv2", "conv3"])
+    // On images, unlike on weights, only the last two are left.
+    let onImages = folded.nodes.count { node in
+      guard case .binary = node.operation else { return false }
+      return folded.shape(of: node.outputs[0]).dimensions.first == 2
+    }
+    #expect(onImages == 2)
+  }
+
   @Test func fusingForInference() throws {
     let net = try residualNetwork(isTraining: false)
     let fused = net.graph.foldingBatchNorm().fusingEpilogues()
@@ -84,8 +116,8 @@ import Testing
     try net.conv(4, name: "seen")
     net.graph.outputs.append(.init(name: "seen", value: net.value))
     try net.unary(.relu)
-    try net.conv(4, name: "smooth")
-    try net.unary(.gelu)
+    try net.conv(4, name: "squared")
+    try net.unary(.square)
     // Broadcast: no residual of the output's shape.
     let offset = net.parameter("offset", [4, 1, 1])
     try net.conv(4, name: "shifted")
@@ -100,7 +132,7 @@ import Testing
     #expect(
       epilogues == [
         "left": .none, "right": Epilogue(addsResidual: true, activation: .relu), "twice": .none, "seen": .none,
-        "smooth": .none, "shifted": .none,
+        "squared": .none, "shifted": .none,
       ])
   }
 
@@ -173,11 +205,14 @@ private struct Network {
   mutating func unary(_ function: UnaryFunction) throws { value = try graph.append(.unary(function), [value])[0] }
 
   /// 3 x 3, padded to keep the extents.
-  mutating func conv(_ outputs: Int, name: String, groups: Int = 1, hasBias: Bool = false) throws {
-    let weight = parameter("\(name).weight", [outputs, graph.shape(of: value)[1] / groups, 3, 3])
+  mutating func conv(
+    _ outputs: Int, name: String, kernel: Int = 3, padding: Int = 1, groups: Int = 1, hasBias: Bool = false
+  ) throws {
+    let weight = parameter("\(name).weight", [outputs, graph.shape(of: value)[1] / groups, kernel, kernel])
     let bias = hasBias ? [parameter("\(name).bias", [outputs])] : []
     let attributes = ConvAttributes(
-      stride: [1, 1], dilation: [1, 1], paddingBefore: [1, 1], paddingAfter: [1, 1], groups: groups, hasBias: hasBias)
+      stride: [1, 1], dilation: [1, 1], paddingBefore: [padding, padding], paddingAfter: [padding, padding],
+      groups: groups, hasBias: hasBias)
     value = try graph.append(.conv(attributes), [value, weight] + bias)[0]
   }
 

@@ -150,6 +150,52 @@ import Testing
     }
   }
 
+  /// From an ONNX file, from what `convert` makes of it, and from what a run on that has left.
+  @Test func networksFromONNXAreStartedFromAgain() throws {
+    let scratch = try Scratch()
+    try scratch.writePictures(in: "data", count: 6)
+    try scratch.writePictures(in: "other", classes: ["ant", "bee"], count: 6, from: 50)
+    let onnx = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .appending(path: "ModelsTests/Fixtures/network.onnx").path
+    let saved = scratch.path + "/network.safetensors"
+    try ONNXModel(contentsOf: onnx).write(to: saved)
+    func training(_ weights: String, on data: String = "data") throws -> ClassifierTraining {
+      try ClassifierTraining(Self.fineTuning("\(scratch.path)/\(data)", weights) { $0.imageSize = 16 })
+    }
+    let runs = ["a", "b"].map { RunFolder("\(scratch.path)/\($0)") }
+    let trained = try zip([onnx, saved], runs).map { weights, run in
+      try training(weights).run(in: run, writesReport: false).model.bits
+    }
+    #expect(trained[0] == trained[1])
+
+    let left = try ImageClassifier(contentsOf: runs[1].modelPath)
+    #expect(left.model.base is ONNXModel && left.description.classNames == ["cat", "dog", "owl"])
+    let same = try training(runs[1].modelPath)
+    #expect(same.model.bits == left.model.bits && same.notes.contains { $0.contains("same classes") })
+    let other = try training(runs[1].modelPath, on: "other")
+    for (path, bits) in left.model.bits {
+      #expect((other.model.bits[path] == bits) == !path.hasPrefix("fc"), "\(path)")
+    }
+    let run = RunFolder(scratch.path + "/c")
+    _ = try other.run(in: run, writesReport: false)
+    let again = try ImageClassifier(contentsOf: run.modelPath)
+    #expect(again.description.classNames == ["ant", "bee"])
+    #expect(try again.predict(Scratch.picture(label: 0, index: 99), top: 2).count == 2)
+
+    for side in [-1, 0, 16385, .max] {
+      let text = message {
+        _ = try ClassifierTraining(Self.fineTuning(scratch.path + "/data", onnx) { $0.imageSize = side })
+      }
+      #expect(text == "\(onnx): images of \(side) pixels a side; they must have at least 1 and at most 16384")
+    }
+
+    // What trains from random weights says who takes such a network.
+    for path in [onnx, saved] {
+      let text = message { _ = try ClassifierTraining(job(scratch.path + "/data") { $0.weightsPath = path }) }
+      #expect(text.contains("convnet finetune --weights \(path)"), "\(text)")
+    }
+  }
+
   // MARK: Classes of unequal size
 
   @Test func unequalClassesAreNoticedAndHelped() throws {

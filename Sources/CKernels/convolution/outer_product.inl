@@ -5,7 +5,7 @@
 #define CK_OUTER_DEPTH (CK_TILE_ROWS * (CK_TILE_ROWS == 14 ? 11 : 25))
 #define CK_OUTER_ROWS 256
 
-CK_TILES(outer_tile, 1, CK_OUTER_DEPTH)
+CK_TILES(outer_tile, 1, CK_OUTER_DEPTH, 0)
 
 static void outer_product(const ck_outer_product *p, long row, long row_end, long k, long k_end, long panel,
                                  long panel_end) {
@@ -30,8 +30,8 @@ static void outer_product(const ck_outer_product *p, long row, long row_end, lon
       float *c = p->partial + j * padded_depth * CK_TILE_COLUMNS;
       for (long i = k; i < k_end; i += CK_TILE_ROWS) {
         const long tile = k_end - i < CK_TILE_ROWS ? k_end - i : CK_TILE_ROWS;
-        outer_tile[tile_index(tile)][vectors - 1](a + (i - k), b, rows, c + i * vectors * CK_VW,
-                                                                first > row);
+        outer_tile[tile_index(tile)][vectors - 1](a + (i - k), b, rows, c + i * vectors * CK_VW, first > row,
+                                                  CK_NO_PREFETCHING);
       }
     }
   }

@@ -6,7 +6,7 @@
 /// Tiles whose sums are kept while a block of the weights, in the second-level cache, is multiplied with their rows.
 #define CK_PRODUCT_TILES 64
 
-CK_TILES(product_tile, CK_PRODUCT_STEP, 1)
+CK_TILES(product_tile, CK_PRODUCT_STEP, 1, 1)
 
 /// Finishes and stores the sums of `rows` rows from `at` on, one tile per panel.
 static void store_rows(const ck_product *p, position at, long rows, long panel, long panel_end, const float *sums) {
@@ -32,7 +32,7 @@ static void product(const ck_product *p, long row, long row_end, long panel, lon
   const long depth = patches->kernel.depth * patches->kernel.height * patches->kernel.width * patches->channels;
   const long blocks = (depth + CK_PRODUCT_DEPTH - 1) / CK_PRODUCT_DEPTH;
   const long block_depth = blocks ? (depth + blocks - 1) / blocks : 0;
-  const long panels = panel_end - panel;
+  const long panels = panel_end - panel, block_bytes = block_depth * CK_VW * sizeof(float);
   const long group_rows = (blocks > 1 ? CK_PRODUCT_TILES / panels : 1) * CK_TILE_ROWS;
   const directness kind = directness_of(p);
   if (depth == 0) memset(sums, 0, sizeof sums);
@@ -45,6 +45,7 @@ static void product(const ck_product *p, long row, long row_end, long panel, lon
       continue;
     }
     const long group_end = row + group_rows < row_end ? row + group_rows : row_end;
+    const long group_tiles = (group_end - row + CK_TILE_ROWS - 1) / CK_TILE_ROWS;
     for (long k = 0; k < depth; k += block_depth) {
       const long k_end = k + block_depth < depth ? k + block_depth : depth;
       for (long first = row, tile = 0; first < group_end; first += CK_TILE_ROWS, tile += panels) {
@@ -53,7 +54,11 @@ static void product(const ck_product *p, long row, long row_end, long panel, lon
         for (long j = panel; j < panel_end; j++) {
           const long vectors = panel_vectors(p->columns, j);
           const float *b = p->weights + j * depth * CK_TILE_COLUMNS + k * vectors * CK_VW;
-          product_tile[tile_index(rows)][vectors - 1](a, b, k_end - k, sums[tile + j - panel], k > 0);
+          // The tiles of a group share this block of the weights and fetch the next one between them.
+          const char *next = (const char *)(b + (k_end - k) * vectors * CK_VW);
+          const long share = block_bytes * vectors / group_tiles;
+          const prefetching ahead = {next + (first - row) / CK_TILE_ROWS * share, share / block_depth};
+          product_tile[tile_index(rows)][vectors - 1](a, b, k_end - k, sums[tile + j - panel], k > 0, ahead);
         }
       }
     }

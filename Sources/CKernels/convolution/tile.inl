@@ -10,9 +10,18 @@
 #endif
 #define CK_TILE_COLUMNS (2 * CK_VW)
 
+/// Memory that will be read soon, fetched into the second-level cache little by little while something else is computed:
+/// `step` bytes in each round of the innermost loop.
+typedef struct {
+  const char *at;
+  long step;
+} prefetching;
+
+#define CK_NO_PREFETCHING ((prefetching){0, 0})
+
 /// c[rows][vectors] (+)= sum over p < depth of a[i * row_step + p * depth_step] * b[p][vectors].
 CK_INLINE void tile(const long rows, const long vectors, const long row_step, const long depth_step,
-                           const float *a, const float *b, long depth, float *c, int accumulate) {
+                    const int prefetches, const float *a, const float *b, long depth, float *c, int accumulate, prefetching ahead) {
   vf sum[CK_TILE_ROWS][2];
 #pragma clang loop unroll(full)
   for (long i = 0; i < rows; i++)
@@ -22,6 +31,10 @@ CK_INLINE void tile(const long rows, const long vectors, const long row_step, co
 
 #pragma clang loop unroll(disable)
   for (long p = 0; p < depth; p++) {
+    if (prefetches) {
+      __builtin_prefetch(ahead.at, 0, 2);
+      ahead.at += ahead.step;
+    }
     vf row[2];
 #pragma clang loop unroll(full)
     for (long j = 0; j < vectors; j++) row[j] = vload(b + j * CK_VW);
@@ -41,13 +54,13 @@ CK_INLINE void tile(const long rows, const long vectors, const long row_step, co
     for (long j = 0; j < vectors; j++) vstore(c + (i * vectors + j) * CK_VW, sum[i][j]);
 }
 
-typedef void (*tile_function)(const float *a, const float *b, long depth, float *c, int accumulate);
+typedef void (*tile_function)(const float *a, const float *b, long depth, float *c, int accumulate, prefetching ahead);
 
 // Each kind of product gets one function per number of rows: 1, and the even numbers up to a tile.
-#define CK_TILE(kind, rows, vectors, row_step, depth_step)                                                   \
-  static void kind##_##rows##x##vectors(const float *a, const float *b, long depth, float *c,         \
-                                               int accumulate) {                                             \
-    tile(rows, vectors, row_step, depth_step, a, b, depth, c, accumulate);                            \
+#define CK_TILE(kind, rows, vectors, row_step, depth_step, prefetches)                                     \
+  static void kind##_##rows##x##vectors(const float *a, const float *b, long depth, float *c, int accumulate, \
+                                        prefetching ahead) {                                                  \
+    tile(rows, vectors, row_step, depth_step, prefetches, a, b, depth, c, accumulate, ahead);                 \
   }
 #if CK_TILE_ROWS == 14
 #define CK_EACH_ROW_COUNT(with, ...)                                                             \
@@ -58,13 +71,13 @@ typedef void (*tile_function)(const float *a, const float *b, long depth, float 
   with(1, __VA_ARGS__) with(2, __VA_ARGS__) with(4, __VA_ARGS__) with(6, __VA_ARGS__)
 #endif
 
-#define CK_DEFINE_TILES(rows, kind, row_step, depth_step) \
-  CK_TILE(kind, rows, 1, row_step, depth_step) CK_TILE(kind, rows, 2, row_step, depth_step)
+#define CK_DEFINE_TILES(rows, kind, row_step, depth_step, prefetches) \
+  CK_TILE(kind, rows, 1, row_step, depth_step, prefetches) CK_TILE(kind, rows, 2, row_step, depth_step, prefetches)
 #define CK_LIST_TILES(rows, kind) {kind##_##rows##x1, kind##_##rows##x2},
 
 /// Defines the functions of one kind and the table kind[(rows + 1) / 2][vectors - 1] of them.
-#define CK_TILES(kind, row_step, depth_step)                                          \
-  CK_EACH_ROW_COUNT(CK_DEFINE_TILES, kind, row_step, depth_step)                      \
+#define CK_TILES(kind, row_step, depth_step, prefetches)                         \
+  CK_EACH_ROW_COUNT(CK_DEFINE_TILES, kind, row_step, depth_step, prefetches)     \
   static const tile_function kind[CK_TILE_ROWS / 2 + 1][2] = {CK_EACH_ROW_COUNT(CK_LIST_TILES, kind)};
 
 /// The table's row for a number of rows.

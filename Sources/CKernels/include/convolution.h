@@ -74,6 +74,8 @@ typedef struct {
   long tile_rows, tile_columns;
   /// Most panels that one call of `product` may span.
   long product_panels;
+  /// Patch columns that `product` copies at a time, and the most that it reads where they lie if they are dense.
+  long product_depth, direct_depth;
   /// Most patch columns that one call of `outer_product` may span.
   long outer_depth;
 

@@ -137,7 +137,8 @@ typedef struct {
 
   /// Adds rows to the running mean and M2 (sum of squared deviations) of the `seen` rows before, per channel.
   void (*moments)(const float *x, long rows, long channels, long seen, double *mean, double *m2);
-  void (*normalize)(ck_normalize p, const float *x, float *y, long rows, long channels);
+  /// The rows of y are y_stride floats apart, those of x dense.
+  void (*normalize)(ck_normalize p, const float *x, float *y, long rows, long channels, long y_stride);
   /// Adds per channel sum(dy) and sum(dy * (x - mean)); y is NULL or masks dy where it is not > 0.
   void (*normalize_sums)(const float *dy, const float *x, const float *y, const float *mean, long rows, long channels,
                          double *sum, double *product_sum);

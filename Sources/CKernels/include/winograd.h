@@ -48,12 +48,13 @@ typedef struct {
                float *packed, long width, long point_step);
   /// Transforms the patches of x of tiles [tile, tile_end), which become rows [row, ...) of `to`.
   void (*transform_input)(const ck_winograd_problem *p, long tile, long tile_end, ck_winograd_patches to, long row);
-  /// The tiles [tile, tile_end) of y in the columns of panels [panel, panel_end), from transformed patches in blocks
-  /// of a vector's channels and tile_rows rows; the groups of rows follow one another. The weights are
+  /// The tiles [tile, tile_end) of y in the columns of panels [panel, panel_end), from transformed patches in groups of
+  /// `group_rows` (even, at most tile_rows, or 1) tiles: blocks of a vector's channels, each holding the group's tiles,
+  /// in the last group as many as there are, rounded up to an even number if there is more than one. The weights are
   /// [panel][point][channel][column], 16 floats between points. `products` has room for (panel_end - panel) * points *
-  /// (tiles, rounded up to tile_rows, * tile_columns + 16) floats.
+  /// (tiles, rounded up to group_rows, * tile_columns + 16) floats.
   void (*multiply)(const ck_winograd_problem *p, long tile, long tile_end, long panel, long panel_end,
-                   const float *patches, long point_step, float *products);
+                   const float *patches, long point_step, long group_rows, float *products);
   /// Transforms the gradient of y at tiles [tile, tile_end), given as the problem's y.
   void (*transform_gradient)(const ck_winograd_problem *p, long tile, long tile_end, ck_winograd_patches to, long row);
   /// The weight gradient of `tiles` tiles in panels [panel][tap][channel][column], for channels [channel, channel_end)

@@ -1,6 +1,5 @@
 // Functions of one variable, and the backward of those that serve as activations.
 
-#define CK_INV_SQRT2 0.70710678118654752440f
 #define CK_INV_SQRT_2PI 0.39894228040143267794f
 #define CK_SQRT_2_OVER_PI 0.79788456080286535588f
 #define CK_SELU_SCALE 1.0507009873554804934193349852946f
@@ -78,8 +77,8 @@ CK_MAP(sigmoid, vsigmoid(x))
 CK_MAP_BACKWARD(sigmoid, dy * (vsigmoid(x) * vsigmoid(-x)))
 CK_MAP(tanh, vtanh(x))
 CK_MAP_BACKWARD(tanh, dy * (1.0f - vtanh(x) * vtanh(x)))
-CK_MAP(gelu, x * 0.5f * (1.0f + verf(x * CK_INV_SQRT2)))
-CK_MAP_BACKWARD(gelu, dy * (0.5f * (1.0f + verf(x * CK_INV_SQRT2)) + x * CK_INV_SQRT_2PI * vexp(-0.5f * x * x)))
+CK_MAP(gelu, x * vnormal(x))
+CK_MAP_BACKWARD(gelu, dy * (vnormal(x) + x * CK_INV_SQRT_2PI * vexp(-0.5f * x * x)))
 CK_MAP(gelu_tanh, 0.5f * x * (1.0f + gelu_tanh_inner(x)))
 CK_MAP_BACKWARD(gelu_tanh, dy * gelu_tanh_derivative(x))
 CK_MAP(silu, x / (1.0f + vexp(-x)))

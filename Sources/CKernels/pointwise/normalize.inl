@@ -65,7 +65,7 @@ CK_INLINE void store_slab(float *y, vf v, long offset, long columns) {
 }
 
 CK_INLINE void normalize_slab(const int vectors, const int relu, ck_normalize p, const float *x, float *y, long rows,
-                              long c, long columns, long stride) {
+                              long c, long columns, long stride, long y_stride) {
   vf mean[4], scale[4], shift[4];
 #pragma clang loop unroll(full)
   for (int v = 0; v < vectors; v++) {
@@ -78,25 +78,26 @@ CK_INLINE void normalize_slab(const int vectors, const int relu, ck_normalize p,
     for (int v = 0; v < vectors; v++) {
       vf out = (vload(x + r * stride + c + v * CK_VW) - mean[v]) * scale[v] + shift[v];
       if (relu) out = vselect(out <= vset(0), vset(0), out);
-      store_slab(y + r * stride + c, out, v * CK_VW, vectors > 1 ? 4 * CK_VW : columns);
+      store_slab(y + r * y_stride + c, out, v * CK_VW, vectors > 1 ? 4 * CK_VW : columns);
     }
 }
 
-CK_INLINE void normalize_rows(const int relu, ck_normalize p, const float *x, float *y, long rows, long channels) {
+CK_INLINE void normalize_rows(const int relu, ck_normalize p, const float *x, float *y, long rows, long channels,
+                              long y_stride) {
   long c = 0;
   for (; c + 4 * CK_VW <= channels; c += 4 * CK_VW)
-    normalize_slab(4, relu, p, x, y, rows, c, 4 * CK_VW, channels);
-  for (; c < channels; c += CK_VW) normalize_slab(1, relu, p, x, y, rows, c, channels - c, channels);
+    normalize_slab(4, relu, p, x, y, rows, c, 4 * CK_VW, channels, y_stride);
+  for (; c < channels; c += CK_VW) normalize_slab(1, relu, p, x, y, rows, c, channels - c, channels, y_stride);
 }
 
-static void normalize(ck_normalize p, const float *x, float *y, long rows, long channels) {
+static void normalize(ck_normalize p, const float *x, float *y, long rows, long channels, long y_stride) {
   const long step = block_rows(channels);
   for (long r = 0; r < rows; r += step) {
     const long block = rows - r < step ? rows - r : step;
     if (p.relu)
-      normalize_rows(1, p, x + r * channels, y + r * channels, block, channels);
+      normalize_rows(1, p, x + r * channels, y + r * y_stride, block, channels, y_stride);
     else
-      normalize_rows(0, p, x + r * channels, y + r * channels, block, channels);
+      normalize_rows(0, p, x + r * channels, y + r * y_stride, block, channels, y_stride);
   }
 }
 

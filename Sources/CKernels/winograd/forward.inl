@@ -25,20 +25,29 @@ CK_INLINE void transform_output_tile(const long m, const ck_winograd_problem *p,
 }
 
 CK_INLINE void multiply_winograd(const long m, const ck_winograd_problem *p, long tile, long tile_end, long panel,
-                                 long panel_end, const float *patches, long point_step, float *products) {
+                                 long panel_end, const float *patches, long point_step, long group_rows,
+                                 float *products) {
   const long points = (m + 2) * (m + 2), tiles = tile_end - tile;
-  const long group = CK_TILE_ROWS * ((p->channels + CK_VW - 1) / CK_VW * CK_VW);
-  const long product_step = (tiles + CK_TILE_ROWS - 1) / CK_TILE_ROWS * CK_TILE_ROWS * CK_TILE_COLUMNS + CK_POINT_GAP;
+  const long group_size = group_rows * ((p->channels + CK_VW - 1) / CK_VW * CK_VW);
+  const long groups = (tiles + group_rows - 1) / group_rows;
+  const long product_step = groups * group_rows * CK_TILE_COLUMNS + CK_POINT_GAP;
+  const long panel_step = points * (p->channels * CK_TILE_COLUMNS + CK_POINT_GAP);
   for (long point = 0; point < points; point++)
     for (long j = panel; j < panel_end; j++) {
-      const long vectors = panel_vectors(p->columns, j);
-      const float *weights = p->weights + points * (p->channels * CK_TILE_COLUMNS + CK_POINT_GAP) * j +
-                             point * (p->channels * vectors * CK_VW + CK_POINT_GAP);
+      const long vectors = panel_vectors(p->columns, j), length = p->channels * vectors * CK_VW;
+      const float *weights = p->weights + panel_step * j + point * (length + CK_POINT_GAP);
+      // The groups of tiles share these weights and fetch the next ones between them.
+      const float *next = j + 1 < panel_end
+                              ? weights + panel_step
+                              : p->weights + panel_step * panel +
+                                    (point + 1) * (p->channels * panel_vectors(p->columns, panel) * CK_VW + CK_POINT_GAP);
+      prefetching ahead = {(const char *)next, vectors * CK_VW * (long)sizeof(float) / groups};
       float *to = products + ((j - panel) * points + point) * product_step;
       const float *from = patches + point * point_step;
-      for (long row = 0; row < tiles; row += CK_TILE_ROWS, from += group) {
-        const long rows = at_most(CK_TILE_ROWS, tiles - row);
-        blocked_tiles[tile_index(rows)][vectors - 1](from, weights, p->channels, to + row * vectors * CK_VW);
+      for (long row = 0; row < tiles; row += group_rows, from += group_size) {
+        const long rows = at_most(group_rows, tiles - row);
+        blocked_tiles[tile_index(rows)][vectors - 1](from, weights, p->channels, to + row * vectors * CK_VW, ahead);
+        ahead.at += p->channels * ahead.step;
       }
     }
   for (long t = 0; t < tiles; t++) {

@@ -16,8 +16,8 @@
     transform_input_tiles(m, p, tile, tile_end, to, row);                                                           \
   }                                                                                                                 \
   static void multiply_##m(const ck_winograd_problem *p, long tile, long tile_end, long panel, long panel_end,      \
-                           const float *patches, long point_step, float *products) {                                \
-    multiply_winograd(m, p, tile, tile_end, panel, panel_end, patches, point_step, products);                       \
+                           const float *patches, long point_step, long group_rows, float *products) {               \
+    multiply_winograd(m, p, tile, tile_end, panel, panel_end, patches, point_step, group_rows, products);           \
   }
 
 CK_WINOGRAD_KERNELS(4)

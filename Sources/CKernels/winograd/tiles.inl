@@ -1,18 +1,21 @@
 // The matrix products at each point: the tile of registers, on operands that need no copy because the transforms wrote
 // them as it reads them.
 
-/// c[rows][vectors] = a * b, with `a` in blocks of a vector's columns and CK_TILE_ROWS rows.
-CK_INLINE void blocked_tile(const long rows, const long vectors, const float *a, const float *b, long depth, float *c) {
+/// c[rows][vectors] = a * b, with `a` in blocks of a vector's columns and `rows` rows.
+CK_INLINE void blocked_tile(const long rows, const long vectors, const float *a, const float *b, long depth, float *c,
+                            prefetching ahead) {
   vf sum[CK_TILE_ROWS][2];
 #pragma clang loop unroll(full)
   for (long i = 0; i < rows; i++)
 #pragma clang loop unroll(full)
     for (long j = 0; j < vectors; j++) sum[i][j] = (vf){0};
 
-  for (; depth > 0; depth -= CK_VW, a += CK_TILE_ROWS * CK_VW) {
+  for (; depth > 0; depth -= CK_VW, a += rows * CK_VW) {
     const long count = depth < CK_VW ? depth : CK_VW;
 #pragma clang loop unroll(disable)
     for (long p = 0; p < count; p++, b += vectors * CK_VW) {
+      __builtin_prefetch(ahead.at, 0, 2);
+      ahead.at += ahead.step;
       vf row[2];
 #pragma clang loop unroll(full)
       for (long j = 0; j < vectors; j++) row[j] = vload(b + j * CK_VW);
@@ -31,16 +34,17 @@ CK_INLINE void blocked_tile(const long rows, const long vectors, const float *a,
     for (long j = 0; j < vectors; j++) vstore(c + (i * vectors + j) * CK_VW, sum[i][j]);
 }
 
-typedef void (*blocked_tile_function)(const float *a, const float *b, long depth, float *c);
+typedef void (*blocked_tile_function)(const float *a, const float *b, long depth, float *c, prefetching ahead);
 /// The transposed product: rows of c are columns of `a`, whose rows are `step` floats apart.
 typedef void (*transposed_tile_function)(const float *a, long step, const float *b, long depth, float *c);
 
 #define CK_WINOGRAD_TILE(rows, vectors)                                                                              \
-  static void blocked_tile_##rows##x##vectors(const float *a, const float *b, long depth, float *c) {                \
-    blocked_tile(rows, vectors, a, b, depth, c);                                                                     \
+  static void blocked_tile_##rows##x##vectors(const float *a, const float *b, long depth, float *c,                  \
+                                              prefetching ahead) {                                                   \
+    blocked_tile(rows, vectors, a, b, depth, c, ahead);                                                              \
   }                                                                                                                  \
   static void transposed_tile_##rows##x##vectors(const float *a, long step, const float *b, long depth, float *c) {  \
-    tile(rows, vectors, 1, step, a, b, depth, c, 0);                                                                 \
+    tile(rows, vectors, 1, step, 0, a, b, depth, c, 0, CK_NO_PREFETCHING);                                           \
   }
 #define CK_WINOGRAD_DEFINE_TILES(rows, unused) CK_WINOGRAD_TILE(rows, 1) CK_WINOGRAD_TILE(rows, 2)
 CK_EACH_ROW_COUNT(CK_WINOGRAD_DEFINE_TILES, )

@@ -27,7 +27,7 @@ struct WindowOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: "Steps between what a window covers: 2, or 2x1 for rows and columns.")
   var dilation: AxesOption?
   @Option(help: "Draw one window in an SVG file.") var svg: String?
-  @Option(help: "The window that --svg marks, from 0.") var step = 0
+  @Option(parsing: .unconditional, help: "The window that --svg marks, from 0.") var step = 0
   @Option(help: "Write an HTML page that shows all windows one after another.") var html: String?
   @Flag(help: "Print JSON.") var json = false
 

@@ -7,7 +7,7 @@ struct LabEdgesCommand: ParsableCommand {
     abstract: "Measure the edges of a picture in eight directions with Prewitt's compass kernels.")
 
   @Argument(help: "A JPEG, PNG or WebP file.") var image: String
-  @Option(help: "Measure each patch of a grid of so many by so many.") var patches = 1
+  @Option(parsing: .unconditional, help: "Measure each patch of a grid of so many by so many.") var patches = 1
   @Option(help: "A folder for PNG files: the eight responses, and their maxima in each patch.") var output: String?
   @Flag(help: "Print JSON.") var json = false
 
@@ -26,8 +26,8 @@ struct LabFeaturesCommand: ParsableCommand {
       + "pictures are drawn: circles and stars of random size and place.")
 
   @Option(help: "A folder with one subfolder of pictures for each class.") var data: String?
-  @Option(help: "How many pictures of each class.") var count = 100
-  @Option(help: "The grid of patches has so many along each side.") var patches = 4
+  @Option(parsing: .unconditional, help: "How many pictures of each class.") var count = 100
+  @Option(parsing: .unconditional, help: "The grid of patches has so many along each side.") var patches = 4
   @Option(help: "Of the drawn pictures.") var seed: UInt64 = 0
   @Option(help: "A folder for the drawn pictures, with one subfolder for each class.") var output: String?
   @Flag(help: "Print JSON.") var json = false
@@ -62,7 +62,7 @@ struct LabSmoothCommand: ParsableCommand {
 
   @Argument(help: "A CSV file.") var file: String
   @Option(help: "The window's form.") var window = Smoothing.Window.box
-  @Option(help: "M: the window has 2 M + 1 weights.") var radius = 4
+  @Option(parsing: .unconditional, help: "M: the window has 2 M + 1 weights.") var radius = 4
   @Option(help: "What stands before the first and after the last value.") var padding = Smoothing.Padding.edge
   @Option(help: "A CSV file for time, value and smoothed value.") var output: String?
   @Option(help: "An SVG file for the plot.") var svg: String?

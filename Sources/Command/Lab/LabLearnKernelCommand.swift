@@ -7,8 +7,8 @@ struct LabLearnKernelCommand: ParsableCommand {
     abstract: "Learn the edge kernel [1, -1] by gradient descent, and see at which learning rates it fails.",
     discussion: "Without options it repeats the lecture's run and then shows a learning rate that is too large.")
 
-  @Option(help: "The step along the gradient.") var learningRate: Double?
-  @Option(help: "How many steps.") var steps = 10
+  @Option(parsing: .unconditional, help: "The step along the gradient.") var learningRate: Double?
+  @Option(parsing: .unconditional, help: "How many steps.") var steps = 10
   @Option(parsing: .unconditional, help: "The kernel's two numbers at the start, such as \"0.5 -0.4\".") var start:
     String?
   @Option(help: "Draw the loss of each step and the way through the valley, beside a rate above the bound, as SVG.")

@@ -24,9 +24,9 @@ struct LabArithmeticCommand: ParsableCommand {
   @Option(parsing: .unconditional, help: "The padding, which each convention reads in its own way.") var padding: Int?
   @Option(parsing: .unconditional, help: "Steps between the kernel's taps.") var dilation = 1
   @Flag(help: "Of a transposed convolution.") var transposed = false
-  @Option(help: "With --transposed: elements added at the end.") var outputPadding = 0
-  @Option(help: "With --output: the largest kernel to consider.") var largestKernel = 11
-  @Option(help: "With --output: 1, or 2 for a convolution and then a pooling.") var layers = 1
+  @Option(parsing: .unconditional, help: "With --transposed: elements added at the end.") var outputPadding = 0
+  @Option(parsing: .unconditional, help: "With --output: the largest kernel to consider.") var largestKernel = 11
+  @Option(parsing: .unconditional, help: "With --output: 1, or 2 for a convolution and then a pooling.") var layers = 1
   @Flag(help: "With --output: show all answers.") var all = false
   @Flag(help: "Print JSON.") var json = false
 

@@ -24,7 +24,7 @@ struct LabConvCommand: ParsableCommand {
     help: "A kernel, with as many channels as the input has in a group. Each further --kernel makes one more output.")
   var kernel: [String]
   @Option(parsing: .unconditional, help: "A number to add for each kernel, such as \"0.5 -1\".") var bias: String?
-  @Option(help: "How many groups of channels see nothing of each other.") var groups = 1
+  @Option(parsing: .unconditional, help: "How many groups of channels see nothing of each other.") var groups = 1
   @Option(help: "What stands in the padding.") var borders = BordersOption.zeros
   @Flag(help: "Reverse kernels along each axis: convolution as mathematics defines it.") var flip = false
   @OptionGroup var window: WindowOptions
@@ -71,7 +71,7 @@ struct LabPoolCommand: ParsableCommand {
   @Flag(help: "One window over everything, as in global pooling.") var global = false
   @Flag(help: "Keep a last window that hangs over the end (PyTorch's ceil_mode).") var ceil = false
   @Flag(help: "Let averages divide by the numbers without the padding's zeros.") var ignorePadding = false
-  @Option(help: "With --kind maxout: how many channels are taken together.") var pieces = 2
+  @Option(parsing: .unconditional, help: "With --kind maxout: how many channels are taken together.") var pieces = 2
   @OptionGroup var window: WindowOptions
 
   func run() throws {

@@ -1,8 +1,10 @@
+import Foundation
 import Graph
 import Runtime
+import SwiftProtobuf
 
-/// The messages of ONNX (https://onnx.ai/onnx/repo-docs/IR.html) that a network needs: as the file has them, with
-/// tensors decoded, and nothing yet interpreted.
+/// What a network needs of an ONNX file (https://onnx.ai/onnx/repo-docs/IR.html), with tensors decoded, and nothing yet
+/// interpreted.
 package struct ONNXFile: Sendable {
   package struct Node: Sendable {
     package var name = ""
@@ -30,208 +32,148 @@ package struct ONNXFile: Sendable {
 
   /// A declared input or output.
   package struct Value: Sendable {
-    package var name = ""
+    package var name: String
     /// `nil` for what is no tensor (a sequence, a map), or is of a type that is not read.
     package var dtype: DType?
     /// `nil` if the file does not say. Each extent is `nil` if it may vary.
     package var dimensions: [Int?]?
   }
 
-  package var path: String
+  package let path: String
   /// The version of each set of operators, by domain; the standard one is the empty domain.
-  package var operatorSets: [String: Int64] = [:]
-  package var nodes: [Node] = []
-  package var initializers: [String: Tensor] = [:]
+  package private(set) var operatorSets: [String: Int64] = [:]
+  package private(set) var nodes: [Node] = []
+  package private(set) var initializers: [String: Tensor] = [:]
   /// Names of `initializers` in the file's order.
-  package var initializerNames: [String] = []
-  package var inputs: [Value] = []
-  package var outputs: [Value] = []
-
-  /// Files of Protocol Buffers end at two gigabytes; larger networks keep their tensors in files beside them.
-  private static let largestFile = Int(Int32.max)
+  package private(set) var initializerNames: [String] = []
+  package let inputs: [Value]
+  package let outputs: [Value]
 
   /// Reads a model and the external files that its tensors lie in, which must be in the model's folder.
   package init(_ path: String) throws(FormatError) {
     self.path = path
-    do {
-      try parse(try Self.bytes(of: path))
-    } catch let flaw as ProtobufReader.Flaw {
-      throw .malformed(path: path, reason: "not a complete ONNX model: \(flaw.reason)")
-    } catch let error as FormatError {
-      throw error
-    } catch {
-      throw .cannotRead(path: path, reason: "\(error)")
+    var model = try ONNXModelProto(contentsOf: path, layout: .onnxModel, kind: "ONNX model")
+    var tensors = model.graph.initializer
+    model.graph.initializer = []
+    let graph = model.graph
+    for entry in model.opsetImport { operatorSets[domain(entry.domain)] = entry.version }
+    guard graph.sparseInitializer.isEmpty else {
+      throw .unsupported(path: path, reason: "sparse initializers; make them dense")
     }
+    try Self.requireMemory(for: tensors + graph.node.flatMap { $0.attribute.filter(\.hasT).map(\.t) }, of: path)
+    inputs = graph.input.map(Value.init)
+    outputs = graph.output.map(Value.init)
+    for node in graph.node { nodes.append(try Node(node, path: path)) }
     if nodes.isEmpty && outputs.isEmpty {
       throw .malformed(path: path, reason: "not an ONNX model: it has no graph")
+    }
+    for index in tensors.indices {
+      // Taken out, so that its bytes are freed before the next one is decoded.
+      var tensor = ONNXTensorProto()
+      swap(&tensor, &tensors[index])
+      if initializers.updateValue(try tensor.decoded(path: path), forKey: tensor.name) == nil {
+        initializerNames.append(tensor.name)
+      }
+    }
+  }
+
+  /// Refuses tensors that are too large together: any number can lie in the same bytes of an external file.
+  private static func requireMemory(for tensors: [ONNXTensorProto], of path: String) throws(FormatError) {
+    var byteCount = 0
+    for tensor in tensors {
+      try InputFile.requireMemory(for: tensor.decodedByteCount, of: path)
+      byteCount += tensor.decodedByteCount
+      try InputFile.requireMemory(for: byteCount, of: path)
     }
   }
 
   /// Reads a file that holds one tensor (`input_0.pb` of a test case).
   package static func tensor(contentsOf path: String) throws(FormatError) -> Tensor {
-    do {
-      return try ONNXTensor(ProtobufReader(try bytes(of: path))).decoded(path: path)
-    } catch let flaw as ProtobufReader.Flaw {
-      throw .malformed(path: path, reason: "not a complete ONNX tensor: \(flaw.reason)")
-    } catch let error as FormatError {
-      throw error
-    } catch {
-      throw .cannotRead(path: path, reason: "\(error)")
-    }
-  }
-
-  private static func bytes(of path: String) throws(FormatError) -> [UInt8] {
-    let file = try InputFile(path)
-    guard file.byteCount <= largestFile else {
-      throw .malformed(path: path, reason: "\(file.byteCount) bytes; an ONNX file has at most \(largestFile)")
-    }
-    return try file.bytes(at: 0, count: file.byteCount)
+    try ONNXTensorProto(contentsOf: path, layout: .onnxTensor, kind: "ONNX tensor").decoded(path: path)
   }
 }
 
-// MARK: - Messages
+/// The standard domain has two names.
+private func domain(_ name: String) -> String { name == "ai.onnx" ? "" : name }
 
-extension ONNXFile {
-  private mutating func parse(_ bytes: [UInt8]) throws {
-    var reader = ProtobufReader(bytes)
-    while let field = try reader.next() {
-      switch field.number {
-      case 7: try parseGraph(try reader.message(field))
-      case 8:
-        var (domain, version) = ("", Int64(0))
-        var entry = try reader.message(field)
-        while let field = try entry.next() {
-          switch field.number {
-          case 1: domain = try entry.string(field)
-          case 2: version = try entry.integer(field)
-          default: break
-          }
-        }
-        operatorSets[domain == "ai.onnx" ? "" : domain] = version
-      default: break
-      }
-    }
+extension ONNXFile.Node {
+  fileprivate init(_ node: ONNXNodeProto, path: String) throws(FormatError) {
+    (name, operation, domain) = (node.name, node.opType, Formats.domain(node.domain))
+    (inputs, outputs) = (node.input, node.output)
+    for attribute in node.attribute { attributes[attribute.name] = try .init(attribute, path: path) }
   }
+}
 
-  private mutating func parseGraph(_ message: ProtobufReader) throws {
-    var reader = message
-    while let field = try reader.next() {
-      switch field.number {
-      case 1: nodes.append(try parseNode(try reader.message(field)))
-      case 5:
-        let tensor = try ONNXTensor(try reader.message(field))
-        if initializers.updateValue(try tensor.decoded(path: path), forKey: tensor.name) == nil {
-          initializerNames.append(tensor.name)
-        }
-      case 11: inputs.append(try Value(try reader.message(field)))
-      case 12: outputs.append(try Value(try reader.message(field)))
-      case 15: throw FormatError.unsupported(path: path, reason: "sparse initializers; make them dense")
-      default: break
+extension ONNXFile.Attribute {
+  fileprivate init(_ attribute: ONNXAttributeProto, path: String) throws(FormatError) {
+    // Text need not be UTF-8 here.
+    func text(_ bytes: Data) -> String { String(decoding: bytes, as: UTF8.self) }
+    self =
+      switch attribute.type {
+      case .float: .float(attribute.f)
+      case .int: .integer(attribute.i)
+      case .string: .string(text(attribute.s))
+      case .tensor where attribute.hasT: .tensor(try attribute.t.decoded(path: path))
+      case .floats: .floats(attribute.floats)
+      case .ints: .integers(attribute.ints)
+      case .strings: .strings(attribute.strings.map(text))
+      case .tensor, .undefined, .UNRECOGNIZED: .other
       }
-    }
-  }
-
-  private func parseNode(_ message: ProtobufReader) throws -> Node {
-    var reader = message
-    var node = Node()
-    while let field = try reader.next() {
-      switch field.number {
-      case 1: node.inputs.append(try reader.string(field))
-      case 2: node.outputs.append(try reader.string(field))
-      case 3: node.name = try reader.string(field)
-      case 4: node.operation = try reader.string(field)
-      case 5:
-        let (name, attribute) = try parseAttribute(try reader.message(field))
-        node.attributes[name] = attribute
-      case 7:
-        let domain = try reader.string(field)
-        node.domain = domain == "ai.onnx" ? "" : domain
-      default: break
-      }
-    }
-    return node
-  }
-
-  private func parseAttribute(_ message: ProtobufReader) throws -> (name: String, value: Attribute) {
-    var reader = message
-    var (name, type) = ("", Int64(0))
-    var float: Float = 0
-    var integer: Int64 = 0
-    var string = ""
-    var tensor: Tensor?
-    var floats: [Float] = []
-    var integers: [Int64] = []
-    var strings: [String] = []
-    while let field = try reader.next() {
-      switch field.number {
-      case 1: name = try reader.string(field)
-      case 2: float = try reader.float(field)
-      case 3: integer = try reader.integer(field)
-      case 4: string = try reader.string(field)
-      case 5: tensor = try ONNXTensor(try reader.message(field)).decoded(path: path)
-      case 7: try reader.append(field, to: &floats)
-      case 8: try reader.append(field, to: &integers)
-      case 9: strings.append(try reader.string(field))
-      case 20: type = try reader.integer(field)
-      default: break
-      }
-    }
-    switch type {
-    case 1: return (name, .float(float))
-    case 2: return (name, .integer(integer))
-    case 3: return (name, .string(string))
-    case 4: return (name, tensor.map(Attribute.tensor) ?? .other)
-    case 6: return (name, .floats(floats))
-    case 7: return (name, .integers(integers))
-    case 8: return (name, .strings(strings))
-    default: return (name, .other)
-    }
   }
 }
 
 extension ONNXFile.Value {
-  fileprivate init(_ message: ProtobufReader) throws {
-    var reader = message
-    while let field = try reader.next() {
-      switch field.number {
-      case 1: name = try reader.string(field)
-      case 2:
-        var type = try reader.message(field)
-        while let field = try type.next() {
-          if field.number == 1 { try parseTensorType(try type.message(field)) }
-        }
-      default: break
-      }
-    }
+  fileprivate init(_ value: ONNXValueInfoProto) {
+    name = value.name
+    guard value.type.hasTensorType else { return }
+    let type = value.type.tensorType
+    // Values of bfloat16 are rounded after each operation to far less than float32 keeps; only weights are widened.
+    dtype = type.elemType == .bfloat16 ? nil : type.elemType.dtype
+    guard type.hasShape else { return }
+    // Exporters write 0 or -1 where they mean an extent that varies.
+    dimensions = type.shape.dim.map { $0.dimValue > 0 ? Int($0.dimValue) : nil }
   }
+}
 
-  private mutating func parseTensorType(_ message: ProtobufReader) throws {
-    var reader = message
-    while let field = try reader.next() {
-      switch field.number {
-      case 1:
-        // Values of bfloat16 are rounded after each operation to far less than float32 keeps; only weights are widened.
-        let element = ONNXTensor.ElementType(rawValue: try reader.integer(field))
-        dtype = element == .bfloat16 ? nil : element?.dtype
-      case 2:
-        var extents: [Int?] = []
-        var shape = try reader.message(field)
-        while let field = try shape.next() {
-          if field.number == 1 { extents.append(try Self.extent(try shape.message(field))) }
-        }
-        dimensions = extents
-      default: break
-      }
-    }
-  }
+// MARK: - Reading messages
 
-  private static func extent(_ message: ProtobufReader) throws -> Int? {
-    var reader = message
-    var extent: Int?
-    while let field = try reader.next() {
-      // Exporters write 0 or -1 where they mean an extent that varies.
-      if field.number == 1, case let value = try reader.integer(field), value > 0 { extent = Int(value) }
+extension MessageCensus.Layout {
+  static let onnxTensor = Self(messages: [13: .init()])
+  static let onnxModel: Self = {
+    let attribute = Self(messages: [5: onnxTensor])
+    let node = Self(messages: [5: attribute])
+    let dimensions = Self(messages: [1: .init()])
+    let type = Self(messages: [1: .init(messages: [2: dimensions])])
+    let value = Self(messages: [2: type])
+    let sparse = Self(messages: [1: onnxTensor, 2: onnxTensor])
+    return Self(messages: [
+      7: .init(messages: [1: node, 5: onnxTensor, 11: value, 12: value, 15: sparse]), 8: .init(),
+    ])
+  }()
+}
+
+extension Message {
+  /// Reads a file that is one message.
+  /// - Parameter kind: what the file is, for error texts.
+  fileprivate init(contentsOf path: String, layout: MessageCensus.Layout, kind: String) throws(FormatError) {
+    // Files of Protocol Buffers end at two gigabytes; larger networks keep their tensors in files beside them.
+    let largest = Int(Int32.max)
+    let file = try InputFile(path)
+    guard file.byteCount <= largest else {
+      throw .malformed(path: path, reason: "\(file.byteCount) bytes; an \(kind) has at most \(largest)")
     }
-    return extent
+    let bytes = try file.bytes(at: 0, count: file.byteCount)
+    var options = BinaryDecodingOptions()
+    options.discardUnknownFields = true
+    do {
+      try MessageCensus.check(bytes, layout)
+      try self.init(serializedBytes: bytes, options: options)
+    } catch let flaw as MessageCensus.Flaw {
+      throw .malformed(path: path, reason: "not a complete \(kind): \(flaw.reason)")
+    } catch BinaryDecodingError.invalidUTF8 {
+      throw .malformed(path: path, reason: "not a complete \(kind): a name is not UTF-8 text")
+    } catch {
+      throw .malformed(path: path, reason: "not a complete \(kind): it breaks the rules of Protocol Buffers")
+    }
   }
 }

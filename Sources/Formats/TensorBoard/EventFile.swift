@@ -1,5 +1,6 @@
 import Foundation
 public import Graph
+import SwiftProtobuf
 
 /// An event file of TensorBoard: what it shows of one run, appended as it happens.
 ///
@@ -40,7 +41,7 @@ public final class EventFile {
     if descriptor < 0 { throw .cannotWrite(path: path, reason: systemError()) }
     self.path = path
     writer = AtomicFile.Writer(path: path, descriptor: descriptor)
-    try append(time: time, step: 0) { $0.string(3, "brain.Event:2") }
+    try append(.fileVersion("brain.Event:2"), step: 0, time: time)
   }
 
   deinit { close(writer.descriptor) }
@@ -49,47 +50,38 @@ public final class EventFile {
   public func append(
     _ values: [Value], step: Int, time: Double = Date().timeIntervalSince1970
   ) throws(FormatError) {
-    try append(time: time, step: step) { event in
-      event.message(5) { summary in
-        for value in values { summary.message(1) { Self.encode(value, into: &$0) } }
-      }
-    }
+    var summary = TensorBoardSummary()
+    summary.value = values.map(TensorBoardSummary.Value.init)
+    try append(.summary(summary), step: step, time: time)
   }
 
   /// Appends a network's graph.
   public func append(_ graph: Graph, time: Double = Date().timeIntervalSince1970) throws(FormatError) {
-    let definition = GraphDefinition.encode(graph)
-    try append(time: time, step: 0) { $0.data(4, definition) }
+    try append(.graphDef(Data(try serialized(TensorBoardGraphDef(graph)))), step: 0, time: time)
   }
 
   /// Tells TensorBoard that a run goes on from `step` on: what earlier files hold of that and later steps is not shown.
   public func restart(atStep step: Int, time: Double = Date().timeIntervalSince1970) throws(FormatError) {
-    try append(time: time, step: step) { event in event.message(7) { $0.integer(1, 1) } }
+    var log = TensorBoardSessionLog()
+    log.status = .start
+    try append(.sessionLog(log), step: step, time: time)
   }
 
-  private func append(
-    time: Double, step: Int, _ what: (inout ProtobufWriter) -> Void
-  ) throws(FormatError) {
-    var event = ProtobufWriter()
-    event.double(1, time)
-    if step != 0 { event.integer(2, step) }
-    what(&event)
-    try writer.write(Self.record(event.bytes))
+  private func append(_ what: TensorBoardEvent.OneOf_What, step: Int, time: Double) throws(FormatError) {
+    var event = TensorBoardEvent()
+    event.wallTime = time
+    event.step = Int64(step)
+    event.what = what
+    try writer.write(Self.record(try serialized(event)))
   }
 
-  private static func encode(_ value: Value, into message: inout ProtobufWriter) {
-    switch value {
-    case .scalar(let tag, let number):
-      message.string(1, tag)
-      message.float(2, number)
-    case .image(let tag, let png, let width, let height, let channels):
-      message.string(1, tag)
-      message.message(4) { image in
-        image.integer(1, height)
-        image.integer(2, width)
-        image.integer(3, channels)
-        image.data(4, png)
-      }
+  private func serialized(_ message: some Message) throws(FormatError) -> [UInt8] {
+    var options = BinaryEncodingOptions()
+    options.useDeterministicOrdering = true
+    do {
+      return try message.serializedBytes(options: options)
+    } catch {
+      throw .cannotWrite(path: path, reason: "\(error)")
     }
   }
 
@@ -100,5 +92,21 @@ public final class EventFile {
     }
     let length = littleEndian(UInt64(payload.count))
     return length + littleEndian(CRC32C.masked(length)) + payload + littleEndian(CRC32C.masked(payload))
+  }
+}
+
+extension TensorBoardSummary.Value {
+  fileprivate init(_ value: EventFile.Value) {
+    switch value {
+    case .scalar(let tag, let number):
+      self.tag = tag
+      simpleValue = number
+    case .image(let tag, let png, let width, let height, let channels):
+      self.tag = tag
+      image.height = Int32(clamping: height)
+      image.width = Int32(clamping: width)
+      image.colorspace = Int32(clamping: channels)
+      image.encodedImageString = Data(png)
+    }
   }
 }

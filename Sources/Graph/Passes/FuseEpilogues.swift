@@ -8,9 +8,6 @@ extension Graph {
     redirectingReLUGradients().fusingResiduals().fusingActivations().fusingReLUGradients()
   }
 
-  /// The activations that kernels have in their epilogues.
-  private func isFusible(_ function: UnaryFunction) -> Bool { function == .relu || function == .relu6 }
-
   private func redirectingReLUGradients() -> Graph {
     var activated: [ValueID: ValueID] = [:]
     for node in nodes {
@@ -76,7 +73,7 @@ extension Graph {
     /// By the value in front of the activation: what its producer becomes, and what that then gives.
     var fusions: [ValueID: (operation: Operation, output: ValueID)] = [:]
     for node in nodes {
-      guard case .unary(let function) = node.operation, isFusible(function), single[node.inputs[0].index],
+      guard case .unary(let function) = node.operation, function.isActivation, single[node.inputs[0].index],
         let producer = producer(of: node.inputs[0]), let operation = producer.operation.adding(function)
       else { continue }
       fusions[node.inputs[0]] = (operation, node.outputs[0])

@@ -125,6 +125,22 @@ extension Tensor {
     }
   }
 
+  /// A tensor of one number, which is given as a tensor.
+  static func filled(_ shape: Shape, with value: Tensor) -> Tensor {
+    func filled<Scalar: TensorScalar>(_: Scalar.Type) -> Tensor {
+      let number: Scalar = value.item()
+      return Tensor(shape: shape, of: Scalar.self) { $0.initialize(repeating: number) }
+    }
+    return switch value.dtype {
+    case .float32: filled(Float.self)
+    case .float64: filled(Double.self)
+    case .int32: filled(Int32.self)
+    case .int64: filled(Int64.self)
+    case .uint8: filled(UInt8.self)
+    case .bool: filled(Bool.self)
+    }
+  }
+
   /// A tensor of integers, which keep their low bits.
   static func made(_ values: [Int64], _ shape: Shape, _ dtype: DType) -> Tensor {
     switch dtype {

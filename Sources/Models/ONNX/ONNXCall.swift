@@ -171,11 +171,13 @@ struct ONNXCall {
   func compute(_ operation: Operation, _ tensors: Tensor...) throws -> Tensor { try compute(operation, tensors)[0] }
 
   func unary(_ function: UnaryFunction, _ x: Tensor) throws -> Tensor { try compute(.unary(function), x) }
-  /// The square root of a sum of squares; its gradient at 0 counts as 0.
-  func root(_ x: Tensor) throws -> Tensor {
+  /// The p-th root of a sum of powers; its gradient at 0 counts as 0.
+  func root(_ x: Tensor, _ p: Int = 2) throws -> Tensor {
     guard x.dtype.isFloatingPoint else { return try unary(.sqrt, x) }
     let isZero = try unary(.not, x)
-    return try multiply(unary(.sqrt, add(x, isZero)), unary(.not, isZero))
+    let shifted = try add(x, isZero)
+    let root = try p == 2 ? unary(.sqrt, shifted) : binary(.power, shifted, scalar(1 / Double(p), like: x))
+    return try multiply(root, unary(.not, isZero))
   }
   func binary(_ function: BinaryFunction, _ a: Tensor, _ b: Tensor) throws -> Tensor {
     try compute(.binary(function), a, b)

@@ -9,6 +9,8 @@ extension ONNXOperators {
 }
 
 extension ONNXCall {
+  private static let comparisonLimit = 1 << 32
+
   /// For each image and class the boxes of the highest scores, without those that overlap a better one too much:
   /// rows of image, class, box.
   fileprivate func suppressedBoxes() throws -> Tensor {
@@ -32,7 +34,9 @@ extension ONNXCall {
         let order = (0..<count).filter { own[start + $0] > scoreLimit }
           .sorted { (own[start + $1], $0) < (own[start + $0], $1) }
         var kept: [Int] = []
-        for box in order {
+        for (position, box) in order.enumerated() {
+          // A file of few bytes can make millions of boxes that all have to be compared.
+          if position * kept.count > Self.comparisonLimit { throw unsupported("\(order.count) boxes") }
           if Double(kept.count) >= most { break }
           if kept.allSatisfy({ areas[$0].overlap(areas[box]) <= overlapLimit }) { kept.append(box) }
         }

@@ -130,8 +130,9 @@ extension ONNXCall {
     let batch = try integer("batch_dims", 0)
     let (starts, count) = try slicePositions(places, in: x.shape, batch: batch)
     let depth = places.shape.dimensions.last ?? 0
-    let shape = places.shape.dimensions.dropLast() + x.shape.dimensions[(batch + depth)...]
-    return try take(x, starts.flatMap { start in (0..<count).map { start + $0 } }, checked(Array(shape), isSlow: true))
+    let shape = try checked(
+      places.shape.dimensions.dropLast() + x.shape.dimensions[(batch + depth)...], isSlow: true)
+    return try take(x, starts.flatMap { start in (0..<count).map { start + $0 } }, shape)
   }
 
   /// Copies `x` with `updates` at some positions, combined by `reduction`.
@@ -173,6 +174,7 @@ extension ONNXCall {
   fileprivate func scatteredSlices() throws -> Tensor {
     let (x, places, updates) = (try input(), try input(1), try input(2))
     let (starts, count) = try slicePositions(places, in: x.shape, batch: 0)
+    try checked([starts.count, count], isSlow: true)
     return try scatter(updates, at: starts.flatMap { start in (0..<count).map { start + $0 } }, of: x)
   }
 

@@ -122,7 +122,7 @@ extension ONNXCall {
     let axis = try axis(integer("axis", 0), rank: x.rank)
     guard x.rank > 0 else { throw invalid("the input has no axes") }
     let parts = try integer("num_outputs", node.outputs.count)
-    let even = (x.shape[axis] + max(1, parts) - 1) / max(1, parts)
+    let even = x.shape[axis] / max(1, parts) + (x.shape[axis] % max(1, parts) == 0 ? 0 : 1)
     let counts =
       try integers(1, orAttribute: "split")
       ?? (0..<max(0, min(parts, node.outputs.count))).map {

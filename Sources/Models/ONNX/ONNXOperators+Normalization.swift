@@ -33,10 +33,12 @@ extension ONNXOperators {
     "LpNormalization": { call in
       let x = try call.input()
       let axis = try call.axis(call.integer("axis", -1), rank: x.rank)
-      guard try call.integer("p", 2) == 2 else {
-        return [try call.divide(x, call.reduce(.sum, call.unary(.absolute, x), [axis]))]
-      }
-      return [try call.divide(x, call.unary(.sqrt, call.reduce(.sum, call.unary(.square, x), [axis])))]
+      let norm =
+        try call.integer("p", 2) == 2
+        ? call.root(call.reduce(.sum, call.unary(.square, x), [axis]))
+        : call.reduce(.sum, call.unary(.absolute, x), [axis])
+      // Zeros stay zeros.
+      return [try call.divide(x, call.add(norm, call.unary(.not, norm)))]
     },
     "LRN": { [try $0.localResponseNormalization()] },
     "Dropout": { try $0.dropout() },

@@ -117,8 +117,7 @@ extension ONNXCall {
     case 1: return try sum(unary(.absolute, x))
     case 2: return try root(sum(unary(.square, x)))
     case let p where p > 0:
-      let powers = try binary(.power, unary(.absolute, x), scalar(Double(p), like: x))
-      return try binary(.power, sum(powers), scalar(1 / Double(p), like: x))
+      return try root(sum(binary(.power, unary(.absolute, x), scalar(Double(p), like: x))), p)
     case let p: throw invalid("the norm of \(p)")
     }
   }

@@ -12,10 +12,10 @@ extension ONNXOperators {
     },
     "Size": { [Tensor(Int64(try $0.input().elementCount))] },
     "ConstantOfShape": { call in
-      let shape = try call.checked(call.integers(of: call.input()), isSlow: true)
+      let shape = try call.checked(call.integers(of: call.input()))
       guard case .tensor(let value)? = call.node.attributes["value"] else { return [.zeros(shape)] }
       guard value.elementCount == 1 else { throw call.invalid("the value is \(value.shape), expected one number") }
-      return [try call.take(value, .init(repeating: 0, count: shape.elementCount), shape)]
+      return [.filled(shape, with: value)]
     },
     "Range": { call in
       guard let start = try call.double(0), let limit = try call.double(1), let delta = try call.double(2) else {

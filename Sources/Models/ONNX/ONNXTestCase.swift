@@ -2,8 +2,9 @@ import Formats
 import Foundation
 import Layers
 
-/// A case in the layout of the ONNX project's tests: `model.onnx` beside folders `test_data_set_0`, ... that hold
-/// `input_0.pb`, ... and the expected `output_0.pb`, ...
+/// A case in a layout of the ONNX project's tests: `model.onnx` beside folders `test_data_set_0`, ... that hold
+/// `input_0.pb`, ... and the expected `output_0.pb`, ...; or, for its light networks, `NAME.onnx` beside
+/// `NAME_output_0.pb`, ..., where each input counts up from 0 to 1.
 public struct ONNXTestCase: Sendable {
   public enum Status: String, Sendable {
     case passed, failed, unsupported
@@ -25,45 +26,69 @@ public struct ONNXTestCase: Sendable {
     }
   }
 
+  /// Files of inputs and of the outputs that are expected for them.
+  private struct DataSet {
+    var name: String
+    /// What comes before an output's number in its path.
+    var outputs: String
+    /// The same of inputs; `nil` if they count up.
+    var inputs: String?
+  }
+
   public let name: String
-  private let folder: String
+  private let path: String
+  private let dataSets: [DataSet]
 
   /// Tolerances of the ONNX project's own runner, relative and absolute.
   private static let relativeTolerance = 1e-3
   private static let absoluteTolerance = 1e-7
 
-  /// The cases in a folder and the folders in it, by name; the folder itself if it is one.
+  /// The cases in a folder and the folders in it, by name; the folder or the file itself if it is one.
   public static func find(in path: String) -> [ONNXTestCase] {
-    if FileManager.default.fileExists(atPath: "\(path)/model.onnx") {
-      let name = URL(fileURLWithPath: path).lastPathComponent
-      return [ONNXTestCase(name: name, folder: path)]
-    }
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
-    return names.sorted().flatMap { name -> [ONNXTestCase] in
-      var isFolder: ObjCBool = false
+    if let own = ONNXTestCase(folder: path) ?? ONNXTestCase(lightNetwork: path) { return [own] }
+    return contents(of: path).flatMap { name -> [ONNXTestCase] in
       let inner = "\(path)/\(name)"
-      guard FileManager.default.fileExists(atPath: inner, isDirectory: &isFolder), isFolder.boolValue else { return [] }
       // Links could lead in circles.
       let type = try? FileManager.default.attributesOfItem(atPath: inner)[.type] as? FileAttributeType
-      return type == .typeDirectory ? find(in: inner) : []
+      if type == .typeDirectory { return find(in: inner) }
+      return ONNXTestCase(lightNetwork: inner).map { [$0] } ?? []
     }
+  }
+
+  private init?(folder: String) {
+    path = "\(folder)/model.onnx"
+    guard FileManager.default.fileExists(atPath: path) else { return nil }
+    name = URL(fileURLWithPath: folder).lastPathComponent
+    dataSets = Self.contents(of: folder).filter { $0.hasPrefix("test_data_set_") }.map { set in
+      DataSet(name: set, outputs: "\(folder)/\(set)/output_", inputs: "\(folder)/\(set)/input_")
+    }
+  }
+
+  private init?(lightNetwork path: String) {
+    let stem = path.hasSuffix(".onnx") ? String(path.dropLast(5)) : ""
+    guard !stem.isEmpty, FileManager.default.fileExists(atPath: "\(stem)_output_0.pb") else { return nil }
+    self.path = path
+    name = URL(fileURLWithPath: stem).lastPathComponent
+    dataSets = [DataSet(name: name, outputs: "\(stem)_output_")]
+  }
+
+  private static func contents(of folder: String) -> [String] {
+    ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).sorted()
   }
 
   /// Runs the model on each data set, eagerly and compiled where it can be compiled, and compares all outputs.
   public func verify() -> Result {
-    let path = "\(folder)/model.onnx"
     let operators = Set((try? ONNXFile(path))?.nodes.map(\.operation) ?? [])
     func result(_ status: Status, _ reason: String = "", isCompiled: Bool = false) -> Result {
       Result(name: name, status, reason, isCompiled: isCompiled, operators: operators)
     }
     do {
       let model = try ONNXModel(contentsOf: path)
-      let sets = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasPrefix("test_data_set_") }
-      if sets.isEmpty { return result(.unsupported, "it has no data") }
+      if dataSets.isEmpty { return result(.unsupported, "it has no data") }
       var isCompiled = true
-      for set in sets.sorted() {
-        let comparison = try compare(model, on: "\(folder)/\(set)")
-        if let difference = comparison.difference { return result(.failed, "\(set): \(difference)") }
+      for set in dataSets {
+        let comparison = try compare(model, on: set)
+        if let difference = comparison.difference { return result(.failed, "\(set.name): \(difference)") }
         isCompiled = isCompiled && comparison.isCompiled
       }
       return result(.passed, isCompiled: isCompiled)
@@ -76,13 +101,15 @@ public struct ONNXTestCase: Sendable {
     }
   }
 
-  private func compare(_ model: ONNXModel, on set: String) throws -> (difference: String?, isCompiled: Bool) {
+  private func compare(_ model: ONNXModel, on set: DataSet) throws -> (difference: String?, isCompiled: Bool) {
     // What is no tensor is refused before its file is read as one.
     for value in model.inputs + model.outputs where value.dtype == nil {
       throw ONNXError.unsupported(node: quoted(value.name), reason: "values of its type")
     }
-    let inputs = try model.inputs.indices.map { try ONNXFile.tensor(contentsOf: "\(set)/input_\($0).pb") }
-    let expected = try model.outputs.indices.map { try ONNXFile.tensor(contentsOf: "\(set)/output_\($0).pb") }
+    let inputs = try model.inputs.enumerated().map { index, input in
+      try set.inputs.map { try ONNXFile.tensor(contentsOf: "\($0)\(index).pb") } ?? Self.ramp(for: input)
+    }
+    let expected = try model.outputs.indices.map { try ONNXFile.tensor(contentsOf: "\(set.outputs)\($0).pb") }
     if let difference = Self.difference(try model.run(inputs), expected) { return (difference, false) }
 
     // Shapes, axes and indices that are inputs are known ahead in a network.
@@ -97,6 +124,15 @@ public struct ONNXTestCase: Sendable {
     } catch is ONNXError {
     } catch is ShapeError {}
     return (nil, false)
+  }
+
+  /// Numbers that count up from 0 to 1, as the ONNX project's runner gives them to its light networks; extents that may
+  /// vary are 1.
+  private static func ramp(for input: ONNXModel.Value) throws -> Tensor {
+    guard input.dtype == .float32, let shape = Shape(checked: (input.dimensions ?? []).map { $0 ?? 1 }),
+      case let count = shape.elementCount, count <= 1 << 28
+    else { throw ONNXError.unsupported(node: quoted(input.name), reason: "an input of its type or size without data") }
+    return Tensor((0..<count).map { Float(Double($0) / Double(count)) }, shape: shape)
   }
 
   private static func difference(_ results: [Tensor], _ expected: [Tensor]) -> String? {

@@ -24,15 +24,12 @@ extension ConvGeometry {
   }
 }
 
-extension Convolution.Activation {
-  /// The epilogue's form of an activation; fusion makes no others.
-  fileprivate init(_ function: UnaryFunction?) {
-    switch function {
-    case nil: self = .none
-    case .relu: self = .relu
-    case .relu6: self = .relu6
-    case .some(let function): fail("\(function.name) cannot be an epilogue")
-    }
+extension ActivationKernel {
+  /// Of an epilogue; fusion makes no others.
+  fileprivate static func epilogue(_ function: UnaryFunction?) -> ActivationKernel? {
+    guard let function else { return nil }
+    guard let kernel = ActivationKernel(function) else { fail("\(function.name) cannot be an epilogue") }
+    return kernel
   }
 }
 
@@ -96,7 +93,7 @@ extension Lowering {
     _ kernel: String, _ geometry: ConvGeometry, _ winograd: Winograd? = nil, hasBias: Bool, _ epilogue: Epilogue,
     inputs: [Int], output: Int
   ) {
-    let activation = Convolution.Activation(epilogue.activation)
+    let activation = ActivationKernel.epilogue(epilogue.activation)
     let residual = epilogue.addsResidual ? inputs.count - 1 : nil
     let bytes = (winograd?.workspaceSize ?? 0) * 4
     emit(kernel, inputs: inputs, outputs: [output], workspaceBytes: bytes) { call in
@@ -117,7 +114,7 @@ extension Lowering {
     let geometry = ConvGeometry(
       attributes, input: shape(node.outputs[0]), weight: shape(node.inputs[1]), output: shape(node.inputs[0]))
     let residual = attributes.epilogue.addsResidual ? [value(node.inputs[2], .channelsLast)] : []
-    let activation = Convolution.Activation(attributes.epilogue.activation)
+    let activation = ActivationKernel.epilogue(attributes.epilogue.activation)
     let epilogue = { @Sendable [hasResidual = !residual.isEmpty] (call: borrowing Invocation) in
       Convolution.Epilogue(residual: hasResidual ? call.input(2) : nil, activation: activation)
     }

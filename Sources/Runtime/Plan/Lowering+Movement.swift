@@ -36,6 +36,10 @@ extension Lowering {
   }
 
   mutating func concatenate(_ axis: Int, _ node: Graph.Node) {
+    if joinsForNorms[node.outputs[0].index] {
+      pieces[node.outputs[0]] = node.inputs.flatMap { pieces[$0] ?? [$0] }
+      return
+    }
     let layout = commonLayout(node.inputs)
     let result = shape(node.outputs[0])
     let strides = Shape(layout.physical(result)).strides
@@ -90,5 +94,30 @@ extension Lowering {
         call.input(0), call.output(), extents: extents, before: before, after: after, value: Float(padValue),
         pool: call.pool)
     }
+  }
+}
+
+extension Graph {
+  /// For each value, whether it joins tensors along their channels for inference batch norms alone, directly or through
+  /// further such joins (dense blocks): the norms can then read the pieces and join their results, and the value never
+  /// exists.
+  func joinsForNorms() -> [Bool] {
+    var readers = [[Node]](repeating: [], count: values.count)
+    for node in nodes { for input in node.inputs { readers[input.index].append(node) } }
+    let seen = Set(outputs.map(\.value))
+    var joins = [Bool](repeating: false, count: values.count)
+    for node in nodes.reversed() {
+      let result = node.outputs[0]
+      guard case .concatenate(axis: 1) = node.operation, !seen.contains(result), !readers[result.index].isEmpty
+      else { continue }
+      joins[result.index] = readers[result.index].allSatisfy { reader in
+        switch reader.operation {
+        case .batchNorm: reader.inputs[0] == result && !reader.inputs.dropFirst().contains(result)
+        case .concatenate: joins[reader.outputs[0].index]
+        default: false
+        }
+      }
+    }
+    return joins
   }
 }

@@ -10,20 +10,26 @@ extension Lowering {
 
   mutating func batchNorm(_ epsilon: Double, _ activation: UnaryFunction?, _ node: Graph.Node) {
     let (rows, channels) = rows(node.inputs[0])
-    let inputs = [value(node.inputs[0], .channelsLast)] + node.inputs[1...].map { value($0, .rowMajor) }
+    let pieces = (pieces[node.inputs[0]] ?? [node.inputs[0]]).map { (value($0, .channelsLast), shape($0)[1]) }
+    let inputs = pieces.map(\.0) + node.inputs[1...].map { value($0, .rowMajor) }
+    let widths = pieces.map(\.1)
     let activation = activation.map { ActivationKernel($0) ?? .relu }
     emit(
-      "batch_norm", inputs: inputs, outputs: [output(node.outputs[0], .channelsLast)], workspaceBytes: channels * 4,
-      inPlaceInput: 0
+      pieces.count == 1 ? "batch_norm" : "joining_batch_norm", inputs: inputs,
+      outputs: [output(node.outputs[0], .channelsLast)], workspaceBytes: channels * 4,
+      inPlaceInput: pieces.count == 1 ? 0 : nil
     ) { call in
       let factor = call.workspace.assumingMemoryBound(to: Float.self)
-      let (scale, variance) = (call.input(1), call.input(4))
+      let first = widths.count
+      let (scale, variance) = (call.input(first), call.input(first + 3))
       for channel in 0..<channels {
         factor[channel] = Float(Double(scale[channel]) / (Double(variance[channel]) + epsilon).squareRoot())
       }
+      var pieces: [(UnsafePointer<Float>, Int)] = []
+      for (index, width) in widths.enumerated() { pieces.append((call.input(index), width)) }
       BatchNormKernel.inference(
-        call.input(0), call.output(), rows: rows, channels: channels, mean: call.input(3), scale: factor,
-        shift: call.input(2), activation: activation, pool: call.pool)
+        pieces, call.output(), rows: rows, mean: call.input(first + 2), scale: factor, shift: call.input(first + 1),
+        activation: activation, pool: call.pool)
     }
   }
 

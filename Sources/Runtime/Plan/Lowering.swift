@@ -75,6 +75,9 @@ struct Lowering {
   private(set) var steps: [Step] = []
   /// Positions of the maxima that a pooling node found, for its gradient; by the pooled buffer and the attributes.
   var poolIndices: [PoolKey: Int] = [:]
+  /// Of a value that is never joined (``Graph/joinsForNorms()``) its pieces.
+  var pieces: [Graph.ValueID: [Graph.ValueID]] = [:]
+  let joinsForNorms: [Bool]
   private var lowered: [[Layout: Int]]
   private var packed: [PackKey: Int] = [:]
   private var node: Graph.Node?
@@ -93,6 +96,7 @@ struct Lowering {
     self.graph = graph
     self.options = options
     lowered = .init(repeating: [:], count: graph.values.count)
+    joinsForNorms = graph.joinsForNorms()
     for (index, id) in graph.inputs.enumerated() { define(id, .input(index)) }
     for (index, id) in graph.parameters.enumerated() { define(id, .parameter(index)) }
     for (index, id) in graph.constants.enumerated() { define(id, .constant(index)) }

@@ -7,6 +7,8 @@ struct MemoryPlan: Sendable {
     case output(Int)
     /// Byte offset into memory that is filled once.
     case prepared(Int)
+    /// Byte offset into memory that is needed only until that is filled.
+    case preparation(Int)
     /// Byte offset into the arena of a run.
     case arena(Int)
   }
@@ -14,6 +16,7 @@ struct MemoryPlan: Sendable {
   private(set) var places: [Place]
   private(set) var arenaByteCount = 0
   private(set) var preparedByteCount = 0
+  private(set) var preparationByteCount = 0
 
   /// Vector kernels may read (never write) this far past the end of a buffer.
   private static let slack = 256
@@ -24,7 +27,9 @@ struct MemoryPlan: Sendable {
     let values = lowering.values
     var groups = AliasGroups(values)
 
-    // The first and last step at which each group is in use.
+    // The first and last step at which each group is in use, and whether one that is prepared is read afterwards.
+    var isKept = [Bool](repeating: false, count: values.count)
+    for output in outputs { isKept[groups.find(output.value)] = true }
     var firstUse = [Int](repeating: Int.max, count: values.count)
     var lastUse = [Int](repeating: -1, count: values.count)
     for (index, step) in lowering.steps.enumerated() {
@@ -32,6 +37,7 @@ struct MemoryPlan: Sendable {
         let group = groups.find(value)
         firstUse[group] = min(firstUse[group], index)
         lastUse[group] = max(lastUse[group], index)
+        if !values[step.outputs[0]].isPrepared { isKept[group] = true }
       }
     }
 
@@ -58,6 +64,7 @@ struct MemoryPlan: Sendable {
 
     places = .init(repeating: .arena(0), count: values.count)
     var intervals: [Interval] = []
+    var preparation: [Interval] = []
     var prepared = 0
     for index in values.indices where groups.find(index) == index {
       if let place = destination[index] {
@@ -69,20 +76,23 @@ struct MemoryPlan: Sendable {
       case .parameter(let slot): places[index] = .parameter(slot)
       case .constant(let slot): places[index] = .constant(slot)
       case .computed:
-        if values[index].isPrepared {
+        let interval = Interval(
+          value: index, first: firstUse[index], last: lastUse[index], byteCount: Self.padded(values[index].byteCount))
+        switch (values[index].isPrepared, isKept[index]) {
+        case (true, true):
           places[index] = .prepared(prepared)
-          prepared += Self.padded(values[index].byteCount)
-        } else if lastUse[index] >= 0 {
-          intervals.append(
-            Interval(
-              value: index, first: firstUse[index], last: lastUse[index],
-              byteCount: Self.padded(values[index].byteCount)))
+          prepared += interval.byteCount
+        case _ where interval.last < 0: break
+        case (true, false): preparation.append(interval)
+        case (false, _): intervals.append(interval)
         }
       }
     }
     preparedByteCount = prepared
     for (value, offset) in Self.pack(&intervals) { places[value] = .arena(offset) }
     arenaByteCount = intervals.map { $0.offset + $0.byteCount }.max() ?? 0
+    for (value, offset) in Self.pack(&preparation) { places[value] = .preparation(offset) }
+    preparationByteCount = preparation.map { $0.offset + $0.byteCount }.max() ?? 0
     for index in values.indices { places[index] = places[groups.find(index)] }
   }
 

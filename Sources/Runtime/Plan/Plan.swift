@@ -51,7 +51,7 @@ public struct Plan: Sendable {
   {
     var graph = graph.removingDeadCode()
     if options.fuses {
-      if options.parametersAreConstant { graph = graph.foldingBatchNorm() }
+      if options.parametersAreConstant { graph = graph.foldingBatchNorm().foldingChannelFactors() }
       graph = graph.fusingEpilogues()
     }
     var slots: [String: Int] = [:]
@@ -119,8 +119,11 @@ final class Workspace: Sendable {
   deinit { pointers.deallocate() }
 
   /// Points every buffer to its place.
+  ///
+  /// - Parameter preparation: while the plan prepares.
   func bind(
-    _ plan: Plan, inputs: [Tensor], parameters: [Storage], prepared: Storage?, outputs: [Storage?]
+    _ plan: Plan, inputs: [Tensor], parameters: [Storage], prepared: Storage, preparation: Storage? = nil,
+    outputs: [Storage?]
   ) {
     for (index, place) in plan.memory.places.enumerated() {
       switch place {
@@ -128,7 +131,8 @@ final class Workspace: Sendable {
       case .parameter(let slot): pointers[index] = parameters[slot].pointer
       case .constant(let slot): pointers[index] = plan.constants[slot].storage!.pointer
       case .output(let slot): pointers[index] = outputs[slot]!.pointer
-      case .prepared(let offset): pointers[index] = prepared!.pointer + offset
+      case .prepared(let offset): pointers[index] = prepared.pointer + offset
+      case .preparation(let offset): pointers[index] = (preparation ?? arena).pointer + offset
       case .arena(let offset): pointers[index] = arena.pointer + offset
       }
     }
@@ -168,10 +172,11 @@ extension Plan {
     if prologue.isEmpty { return prepared }
     // The prologue reads neither inputs nor outputs; empty tensors stand in for them.
     let nothing = Tensor([Float]())
+    let preparation = Storage(byteCount: memory.preparationByteCount)
     workspace.bind(
       self, inputs: graph.inputs.map { _ in nothing }, parameters: parameters, prepared: prepared,
-      outputs: outputs.map { _ in nothing.storage })
-    try execute(prologue, in: workspace)
+      preparation: preparation, outputs: outputs.map { _ in nothing.storage })
+    try withExtendedLifetime(preparation) { () throws(ExecutionError) in try execute(prologue, in: workspace) }
     return prepared
   }
 

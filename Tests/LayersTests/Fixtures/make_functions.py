@@ -180,6 +180,28 @@ case("matmul dot", torch.matmul, random(4), random(4))
 case("lp pool 2 after relu", lambda x: F.lp_pool2d(x.relu(), 2, 2), random(1, 2, 6, 6) - 1)
 case("lp pool 3 after relu", lambda x: F.lp_pool2d(x.relu(), 3, 2), random(1, 2, 6, 6) - 1)
 case("global l2 after relu", lambda x: x.relu().norm(2, (2, 3)), torch.cat([random(2, 2, 3, 2), -torch.ones(2, 1, 3, 2)], 1))
+# Pooling of other norms and ranks.
+case("global lp 3", lambda x: x.relu().norm(3, (2, 3)), torch.cat([random(2, 2, 3, 2), -torch.ones(2, 1, 3, 2)], 1))
+output = (3, 2)
+case("adaptive lp 3", lambda x: windows(x.relu(), lambda w: w.norm(3, (2, 3))), random(1, 2, 7, 6) - 1)
+case("lp pool 1d", lambda x: F.lp_pool1d(x, 2, 3, 2), random(2, 3, 7))
+case("lp pool 3d", lambda x: F.lp_pool3d(x, 4, 2), random(1, 2, 4, 2, 5))
+case("lp pool dilated", lambda x: F.unfold(x, 2, 2).reshape(1, 2, 4, 4, 3).norm(2, 2), random(1, 2, 6, 5))
+case("sum pool 1d", lambda x: F.avg_pool1d(x, 3, 2) * 3, random(2, 3, 8))
+case("sum pool 3d", lambda x: F.avg_pool3d(x, 2, 1) * 8, random(1, 2, 3, 4, 3))
+case("min pool 1d", lambda x: -F.max_pool1d(-x, 3, 2, 1), random(2, 3, 8))
+case("min pool 3d", lambda x: -F.max_pool3d(-x, 2, 1), random(1, 2, 3, 4, 3))
+case("variance pool 1d", lambda x: x.unfold(2, 3, 2).var(3, unbiased=False), random(2, 3, 8) + 5)
+case("variance pool 3d", lambda x: x.unfold(2, 2, 2).unfold(3, 2, 2).unfold(4, 2, 2).var((5, 6, 7), unbiased=False),
+     random(1, 2, 4, 2, 4))
+case("adaptive average 3d", lambda x: F.adaptive_avg_pool3d(x, (2, 1, 3)), random(1, 2, 3, 4, 5))
+case("adaptive max 3d", lambda x: F.adaptive_max_pool3d(x, (2, 1, 3)), random(1, 2, 3, 4, 5))
+case("max unpool 1d", lambda x: F.max_unpool1d(*F.max_pool1d(x, 2, 2, return_indices=True), 2, 2, output_size=(7,)),
+     random(2, 3, 7))
+case("max unpool 3d", lambda x: F.max_unpool3d(*F.max_pool3d(x, 2, 2, return_indices=True), 2, 2, output_size=(4, 2, 5)),
+     random(1, 2, 4, 2, 5))
+case("maxout 3d", lambda x: x.reshape(2, 2, 2, 3, 2, 2).amax(2), random(2, 4, 3, 2, 2))
+case("instance norm 3d", lambda x: F.instance_norm(x), random(2, 3, 2, 3, 2))
 
 here = pathlib.Path(__file__).parent
 save_file(tensors, here / "functions.safetensors")

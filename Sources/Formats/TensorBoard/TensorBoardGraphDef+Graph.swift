@@ -1,10 +1,9 @@
 import Graph
 
-/// A graph as TensorFlow's `GraphDef` (tensorflow/core/framework/graph.proto), which TensorBoard draws. Dots of names
-/// become slashes, which it folds into boxes.
-package enum GraphDefinition {
-  package static func encode(_ graph: Graph) -> [UInt8] {
-    var definition = ProtobufWriter()
+extension TensorBoardGraphDef {
+  /// A graph as TensorBoard draws it. Dots of names become slashes, which it folds into boxes.
+  init(_ graph: Graph) {
+    self.init()
     // Of all values, by which name nodes read them.
     var names = [String](repeating: "", count: graph.values.count)
     var taken: Set<String> = []
@@ -15,17 +14,19 @@ package enum GraphDefinition {
       return name
     }
     func add(_ name: String, _ operation: String, inputs: [String], _ types: [TensorType]) {
-      definition.message(1) { node in
-        node.string(1, name)
-        node.string(2, operation)
-        for input in inputs { node.string(3, input) }
-        attribute("_output_shapes", of: &node) { value in
-          value.message(1) { list in
-            for type in types { list.message(7) { encode(type.shape, into: &$0) } }
-          }
-        }
-        if let type = types.first { attribute("dtype", of: &node) { $0.integer(6, number(of: type.dtype)) } }
+      var node = TensorBoardNodeDef()
+      node.name = name
+      node.op = operation
+      node.input = inputs
+      var shapes = TensorBoardAttrValue()
+      shapes.list.shape = types.map { .init($0.shape) }
+      node.attr["_output_shapes"] = shapes
+      if let type = types.first {
+        var dtype = TensorBoardAttrValue()
+        dtype.type = .init(type.dtype)
+        node.attr["dtype"] = dtype
       }
+      self.node.append(node)
     }
     for (index, value) in graph.values.enumerated() {
       switch value.source {
@@ -56,32 +57,30 @@ package enum GraphDefinition {
     for output in graph.outputs {
       add(unique(output.name), "Identity", inputs: [names[output.value.index]], [graph[output.value].type])
     }
-    definition.message(4) { $0.integer(1, 22) }
-    return definition.bytes
+    versions.producer = 22
   }
+}
 
-  private static func attribute(
-    _ name: String, of node: inout ProtobufWriter, _ body: (inout ProtobufWriter) -> Void
-  ) {
-    node.message(5) { entry in
-      entry.string(1, name)
-      entry.message(2, body)
+extension TensorBoardTensorShapeProto {
+  fileprivate init(_ shape: Shape) {
+    dim = shape.dimensions.map { extent in
+      var dim = Dim()
+      dim.size = Int64(extent)
+      return dim
     }
   }
+}
 
-  private static func encode(_ shape: Shape, into message: inout ProtobufWriter) {
-    for extent in shape.dimensions { message.message(2) { $0.integer(1, extent) } }
-  }
-
-  /// Of `DataType` (tensorflow/core/framework/types.proto).
-  private static func number(of dtype: DType) -> Int {
-    switch dtype {
-    case .float32: 1
-    case .float64: 2
-    case .int32: 3
-    case .uint8: 4
-    case .int64: 9
-    case .bool: 10
-    }
+extension TensorBoardDataType {
+  fileprivate init(_ dtype: DType) {
+    self =
+      switch dtype {
+      case .float32: .dtFloat
+      case .float64: .dtDouble
+      case .int32: .dtInt32
+      case .uint8: .dtUint8
+      case .int64: .dtInt64
+      case .bool: .dtBool
+      }
   }
 }
