@@ -68,9 +68,11 @@ import Training
         Self.images(), run: keepsFeatures ? scratch.run : nil,
         onEvent: { if case .step(let report) = $0 { losses.append(Double(report.loss)) } })
       #expect(losses.count == 20 && reference.losses.count == 20)
+      // AdamW's steps are as long for tiny gradients as for large ones, so that more rounding shows than with SGD.
+      let tolerance = strategy == "staged" ? 2e-4 : 1e-4
       for (index, loss) in losses.enumerated() {
         #expect(reference.float32_errors[index] < 3e-5, "\(name)")
-        #expect(abs(loss / reference.losses[index] - 1) <= 1e-4, "\(name), step \(index + 1): loss \(loss)")
+        #expect(abs(loss / reference.losses[index] - 1) <= tolerance, "\(name), step \(index + 1): loss \(loss)")
       }
       // It learns, or equal losses would prove little.
       let (before, after) = (losses.prefix(5).reduce(0, +), losses.suffix(5).reduce(0, +))
