@@ -71,6 +71,8 @@ public struct ClassifierJob: Codable, Hashable, Sendable {
     }
     try require(training.epochs >= 1, "epochs", training.epochs, "at least 1")
     try require((1...1 << 20).contains(training.batchSize), "batch-size", training.batchSize, "from 1 to \(1 << 20)")
+    let parts = training.accumulation
+    try require((1...1 << 16).contains(parts), "accumulate", parts, "from 1 to \(1 << 16)")
     try require((0...1024).contains(training.loaderThreads), "loader-threads", training.loaderThreads, "from 0 to 1024")
     for (option, value) in [
       ("steps", training.maximumSteps), ("patience", training.earlyStoppingPatience), ("log-every", training.logEvery),
