@@ -32,7 +32,7 @@ let package = Package(
     .target(name: "Data", dependencies: ["Graph", "Runtime", "CEmbedded", "CZlib"]),
     .target(name: "Formats", dependencies: ["Graph", "Runtime", "CZlib"]),
     .target(name: "Training", dependencies: ["Layers", "Data", "Formats"]),
-    .target(name: "Vision", dependencies: ["Data", "CTurboJPEG", "CSpng", "CWebP"]),
+    .target(name: "Vision", dependencies: ["Kernels", "Data", "CTurboJPEG", "CSpng", "CWebP"]),
     .target(name: "Models", dependencies: ["Layers", "Formats", "CEmbedded"]),
     .target(name: "Inspect", dependencies: ["Training", "Vision", "Models"]),
     // What a run becomes for people to read: one page, from values alone.

@@ -150,6 +150,9 @@ public struct ClassifierTraining: Sendable {
         try onEvent($0)
       }, shouldStop: shouldStop)
     if !outcome.wasInterrupted {
+      var finished = record
+      finished.waitingShare = outcome.metrics.waitingShare.map { ($0 * 1000).rounded() / 1000 }
+      try finished.write(to: folder)
       // A report judges the model too, and writes what it says.
       if writesReport {
         try writeReport(in: folder, progress: onReport)

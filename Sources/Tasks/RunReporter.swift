@@ -138,6 +138,7 @@ public struct RunReporter {
       }
     let seconds = epochs.reduce(0) { $0 + $1.seconds }
     let shuffle = job.training.shuffles ? "" : ", in the data's own order"
+    let waiting = epochs.waitingShare.map { ", of which \($0.percent) waiting for data" } ?? ""
     let badImages = record.badImages.count
     return [
       ("Model", "\(record.model.architecture.name), \(record.parameters.grouped) parameters"),
@@ -161,7 +162,7 @@ public struct RunReporter {
       (
         "Training",
         "\(epochs.count) epochs in batches of \(job.training.batchSize)\(shuffle), "
-          + "\(seconds.rounded(digits: 1)) s"
+          + "\(seconds.rounded(digits: 1)) s\(waiting)"
       ),
       ("Made by", "convnet \(record.version), seed \(job.training.seed)"), ("Run", run.path),
     ]

@@ -20,6 +20,7 @@ final class TrainingRun<Model: Layer> {
   private var clock: RunClock
   private var lastSave: Double
   private let totalSteps: Int
+  private var epochWaitingShare = 0.0
 
   private var options: TrainingOptions { trainer.options }
 
@@ -110,6 +111,9 @@ final class TrainingRun<Model: Layer> {
       try onEvent(.extracting(done: done, of: total))
       if shouldStop() { throw Interruption() }
     }
+    // Of the part of the epoch that this process runs.
+    let stepsStart = clock.now
+    func waitingShare() -> Double { batches.waitedSeconds / max(1e-9, clock.now - stepsStart) }
     while position.step < totalSteps, let batch = try batches.next() {
       let rate = rate(atStep: position.step)
       // Steps of a stage count from 1, as its optimizer's moments do.
@@ -132,11 +136,12 @@ final class TrainingRun<Model: Layer> {
             step: position.step, totalSteps: totalSteps, epoch: position.epoch + 1, loss: result.loss,
             meanLoss: position.lossSum / Double(position.exampleCount), learningRate: rate,
             gradientNorm: result.gradientNorm, examplesPerSecond: clock.examplesPerSecond,
-            secondsLeft: clock.secondsLeft, waitingShare: batches.waitedSeconds / max(1e-9, position.seconds))))
+            secondsLeft: clock.secondsLeft, waitingShare: waitingShare())))
       if shouldStop() { throw Interruption() }
       if clock.now - lastSave > options.checkpointInterval { try save() }
     }
     position.seconds = clock.now - epochStart
+    epochWaitingShare = waitingShare()
   }
 
   /// Validates, keeps the model if it is the best so far, and moves on to the next epoch or stage.
@@ -160,7 +165,8 @@ final class TrainingRun<Model: Layer> {
     let line = EpochMetrics(
       epoch: position.epoch + 1, stage: stageName, step: position.step, trainLoss: trainLoss,
       validationLoss: evaluation?.loss, validationAccuracy: accuracy, learningRate: rate,
-      learningRates: stage.plan.rates(at: rate), seconds: position.seconds + clock.now - start)
+      learningRates: stage.plan.rates(at: rate), seconds: position.seconds + clock.now - start,
+      waitingShare: (epochWaitingShare * 1000).rounded() / 1000)
     metrics.append(line)
     try log?.append(line)
     position.epoch += 1

@@ -104,6 +104,16 @@ public final class TrainingStep<Model: Module> {
   /// Bytes of the arena of the largest plan so far.
   public var arenaByteCount: Int { plans.map(\.plan.plan.arenaByteCount).max() ?? 0 }
 
+  /// Compiles the step for batches like this one, which the first step would do otherwise.
+  ///
+  /// - Returns: the bytes that the step will hold: the arena of its intermediates, and parameters with the optimizer's
+  ///   tensors.
+  @discardableResult
+  public func prepare(for batch: Batch) throws -> (arena: Int, parameters: Int) {
+    let arena = try plan(for: batch).plan.arenaByteCount
+    return (arena, store.byteCount)
+  }
+
   // MARK: Running
 
   /// Takes one step; `step` counts from 1. If loss or gradients are not finite, the model stays as it was.
