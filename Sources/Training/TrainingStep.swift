@@ -17,6 +17,7 @@ public final class TrainingStep<Model: Module> {
     public var isFinite: Bool { loss.isFinite && gradientNorm.isFinite }
   }
 
+  /// The model without numbers, which are in the store.
   private let structure: Model
   private let optimizer: Optimizer
   private let seed: UInt64
@@ -55,7 +56,7 @@ public final class TrainingStep<Model: Module> {
     _ model: Model, optimizer: Optimizer, seed: UInt64, rateFactors: [String: Double], averagingDecay: Double?,
     prefix: FrozenPrefix?, allowsWinograd: Bool, loss: @escaping Loss
   ) {
-    structure = model
+    structure = Self.withoutNumbers(model)
     self.optimizer = optimizer
     self.seed = seed
     self.rateFactors = rateFactors
@@ -71,6 +72,13 @@ public final class TrainingStep<Model: Module> {
       for slot in optimizer.slots { store[Self.path(slot, parameter.path)] = .zeros(parameter.tensor.shape) }
       if averagingDecay != nil { store[Self.path(Self.average, parameter.path)] = parameter.tensor }
     }
+  }
+
+  private static func withoutNumbers(_ model: Model) -> Model {
+    let empty = try? model.mapParameters { _, _, tensor in
+      Tensor(shape: tensor.shape, dtype: tensor.dtype, storage: nil)
+    }
+    return empty ?? model
   }
 
   private static var average: String { "average" }

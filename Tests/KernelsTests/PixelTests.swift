@@ -6,9 +6,10 @@ import Testing
   private func samples(_ count: Int, seed: UInt64 = 3) -> [UInt8] {
     var stream = RandomStream(seed: seed)
     // A third at the ends of the range, where clamping and equal colours are.
-    return (0..<count).map { _ in
+    return (0..<count).map { _ -> UInt8 in
       let value = stream.integer(below: 384)
-      return value < 256 ? UInt8(value) : value < 320 ? 0 : 255
+      if value < 256 { return UInt8(value) }
+      return value < 320 ? 0 : 255
     }
   }
 
@@ -22,7 +23,9 @@ import Testing
       filter.taps.append(Int32(taps))
       var rest: Int32 = 1 << 22
       for index in 0..<filter.stride {
-        let weight = index == taps - 1 ? rest : index < taps - 1 ? Int32(stream.uniform(-0.3..<0.6) * 4_194_304) : 0
+        var weight: Int32 = 0
+        if index < taps - 1 { weight = Int32(stream.uniform(-0.3..<0.6) * 4_194_304) }
+        if index == taps - 1 { weight = rest }
         filter.weights.append(weight)
         rest -= weight
       }
@@ -31,7 +34,8 @@ import Testing
   }
 
   private func filtered(_ taps: [(sample: UInt8, weight: Int32)]) -> UInt8 {
-    let sum = taps.reduce(Int64(1 << 21)) { $0 + Int64($1.sample) * Int64($1.weight) }
+    var sum: Int64 = 1 << 21
+    for tap in taps { sum += Int64(tap.sample) * Int64(tap.weight) }
     return UInt8(min(max(sum >> 22, 0), 255))
   }
 
@@ -87,7 +91,8 @@ import Testing
 
   private func lightness(_ pixel: ArraySlice<UInt8>) -> UInt8 {
     let (red, green, blue) = (pixel[pixel.startIndex], pixel[pixel.startIndex + 1], pixel[pixel.startIndex + 2])
-    return UInt8((Int(red) * 19595 + Int(green) * 38470 + Int(blue) * 7471 + 0x8000) >> 16)
+    let sum: Int = Int(red) * 19595 + Int(green) * 38470 + Int(blue) * 7471
+    return UInt8((sum + 0x8000) >> 16)
   }
 
   /// Counts of pixels around the size of a block.
@@ -103,9 +108,10 @@ import Testing
     for factor: Float in [0, 0.7, 1, 1.9] {
       var result = [UInt8](repeating: 7, count: 3 * count + 1)
       PixelKernel.saturate(source, into: &result, pixels: count, by: factor, isa: isa)
-      let expected = pixels.flatMap { pixel in
+      var expected: [UInt8] = []
+      for pixel in pixels {
         let middle = Float(lightness(pixel))
-        return pixel.map { sample(middle + factor * (Float($0) - middle)) }
+        for color in pixel { expected.append(sample(middle + factor * (Float(color) - middle))) }
       }
       #expect(result == expected + [7], "factor \(factor)")
     }
@@ -142,7 +148,7 @@ import Testing
           default: [chroma, 0, second]
           }
         for channel in 0..<3 {
-          let expected = sector[channel] + least
+          let expected: Double = sector[channel] + least
           #expect(abs(Double(result[3 * pixel + channel]) - expected) <= 0.501, "\(colors) by \(sixths)")
         }
       }

@@ -34,7 +34,9 @@ import Vision
   @Test(arguments: [24, 48, 100, 140])
   func nearlyTheSamePicture(side: Int) throws {
     let folder = try folder()
-    let crops = Augmentation([.randomResizedCrop(scale: 0.5...1, ratio: 0.75...1.33), .horizontalFlip(probability: 0.5)])
+    let crops = Augmentation([
+      .randomResizedCrop(scale: 0.5...1, ratio: 0.75...1.33), .horizontalFlip(probability: 0.5),
+    ])
     let dataset = try dataset(folder, side: side, crops)
     var reductions: Set<Int> = []
     for epoch in 0..<8 {
