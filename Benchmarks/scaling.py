@@ -85,12 +85,12 @@ def measure(command, folder, point):
     write_network(path, channels, side, kernel, stride, depthwise)
     profile = json.loads(subprocess.check_output(
         [command, "bench", path, "--train", "--profile", "--json", "--threads", "1", "--iterations", "8",
-         "--batch", str(batch), "--input", f"{channels}x{side}x{side}"]))
+         "--batch", str(batch), "--input", f"{channels}x{side}x{side}"], stderr=subprocess.DEVNULL))
     times = {}
     for row in profile:
         name = PASSES.get(row["operation"])
         # The kernels themselves: not the packing of weights, nor the layout at the network's edge.
-        if name and "weights" not in row["algorithm"] and row["algorithm"] != "convert_layout":
+        if name and "weights" not in row["algorithm"] and not row["algorithm"].startswith("convert_layout"):
             # The second layer is the last one forward, and the first one backward.
             times[name] = row["ms"] if name == "forward" else times.get(name, row["ms"])
     return times

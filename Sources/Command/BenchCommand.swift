@@ -38,15 +38,14 @@ struct BenchCommand: ParsableCommand {
 
   func run() throws {
     threads.apply()
-    let named = try findModel(model, input: input, classes: nil, withNumbers: data == nil)
-    if let data { return try load(data, for: named.configuration) }
-    let benchmark = try Benchmark(
-      named.layer, name: named.title, input: named.configuration.inputShape(batch: batch), isTraining: train,
-      allowsWinograd: !noWinograd)
+    if let data { return try load(data) }
+    let benchmark = try makeBenchmark()
     if interactive { return try answer(benchmark) }
-    writeToStandardError(
-      "memory: \(benchmark.arenaBytes.formattedByteCount) for intermediates, "
-        + "\((benchmark.parameterBytes + benchmark.preparedBytes).formattedByteCount) for parameters\n")
+    if !json {
+      writeToStandardError(
+        "memory: \(benchmark.arenaBytes.formattedByteCount) for intermediates, "
+          + "\((benchmark.parameterBytes + benchmark.preparedBytes).formattedByteCount) for parameters\n")
+    }
     if profile { return try show(benchmark.profile(iterations: iterations)) }
     let report = try benchmark.report(iterations: iterations)
     if json { return try printJSON(report) }
@@ -57,9 +56,18 @@ struct BenchCommand: ParsableCommand {
         report.imagesPerSecond, report.gigaflopsPerSecond, report.peakBytes.formattedByteCount))
   }
 
-  private func load(_ data: String, for configuration: ModelConfiguration) throws {
+  /// In a function of its own, so that the model itself is gone while its copy in the plan is timed.
+  private func makeBenchmark() throws -> Benchmark {
+    let named = try findModel(model, input: input, classes: nil, withNumbers: true)
+    return try Benchmark(
+      named.layer, name: named.title, input: named.configuration.inputShape(batch: batch), isTraining: train,
+      allowsWinograd: !noWinograd)
+  }
+
+  private func load(_ data: String) throws {
     let report = try LoadingBenchmark(
-      data, augmentation: augment.map { try Augmentation(named: $0) }, for: configuration,
+      data, augmentation: augment.map { try Augmentation(named: $0) },
+      for: findModel(model, input: input, classes: nil).configuration,
       threads: threads.threads ?? ProcessInfo.processInfo.activeProcessorCount)
     if json { return try printJSON(report) }
     print(
