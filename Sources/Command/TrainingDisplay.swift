@@ -35,7 +35,8 @@ final class TrainingDisplay {
       self.forecast = forecast
       for stage in forecast.stages where forecast.stages.count > 1 { writeToStandardError(Self.line(stage) + "\n") }
       writeToStandardError(
-        "it should take \(ProgressBar.clock(forecast.seconds)) and \(forecast.memoryByteCount.formattedByteCount)\n")
+        "it should take \(ProgressBar.clock(forecast.seconds)) and \(forecast.memoryByteCount.formattedByteCount) of memory, "
+          + "\(forecast.arenaByteCount.formattedByteCount) of it for what a step computes in between\n")
     }
     start = .now
   }
@@ -57,7 +58,7 @@ final class TrainingDisplay {
         note: String(
           format: "epoch %d  %.0f images/s  loss %.4f%@%@", report.epoch, report.examplesPerSecond, report.meanLoss,
           accuracy.map { String(format: "  accuracy %.1f %%", $0 * 100) } ?? "",
-          report.waitingShare > 0.1 ? String(format: "  waiting for data %.0f %%", report.waitingShare * 100) : ""))
+          report.waitingShare >= 0.005 ? String(format: "  waiting for data %.0f %%", report.waitingShare * 100) : ""))
     case .stage(let report): show(report)
     case .extracting(let done, let total): showExtraction(done, total)
     case .validating: break
@@ -66,7 +67,11 @@ final class TrainingDisplay {
       accuracy = metrics.validationAccuracy ?? accuracy
       if let loss = metrics.validationLoss { line += String(format: "  validation loss %.4f", loss) }
       if let accuracy = metrics.validationAccuracy { line += String(format: "  accuracy %.2f %%", accuracy * 100) }
-      line += String(format: "  %.1f s", metrics.seconds) + (isBest ? "  best so far" : "")
+      line += String(format: "  %.1f s", metrics.seconds)
+      if let share = metrics.waitingShare, share >= 0.005 {
+        line += String(format: "  waited for data %.0f %%", share * 100)
+      }
+      if isBest { line += "  best so far" }
       if let bar { bar.print(line) } else { writeToStandardError(line + "\n") }
     }
   }

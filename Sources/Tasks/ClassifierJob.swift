@@ -119,9 +119,12 @@ public struct RunRecord: Codable, Sendable {
   public var badImages: [String]
   /// The split, if one was drawn; by content, so that moving the files does not change it.
   public var split: Split?
+  /// The share of the time of all training steps that they waited for data, once the run is finished.
+  public var waitingShare: Double?
 
   enum CodingKeys: String, CodingKey {
     case version, job, model, parameters, split
+    case waitingShare = "waiting_share"
     case trainingImages = "training_images"
     case validationImages = "validation_images"
     case badImages = "bad_images"

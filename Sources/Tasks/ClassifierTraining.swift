@@ -158,6 +158,9 @@ public struct ClassifierTraining: Sendable {
       }, shouldStop: shouldStop)
     if !outcome.wasInterrupted {
       try board?.end(outcome.model, step: outcome.steps)
+      var finished = record
+      finished.waitingShare = outcome.metrics.waitingShare.map { ($0 * 1000).rounded() / 1000 }
+      try finished.write(to: folder)
       // A report judges the model too, and writes what it says.
       if writesReport {
         try writeReport(in: folder, progress: onReport)

@@ -152,6 +152,7 @@ public struct RunReporter {
     let shuffle = job.training.shuffles ? "" : ", in the data's own order"
     let parts = job.training.accumulation
     let accumulation = parts > 1 ? ", \(parts) of which make a step" : ""
+    let waiting = epochs.waitingShare.map { ", of which \($0.percent) waiting for data" } ?? ""
     let badImages = record.badImages.count
     return [
       ("Model", "\(record.model.architecture.name), \(record.parameters.grouped) parameters"),
@@ -175,7 +176,7 @@ public struct RunReporter {
       (
         "Training",
         "\(epochs.count) epochs in batches of \(job.training.batchSize)\(accumulation)\(shuffle), "
-          + "\(seconds.rounded(digits: 1)) s"
+          + "\(seconds.rounded(digits: 1)) s\(waiting)"
       ),
       ("Made by", "convnet \(record.version), seed \(job.training.seed)"), ("Run", run.path),
     ]

@@ -25,6 +25,8 @@ public struct TrainingForecast: Codable, Hashable, Sendable {
   public var judging: Double
   /// Of the model, the optimizer's tensors, copies of both, and the intermediates of a step.
   public var memoryByteCount: Int
+  /// Of that, the arena of a step's intermediates.
+  public var arenaByteCount: Int
   /// Without early stopping.
   public var seconds: Double { stages.reduce(0) { $0 + $1.seconds } }
 
@@ -44,6 +46,7 @@ public struct TrainingForecast: Codable, Hashable, Sendable {
   enum CodingKeys: String, CodingKey {
     case stages, judging
     case memoryByteCount = "memory_bytes"
+    case arenaByteCount = "arena_bytes"
   }
 }
 
@@ -58,7 +61,7 @@ extension Trainer {
     let data = StageData(training, validation, options, run, key: "")
     let (batch, loading) = try Self.timedBatch(data)
     let numbers = initialModel.parameters.filter(\.kind.isTrained)
-    var forecast = TrainingForecast(stages: [], judging: 0, memoryByteCount: 0)
+    var forecast = TrainingForecast(stages: [], judging: 0, memoryByteCount: 0, arenaByteCount: 0)
     for (index, plan) in stages.enumerated() {
       let stage = try StageRun(self, index: index, model: initialModel, data: data)
       let factors = plan.rateFactors
@@ -70,6 +73,7 @@ extension Trainer {
           name: plan.name, epochs: plan.epochs, trainedParameters: all - frozen, frozenParameters: frozen,
           preparation: cost.preparation, secondsPerEpoch: cost.epoch))
       forecast.judging = max(forecast.judging, cost.judging)
+      forecast.arenaByteCount = max(forecast.arenaByteCount, stage.step.arenaByteCount)
       let copies = 3 * all + (all - frozen) * (stage.optimizer.slots.count + (options.accumulation > 1 ? 1 : 0))
       forecast.memoryByteCount = max(forecast.memoryByteCount, 4 * copies + stage.step.arenaByteCount)
     }

@@ -24,6 +24,7 @@ final class TrainingRun<Model: Layer> {
   /// Of the latest epoch with its validation, and of the validation, in this stage and process.
   private var latestSeconds: (epoch: Double, validation: Double)?
   private var isOutOfTime = false
+  private var epochWaitingShare = 0.0
 
   private var options: TrainingOptions { trainer.options }
 
@@ -116,6 +117,9 @@ final class TrainingRun<Model: Layer> {
       try onEvent(.extracting(done: done, of: total))
       if shouldStop() { throw Interruption() }
     }
+    // Of the part of the epoch that this process runs.
+    let stepsStart = clock.now
+    func waitingShare() -> Double { batches.waitedSeconds / max(1e-9, clock.now - stepsStart) }
     while position.step < totalSteps, !isOutOfTime {
       let rate = rate(atStep: position.step)
       // Steps of a stage count from 1, as its optimizer's moments do.
@@ -141,12 +145,13 @@ final class TrainingRun<Model: Layer> {
             step: position.step, totalSteps: totalSteps, epoch: position.epoch + 1, loss: step.result.loss,
             meanLoss: position.lossSum / Double(position.exampleCount), learningRate: rate,
             gradientNorm: step.result.gradientNorm, examplesPerSecond: clock.examplesPerSecond,
-            secondsLeft: clock.secondsLeft, waitingShare: batches.waitedSeconds / max(1e-9, position.seconds))))
+            secondsLeft: clock.secondsLeft, waitingShare: waitingShare())))
       if shouldStop() { throw Interruption() }
       isOutOfTime = !hasTime(for: validationSeconds)
       if clock.now - lastSave > options.checkpointInterval { try save() }
     }
     position.seconds = clock.now - epochStart
+    epochWaitingShare = waitingShare()
   }
 
   private func hasTime(for seconds: Double) -> Bool {
@@ -181,7 +186,8 @@ final class TrainingRun<Model: Layer> {
     let line = EpochMetrics(
       epoch: position.epoch + 1, stage: stageName, step: position.step, trainLoss: trainLoss,
       validationLoss: evaluation?.loss, validationAccuracy: accuracy, learningRate: rate,
-      learningRates: stage.plan.rates(at: rate), seconds: position.seconds + clock.now - start)
+      learningRates: stage.plan.rates(at: rate), seconds: position.seconds + clock.now - start,
+      waitingShare: (epochWaitingShare * 1000).rounded() / 1000)
     metrics.append(line)
     try log?.append(line)
     position.epoch += 1

@@ -17,6 +17,7 @@ public final class TrainingStep<Model: Module> {
     public var isFinite: Bool { loss.isFinite && gradientNorm.isFinite }
   }
 
+  /// The model without numbers, which are in the store.
   let structure: Model
   let optimizer: Optimizer
   private let seed: UInt64
@@ -28,8 +29,8 @@ public final class TrainingStep<Model: Module> {
   let store = ParameterStore()
   /// Paths of running statistics: a forward pass replaces them before it is known whether the step is finite.
   private let statistics: [String]
-  /// The initial tensors that learn.
-  private let trainedTensors: [(path: String, tensor: Tensor)]
+  /// The tensors that learn.
+  private let trained: [(path: String, shape: Shape)]
   private var plans: [(key: PlanKey, plan: MutablePlan)] = []
   /// What the sum of the batches since the latest update rests on.
   private var accumulated = Accumulated()
@@ -75,7 +76,7 @@ public final class TrainingStep<Model: Module> {
     _ model: Model, optimizer: Optimizer, seed: UInt64, rateFactors: [String: Double], averagingDecay: Double?,
     prefix: FrozenPrefix?, allowsWinograd: Bool, loss: @escaping Loss
   ) {
-    structure = model
+    structure = Self.withoutNumbers(model)
     self.optimizer = optimizer
     self.seed = seed
     self.rateFactors = rateFactors
@@ -84,13 +85,21 @@ public final class TrainingStep<Model: Module> {
     self.allowsWinograd = allowsWinograd
     self.loss = loss
     let parameters = model.parameters
-    trainedTensors = parameters.filter { $0.kind.isTrained && rateFactors[$0.path] != 0 }.map { ($0.path, $0.tensor) }
+    let trained = parameters.filter { $0.kind.isTrained && rateFactors[$0.path] != 0 }
+    self.trained = trained.map { ($0.path, $0.tensor.shape) }
     statistics = parameters.filter { $0.kind == .statistic && rateFactors[$0.path] != 0 }.map(\.path)
     for parameter in parameters { store[parameter.path] = parameter.tensor }
-    for (path, tensor) in trainedTensors {
-      for slot in optimizer.slots { store[Self.path(slot, path)] = .zeros(tensor.shape) }
-      if averagingDecay != nil { store[Self.path(Self.average, path)] = tensor }
+    for parameter in trained {
+      for slot in optimizer.slots { store[Self.path(slot, parameter.path)] = .zeros(parameter.tensor.shape) }
+      if averagingDecay != nil { store[Self.path(Self.average, parameter.path)] = parameter.tensor }
     }
+  }
+
+  private static func withoutNumbers(_ model: Model) -> Model {
+    let empty = try? model.mapParameters { _, _, tensor in
+      Tensor(shape: tensor.shape, dtype: tensor.dtype, storage: nil)
+    }
+    return empty ?? model
   }
 
   static var average: String { "average" }
@@ -128,6 +137,16 @@ public final class TrainingStep<Model: Module> {
   /// Bytes of the arena of the largest plan so far.
   public var arenaByteCount: Int { plans.map(\.plan.plan.arenaByteCount).max() ?? 0 }
 
+  /// Compiles the step for batches like this one, which the first step would do otherwise.
+  ///
+  /// - Returns: the bytes that the step will hold: the arena of its intermediates, and parameters with the optimizer's
+  ///   tensors.
+  @discardableResult
+  public func prepare(for batch: Batch) throws -> (arena: Int, parameters: Int) {
+    let arena = try plan(for: batch).plan.arenaByteCount
+    return (arena, store.byteCount)
+  }
+
   // MARK: Running
 
   /// Takes one step; `step` counts from 1. If loss or gradients are not finite, the model stays as it was.
@@ -148,7 +167,7 @@ public final class TrainingStep<Model: Module> {
   public func accumulate(_ batch: Batch, draw: Int) throws -> Result {
     if accumulated.parts == 0 {
       accumulated.statistics = statistics.map { store[$0] }
-      for (path, tensor) in trainedTensors { store[Self.path(Self.sum, path)] = .zeros(tensor.shape) }
+      for (path, shape) in trained { store[Self.path(Self.sum, path)] = .zeros(shape) }
     }
     let plan = try plan(for: batch, isPart: true)
     let outputs = try plan.run(inputs(of: plan, batch, draw: draw, step: 1, learningRate: 0))

@@ -69,7 +69,7 @@ for file in model last; do
   echo "$sums"
   [[ $(cut -d' ' -f1 <<< "$sums" | uniq | wc -l) == 1 ]] || status=1
 done
-lines() { sed 's/,\{0,1\}"seconds":[-+.0-9eE]*//' "$1/metrics.jsonl"; }
+lines() { sed -E 's/,?"(seconds|waiting_share)":[-+.0-9eE]*//g' "$1/metrics.jsonl"; }
 cmp -s <(lines "$folder/whole") <(lines "$run") || { echo "metrics.jsonl differs"; status=1; }
 ((status == 0)) && echo "$done_kills kills over $runs run(s): the same bits" || echo "DIFFERENT BITS"
 exit $status
