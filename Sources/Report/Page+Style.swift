@@ -47,12 +47,12 @@ extension Page {
       overflow-wrap: anywhere; }
     .warnings strong { display: block; color: var(--warn); }
     .fine { color: var(--good); font-weight: 600; }
-    .scroll { overflow-x: auto; margin: 0 -4px; padding: 4px; }
+    .scroll { overflow-x: auto; margin: 0 -4px; padding: 4px; } .scroll + p { margin-top: 14px; }
     table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .92rem; }
     caption { text-align: left; color: var(--soft); padding-bottom: 8px; }
     th, td { padding: 7px 10px; text-align: left; border-bottom: 1px solid var(--line); vertical-align: middle; }
     thead th { color: var(--soft); font-weight: 500; font-size: .82rem; }
-    tbody th { font-weight: 550; overflow-wrap: anywhere; min-width: 9rem; }
+    tbody th { font-weight: 550; overflow-wrap: anywhere; min-width: 10rem; }
     .n { text-align: right; white-space: nowrap; }
     .facts th { width: 13rem; min-width: 0; color: var(--soft); font-weight: 400; } .facts td { overflow-wrap: anywhere; }
     .bar { position: relative; height: 10px; min-width: 110px; background: var(--line); border-radius: 5px; }
@@ -114,7 +114,7 @@ extension Page {
     @media print {
       :root { --paper: #fff; } nav { display: none; } .hint { display: none; }
       body { font-size: 10.5pt; } section { border: 0; padding: 0; margin: 0 0 22px; }
-      figure, tr, svg, .tile, .two > *, .warnings li, .row { break-inside: avoid; }
+      figure, tr, svg, .tile, .two > *, .warnings li, .row, p { break-inside: avoid; }
       h2, h3, .lead, h3 + .soft { break-after: avoid; } .legend { break-before: avoid; }
       .two { grid-template-columns: 1fr 1fr; gap: 16px 24px; }
       .scroll, .row { overflow: visible; } .row { flex-wrap: wrap; }
