@@ -8,7 +8,7 @@ struct LabEdgesCommand: ParsableCommand {
 
   @Argument(help: "A JPEG, PNG or WebP file.") var image: String
   @Option(parsing: .unconditional, help: "Measure each patch of a grid of so many by so many.") var patches = 1
-  @Option(help: "A folder for PNG files: the eight responses, and their maxima in each patch.") var output: String?
+  @Option(help: "A folder for edges.svg, which shows every step, and PNG files of the eight responses and their maxima in each patch.") var output: String?
   @Flag(help: "Print JSON.") var json = false
 
   func run() throws {
