@@ -36,7 +36,7 @@ let package = Package(
       dependencies: ["Graph", "Runtime", "CZlib", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
       exclude: ["Protobuf/onnx.proto", "Protobuf/tensorboard.proto"]),
     .target(name: "Training", dependencies: ["Layers", "Data", "Formats"]),
-    .target(name: "Vision", dependencies: ["Data", "CTurboJPEG", "CSpng", "CWebP"]),
+    .target(name: "Vision", dependencies: ["Kernels", "Data", "CTurboJPEG", "CSpng", "CWebP"]),
     .target(name: "Models", dependencies: ["Layers", "Formats", "CEmbedded"]),
     .target(name: "Inspect", dependencies: ["Training", "Vision", "Models"]),
     // What a run becomes for people to read: one page, from values alone.

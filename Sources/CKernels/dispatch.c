@@ -3,6 +3,7 @@
 #define CK_DECLARE(variant)                                       \
   extern const ck_convolution_kernels ck_convolution_##variant; \
   extern const ck_pointwise_kernels ck_pointwise_##variant;   \
+  extern const ck_pixel_kernels ck_pixels_##variant;          \
   extern const ck_winograd_kernels ck_winograd4_##variant;    \
   extern const ck_winograd_kernels ck_winograd6_##variant;
 
@@ -39,6 +40,15 @@ const ck_pointwise_kernels *ck_pointwise(ck_isa isa) {
   if (isa == CK_AVX2) return &ck_pointwise_avx2;
 #endif
   return &ck_pointwise_portable;
+}
+
+const ck_pixel_kernels *ck_pixels(ck_isa isa) {
+#if defined(__x86_64__)
+  if (isa > ck_best_isa()) isa = CK_PORTABLE;
+  if (isa == CK_AVX512) return &ck_pixels_avx512;
+  if (isa == CK_AVX2) return &ck_pixels_avx2;
+#endif
+  return &ck_pixels_portable;
 }
 
 const ck_winograd_kernels *ck_winograd(ck_isa isa, long tile) {

@@ -4,7 +4,7 @@ import Foundation
 
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "bench", abstract: "Time a model on made-up images.",
+    commandName: "bench", abstract: "Time a model on made-up images, or the loading of images for it.",
     discussion: """
       With --interactive, a count on each line of standard input runs that many iterations and is answered with one \
       line of JSON, {"milliseconds": [...], "peak_bytes": ...}, so that contenders can take turns in one session.
@@ -17,6 +17,10 @@ struct BenchCommand: ParsableCommand {
     transform: InputExtents.init) var input: InputExtents?
   @Flag(help: "Time training steps: forward, backward and update.") var train = false
   @Option(help: "How many runs to time.") var iterations = 20
+  @Option(help: "Time how fast this folder of images is loaded as for training, instead of computing.")
+  var data: String?
+  @Option(help: "With --data: none, light, standard, strong, or a JSON file of steps. (default: as in `train`)")
+  var augment: String?
   @Flag(help: "Do not use Winograd's algorithm.") var noWinograd = false
   @Flag(help: "Show each kernel: time, algorithm, rates and share.") var profile = false
   @Flag(help: "Answer counts on standard input with times.") var interactive = false
@@ -25,16 +29,23 @@ struct BenchCommand: ParsableCommand {
 
   func validate() throws {
     if !(1...65536).contains(batch) { throw ValidationError("--batch must be from 1 to 65536, not \(batch)") }
+    if augment != nil && data == nil { throw ValidationError("--augment needs --data") }
+    if data != nil && (train || profile || interactive) {
+      throw ValidationError("--data times loading alone; leave --train, --profile and --interactive out")
+    }
     if iterations < 1 { throw ValidationError("--iterations must be at least 1, not \(iterations)") }
   }
 
   func run() throws {
     threads.apply()
-    let named = try findModel(model, input: input, classes: nil, withNumbers: true)
-    let benchmark = try Benchmark(
-      named.layer, name: named.title, input: named.configuration.inputShape(batch: batch), isTraining: train,
-      allowsWinograd: !noWinograd)
+    if let data { return try load(data) }
+    let benchmark = try makeBenchmark()
     if interactive { return try answer(benchmark) }
+    if !json {
+      writeToStandardError(
+        "memory: \(benchmark.arenaBytes.formattedByteCount) for intermediates, "
+          + "\((benchmark.parameterBytes + benchmark.preparedBytes).formattedByteCount) for parameters\n")
+    }
     if profile { return try show(benchmark.profile(iterations: iterations)) }
     let report = try benchmark.report(iterations: iterations)
     if json { return try printJSON(report) }
@@ -43,6 +54,26 @@ struct BenchCommand: ParsableCommand {
         format: "%@ %@, batch %d: median %.3f ms, least %.3f ms, %.1f images/s, %.1f GFLOP/s, peak memory %@",
         report.model, report.mode, report.batch, report.medianMilliseconds, report.minimumMilliseconds,
         report.imagesPerSecond, report.gigaflopsPerSecond, report.peakBytes.formattedByteCount))
+  }
+
+  /// In a function of its own, so that the model itself is gone while its copy in the plan is timed.
+  private func makeBenchmark() throws -> Benchmark {
+    let named = try findModel(model, input: input, classes: nil, withNumbers: true)
+    return try Benchmark(
+      named.layer, name: named.title, input: named.configuration.inputShape(batch: batch), isTraining: train,
+      allowsWinograd: !noWinograd)
+  }
+
+  private func load(_ data: String) throws {
+    let report = try LoadingBenchmark(
+      data, augmentation: augment.map { try Augmentation(named: $0) },
+      for: findModel(model, input: input, classes: nil).configuration,
+      threads: threads.threads ?? ProcessInfo.processInfo.activeProcessorCount)
+    if json { return try printJSON(report) }
+    print(
+      String(
+        format: "%d images: %.1f images/s on %d threads, %.3f ms of one thread for an image", report.images,
+        report.imagesPerSecond, report.threads, report.millisecondsPerImage))
   }
 
   private func answer(_ benchmark: Benchmark) throws {

@@ -28,10 +28,10 @@ struct EvaluateCommand: ParsableCommand {
     if !bad.isEmpty {
       writeToStandardError("note: \(bad.count) unreadable file\(bad.count == 1 ? "" : "s") left out\n")
     }
-    if classifier.wasTrained(on: dataset) {
+    if let known = try classifier.trainedCount(in: dataset), known > 0 {
       writeToStandardError(
-        "note: the model was trained on images of this folder, so this says little about new ones; "
-          + "its run's report.html judges it on the images that were held out\n")
+        "note: the model learned from \(known.grouped) of these \(dataset.count.grouped) images, so this says little about "
+          + "new ones; its run's report.html judges it on the images that were held out\n")
     }
     var progress = ProgressBar("evaluating", total: dataset.count, unit: "images")
     let report = try classifier.evaluate(dataset, mirrors: tta) { progress.update(to: $0) }

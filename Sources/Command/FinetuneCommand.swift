@@ -18,7 +18,7 @@ struct FinetuneCommand: ParsableCommand {
   @Argument(help: "The folder with the images.") var data: String?
   @Option(help: "The weights to start from.") var weights: String?
   @Option(help: "The architecture of the weights. (default: the one that they fit)")
-  var model = ClassifierJob.modelOfWeights
+  var model: String?
   @Option(help: "head, full or staged. (default: staged)") var strategy: FineTuning.Strategy?
   @Option(help: "Passes over the training images while all layers learn; with --strategy head, while it learns.")
   var epochs: Int?
@@ -62,7 +62,7 @@ struct FinetuneCommand: ParsableCommand {
         learningRate: learningRate ?? (optimizer == .sgd ? 0.001 : 0.00003),
         standardDecay: optimizer.standardDecay, isDecoupled: optimizer == .adamw, epochs: epochs ?? 8,
         batchSize: batchSize ?? 32)
-      job.modelName = model
+      job.modelName = model ?? ClassifierJob.modelOfWeights
       job.weightsPath = weights.map(TrainingArguments.absolute)
       job.allowances = weightOptions.allowances
       job.fineTuning = FineTuning(

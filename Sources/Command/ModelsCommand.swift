@@ -19,7 +19,10 @@ struct ModelsCommand: ParsableCommand {
       let model = try ModelRegistry.makeStructure(architecture.standard)
       return (architecture, try Summary(of: model, input: architecture.standard.inputShape(), name: architecture.name))
     }
-    if json { printJSON(.array(entries.map(Self.document))) } else { print(Self.table(entries).text) }
+    if json { return printJSON(.array(entries.map(Self.document))) }
+    let table = Self.table(entries)
+    let isTooWide = Terminal.outputIsTerminal && table.split(separator: "\n").contains { $0.count > Terminal.width }
+    print(isTooWide ? Self.narrowTable(entries, width: Terminal.width) : table)
   }
 
   private static func document(_ architecture: Architecture, _ summary: Summary) -> JSON {
@@ -35,19 +38,52 @@ struct ModelsCommand: ParsableCommand {
     ]
   }
 
-  private static func table(_ entries: [(Architecture, Summary)]) -> TextTable {
-    var table = TextTable([
-      ("name", .left), ("parameters", .right), ("MACs", .right), ("memory", .right), ("input", .left),
-      ("output", .left), ("top-5 error", .right), ("year", .right), ("what it is", .left),
-    ])
+  private static let numberColumns: [(title: String, alignment: TextTable.Alignment)] = [
+    ("parameters", .right), ("MACs", .right), ("memory", .right), ("top-5 error", .right), ("year", .right),
+  ]
+
+  private static func numbers(_ architecture: Architecture, _ summary: Summary) -> [String] {
+    [
+      summary.parameters.grouped, summary.multiplyAccumulates.grouped,
+      (summary.parameterByteCount + summary.activationByteCount).formattedByteCount,
+      architecture.printedTopFiveError.map { "\($0) %" } ?? "", "\(architecture.year)",
+    ]
+  }
+
+  private static func table(_ entries: [(Architecture, Summary)]) -> String {
+    var table = TextTable(
+      [("name", .left)] + numberColumns + [("input", .left), ("output", .left), ("what it is", .left)])
     for (architecture, summary) in entries {
-      table.append([
-        architecture.name, summary.parameters.grouped, summary.multiplyAccumulates.grouped,
-        (summary.parameterByteCount + summary.activationByteCount).formattedByteCount, "\(summary.input)",
-        "\(summary.output)", architecture.printedTopFiveError.map { "\($0) %" } ?? "", "\(architecture.year)",
-        "\(architecture.summary) (\(architecture.paper))",
-      ])
+      table.append(
+        [architecture.name] + numbers(architecture, summary)
+          + ["\(summary.input)", "\(summary.output)", "\(architecture.summary) (\(architecture.paper))"])
     }
-    return table
+    return table.text
+  }
+
+  /// Two lines for each architecture, or more: the numbers, then the rest.
+  private static func narrowTable(_ entries: [(Architecture, Summary)], width: Int) -> String {
+    var table = TextTable([("name", .left)] + numberColumns)
+    for (architecture, summary) in entries { table.append([architecture.name] + numbers(architecture, summary)) }
+    let lines = table.text.split(separator: "\n")
+    let rows: [String] = zip(lines.dropFirst(2), entries).map { line, entry in
+      let (architecture, summary) = entry
+      let text = "\(summary.input) to \(summary.output): \(architecture.summary) (\(architecture.paper))"
+      return line + "\n" + wrapped(text, width: width, indent: "  ")
+    }
+    return (lines.prefix(2).map(String.init) + rows).joined(separator: "\n")
+  }
+
+  /// Lines of at most `width` characters, broken between words.
+  private static func wrapped(_ text: String, width: Int, indent: String) -> String {
+    var lines: [String] = []
+    for word in text.split(separator: " ") {
+      if let last = lines.last, last.count + 1 + word.count <= width {
+        lines[lines.count - 1] += " " + word
+      } else {
+        lines.append(indent + word)
+      }
+    }
+    return lines.joined(separator: "\n")
   }
 }

@@ -12,6 +12,7 @@ struct ProgressBar {
   private let start = ContinuousClock.now
   private var lastShown: ContinuousClock.Instant?
   private var done = 0
+  private var secondsLeft: Double?
   private var note = ""
 
   /// - Parameters:
@@ -31,9 +32,11 @@ struct ProgressBar {
 
   /// Shows that `done` units are done, unless the last showing was a moment ago.
   ///
-  /// - Parameter note: extra text behind: `loss 0.412`.
-  mutating func update(to done: Int, note: String = "") {
-    (self.done, self.note) = (done, note)
+  /// - Parameters:
+  ///   - secondsLeft: where the units to come take other times than those before.
+  ///   - note: extra text behind: `loss 0.412`.
+  mutating func update(to done: Int, secondsLeft: Double? = nil, note: String = "") {
+    (self.done, self.secondsLeft, self.note) = (done, secondsLeft, note)
     let now = ContinuousClock.now
     // A log gets its first line after one interval: short work leaves the last line only.
     guard now - (lastShown ?? (isTerminal ? start - interval : start)) >= interval else { return }
@@ -69,7 +72,8 @@ struct ProgressBar {
     if (seconds > 0.2 || isFinal) && seconds > 0 && done > initial {
       let rate = Double(done - initial) / seconds
       parts.append("\(Self.text(rate)) \(unit)/s")
-      parts.append(isFinal ? Self.clock(seconds) : Self.clock(Double(max(0, total - done)) / rate) + " left")
+      let left = secondsLeft ?? Double(max(0, total - done)) / rate
+      parts.append(isFinal ? Self.clock(seconds) : Self.clock(left) + " left")
     }
     if !note.isEmpty { parts.append(note) }
     let numbers = parts.joined(separator: "  ")

@@ -26,6 +26,9 @@ struct SamplesCommand: ParsableCommand {
       try image.writePNG(to: "\(path)/\(written[label]).png")
       written[label] += 1
     }
+    if let most = written.max(), most < perClass {
+      writeToStandardError("note: the program holds no more than \(most) pictures of a class\n")
+    }
     print("\(written.reduce(0, +)) pictures of \(test.classNames.count) classes are in \(folder)")
   }
 }

@@ -19,8 +19,12 @@ struct TrainCommand: ParsableCommand {
   var epochs: Int?
   @Option(help: "Images in a step.") var batchSize = 64
   @Option(help: "The rule of learning.") var optimizer = TrainingArguments.OptimizerName.adamw
-  @Option(help: "The highest learning rate. (default: 0.05 for sgd, 0.003 for adam and adamw)") var learningRate:
-    Double?
+  @Option(
+    help: """
+      The highest learning rate. (default: 0.05 for sgd, 0.003 for adam and adamw; a tenth of that for networks \
+      without normalisation, such as vgg11)
+      """)
+  var learningRate: Double?
   @Option(help: "Momentum of sgd.") var momentum = 0.9
   @Option(help: "Start from the weights in this file, which must be of the same network but for what is allowed.")
   var weights: String?
@@ -37,9 +41,10 @@ struct TrainCommand: ParsableCommand {
 
   func run() throws {
     try arguments.train(name: model, command: "train", keepsEpochs: epochs != nil) {
+      let rule = optimizer.rule(momentum: momentum)
       var job = try arguments.job(
-        data: data, rule: optimizer.rule(momentum: momentum),
-        learningRate: learningRate ?? (optimizer == .sgd ? 0.05 : 0.003),
+        data: data, rule: rule,
+        learningRate: learningRate ?? ClassifierJob.standardLearningRate(of: rule, for: model),
         standardDecay: optimizer.standardDecay, isDecoupled: optimizer == .adamw,
         epochs: epochs ?? (arguments.budget == nil ? 10 : 100), batchSize: batchSize)
       job.modelName = model

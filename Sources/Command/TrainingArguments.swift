@@ -11,6 +11,12 @@ struct TrainingArguments: ParsableArguments {
       """)
   var budget: String?
   @Option(help: "End after this many steps, if that is earlier.") var steps: Int?
+  @Option(
+    help: """
+      Batches that make one step, along the mean of their gradients: as one batch of so many times the size, in the \
+      memory of one.
+      """)
+  var accumulate = 1
   @Option(help: "Weight decay; biases and norms are exempt. (default: 0.0005 for sgd, 0 for adam, 0.05 for adamw)")
   var weightDecay: Double?
   @Option(help: "How the learning rate changes from step to step.") var schedule = LearningRateSchedule.Shape.oneCycle
@@ -67,6 +73,7 @@ struct TrainingArguments: ParsableArguments {
   func validate() throws {
     if resume != nil { try Self.refuseOthers(besideResume: CommandLine.arguments) }
     try require((steps ?? 1) > 0, "--steps must be at least 1")
+    try require((1...65536).contains(accumulate), "--accumulate must be from 1 to 65536")
     try require((weightDecay ?? 0) >= 0, "--weight-decay must not be negative")
     try require((0..<1).contains(labelSmoothing), "--label-smoothing must be at least 0 and below 1")
     try require((0..<1).contains(average ?? 0), "--average must be at least 0 and below 1")
@@ -90,7 +97,8 @@ struct TrainingArguments: ParsableArguments {
       training: TrainingOptions(
         epochs: epochs, maximumSteps: steps, batchSize: batchSize, shuffles: shuffle == .seeded,
         schedule: LearningRateSchedule(schedule, warmUpSteps: warmUp), seed: seed, earlyStoppingPatience: patience,
-        logEvery: logEvery, allowsWinograd: !noWinograd, averagingDecay: average))
+        logEvery: logEvery, allowsWinograd: !noWinograd, averagingDecay: average,
+        accumulation: accumulate))
     job.imageSize = imageSize
     job.augmentation = try augment.map { try Augmentation(named: $0) }
     job.mixUp = mixUp
@@ -130,6 +138,7 @@ struct TrainingArguments: ParsableArguments {
     threads.apply()
     let display = TrainingDisplay()
     var training: ClassifierTraining
+    var deadline: ContinuousClock.Instant?
     let folder: RunFolder
     if let resume {
       folder = RunFolder(resume)
@@ -146,7 +155,7 @@ struct TrainingArguments: ParsableArguments {
         (budget.keepsEpochs, budget.keepsStrategy) = (keepsEpochs, keepsStrategy)
         budget.keepsImageSize = imageSize != nil
         let choice = try budget.choose(try job(), in: folder, progress: ProgressBar.opening)
-        training = choice.training
+        (training, deadline) = (choice.training, choice.deadline)
         display.chose(choice)
       } else {
         training = try ClassifierTraining(try job(), progress: ProgressBar.opening)
@@ -155,11 +164,12 @@ struct TrainingArguments: ParsableArguments {
       try folder.create()
       if findLearningRate { display.found(try training.findLearningRate(in: folder), in: folder) }
     }
-    try train(training, in: folder, display, command)
+    try train(training, in: folder, deadline: deadline, display, command)
   }
 
   private func train(
-    _ training: ClassifierTraining, in folder: RunFolder, _ display: TrainingDisplay, _ command: String
+    _ training: ClassifierTraining, in folder: RunFolder, deadline: ContinuousClock.Instant?,
+    _ display: TrainingDisplay, _ command: String
   ) throws {
     if training.isResumed && FileManager.default.fileExists(atPath: folder.predictionsPath) {
       writeToStandardError(
@@ -168,7 +178,8 @@ struct TrainingArguments: ParsableArguments {
     let interruption = Interruption()
     try display.begin(training, in: folder)
     let outcome = try training.run(
-      in: folder, onEvent: display.show, shouldStop: { interruption.isRequested }, onReport: display.reporting)
+      in: folder, deadline: deadline, onEvent: display.show, shouldStop: { interruption.isRequested },
+      onReport: display.reporting)
     display.end()
     if outcome.wasInterrupted {
       writeToStandardError(

@@ -6,8 +6,9 @@ import Foundation
 final class TrainingDisplay {
   private var bar: ProgressBar?
   private var extraction: ProgressBar?
-  /// Seconds that the run should take.
-  private var predicted: Double?
+  /// What the run should take, and when it began.
+  private var forecast: TrainingForecast?
+  private var start = ContinuousClock.now
   /// Of the latest epoch.
   private var accuracy: Double?
 
@@ -31,11 +32,13 @@ final class TrainingDisplay {
       """)
     if !training.isResumed {
       let forecast = try training.forecast(in: folder)
-      predicted = forecast.seconds
+      self.forecast = forecast
       for stage in forecast.stages where forecast.stages.count > 1 { writeToStandardError(Self.line(stage) + "\n") }
       writeToStandardError(
-        "it should take \(ProgressBar.clock(forecast.seconds)) and \(forecast.memoryByteCount.formattedByteCount)\n")
+        "it should take \(ProgressBar.clock(forecast.seconds)) and \(forecast.memoryByteCount.formattedByteCount) of memory, "
+          + "\(forecast.arenaByteCount.formattedByteCount) of it for what a step computes in between\n")
     }
+    start = .now
   }
 
   private static func line(_ stage: TrainingForecast.Stage) -> String {
@@ -51,11 +54,11 @@ final class TrainingDisplay {
         bar = ProgressBar("training", total: report.totalSteps, unit: "steps", initial: report.step - 1)
       }
       bar?.update(
-        to: report.step,
+        to: report.step, secondsLeft: secondsLeft(report),
         note: String(
           format: "epoch %d  %.0f images/s  loss %.4f%@%@", report.epoch, report.examplesPerSecond, report.meanLoss,
           accuracy.map { String(format: "  accuracy %.1f %%", $0 * 100) } ?? "",
-          report.waitingShare > 0.1 ? String(format: "  waiting for data %.0f %%", report.waitingShare * 100) : ""))
+          report.waitingShare >= 0.005 ? String(format: "  waiting for data %.0f %%", report.waitingShare * 100) : ""))
     case .stage(let report): show(report)
     case .extracting(let done, let total): showExtraction(done, total)
     case .validating: break
@@ -64,9 +67,24 @@ final class TrainingDisplay {
       accuracy = metrics.validationAccuracy ?? accuracy
       if let loss = metrics.validationLoss { line += String(format: "  validation loss %.4f", loss) }
       if let accuracy = metrics.validationAccuracy { line += String(format: "  accuracy %.2f %%", accuracy * 100) }
-      line += String(format: "  %.1f s", metrics.seconds) + (isBest ? "  best so far" : "")
+      line += String(format: "  %.1f s", metrics.seconds)
+      if let share = metrics.waitingShare, share >= 0.005 {
+        line += String(format: "  waited for data %.0f %%", share * 100)
+      }
+      if isBest { line += "  best so far" }
       if let bar { bar.print(line) } else { writeToStandardError(line + "\n") }
     }
+  }
+
+  /// What the forecast still has to come, corrected by how right it was so far: epochs of one stage take far longer than
+  /// those of another.
+  private func secondsLeft(_ report: TrainingEvent.StepReport) -> Double? {
+    guard let forecast, report.totalSteps > 0 else { return nil }
+    let epochs = Double(forecast.stages.reduce(0) { $0 + $1.epochs })
+    let left = forecast.seconds(after: epochs * Double(report.step) / Double(report.totalSteps))
+    let (expected, taken) = (forecast.seconds - left, (ContinuousClock.now - start) / .seconds(1))
+    // The first moment says nothing about the rate.
+    return taken < 1 || expected <= 0 ? left : left * taken / expected
   }
 
   private func show(_ report: TrainingEvent.StageReport) {
@@ -107,8 +125,10 @@ final class TrainingDisplay {
 
   /// Says how good the prediction was.
   private func judgePrediction(_ outcome: TrainingOutcome<AnyLayer>) {
-    guard let predicted, predicted > 0 else { return }
+    guard let predicted = forecast?.seconds, predicted > 0, !outcome.ranOutOfTime else { return }
     let taken = outcome.metrics.reduce(0) { $0 + $1.seconds }
+    // Of moments, shares say nothing.
+    guard max(taken, predicted) >= 5 else { return }
     let share = Int((abs(taken / predicted - 1) * 100).rounded())
     writeToStandardError(
       "it took \(ProgressBar.clock(taken)), \(share) % \(taken < predicted ? "less" : "more") than predicted\n")
@@ -129,6 +149,9 @@ final class TrainingDisplay {
     _ outcome: TrainingOutcome<AnyLayer>, _ training: ClassifierTraining, in folder: RunFolder, json: Bool
   ) throws {
     judgePrediction(outcome)
+    if outcome.ranOutOfTime {
+      writeToStandardError("the time ran out after epoch \(outcome.metrics.count); the best model so far is kept\n")
+    }
     let best = outcome.metrics.first { $0.epoch == outcome.bestEpoch }
     if json {
       struct Result: Encodable {

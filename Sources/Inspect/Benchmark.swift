@@ -40,9 +40,12 @@ public final class Benchmark {
   private let isTraining: Bool
   private let operationsPerRun: Double
   private let runOnce: () throws -> Void
-  /// Of a training step once it has run.
-  private let arenaBytes: () -> Int
-  private let preparedBytes: Int
+  /// What the plan needs for intermediates; known before the first run.
+  public let arenaBytes: Int
+  /// Packed weights and whatever else is computed once.
+  public let preparedBytes: Int
+  /// Parameters and, of a training step, the optimizer's tensors.
+  public let parameterBytes: Int
   private let observe: (@escaping StepObserver) throws -> Void
 
   /// - Parameters:
@@ -80,15 +83,15 @@ public final class Benchmark {
       let step = TrainingStep(
         model, optimizer: .sgd(learningRate: 1e-3, momentum: 0.9), allowsWinograd: allowsWinograd
       ) { model, input, target in crossEntropy(model(input), target) }
-      arenaBytes = { step.arenaByteCount }
-      preparedBytes = 0
       let examples = Batch(input: images, target: labels, indices: Array(0..<batch))
+      (arenaBytes, parameterBytes) = try step.prepare(for: examples)
+      preparedBytes = 0
       runOnce = { _ = try step.run(examples, step: 1, learningRate: 1e-3) }
       observe = { try step.run(examples, step: 1, learningRate: 1e-3, observer: $0) }
     } else {
       let plan = try compile(model, input: input, options: .init(allowsWinograd: allowsWinograd))
-      let arenaByteCount = plan.plan.arenaByteCount
-      arenaBytes = { arenaByteCount }
+      arenaBytes = plan.plan.arenaByteCount
+      parameterBytes = model.parameters.reduce(0) { $0 + $1.tensor.elementCount * 4 }
       preparedBytes = plan.plan.preparedByteCount
       runOnce = { _ = try plan.run([images]) }
       observe = { _ = try plan.run([images], observer: $0) }
@@ -112,7 +115,7 @@ public final class Benchmark {
     return Report(
       model: name, mode: isTraining ? "training" : "inference", batch: batch, iterations: iterations,
       medianMilliseconds: median, minimumMilliseconds: times[0], imagesPerSecond: Double(batch) / median * 1000,
-      gigaflopsPerSecond: operationsPerRun / median / 1e6, arenaBytes: arenaBytes(), preparedBytes: preparedBytes,
+      gigaflopsPerSecond: operationsPerRun / median / 1e6, arenaBytes: arenaBytes, preparedBytes: preparedBytes,
       peakBytes: Self.peakMemory)
   }
 

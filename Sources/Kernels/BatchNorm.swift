@@ -21,7 +21,7 @@ package enum BatchNormKernel {
   }
 
   /// Training: y = (x - mean) / sqrt(variance + epsilon) * gamma + beta with the batch's own statistics (biased
-  /// variance), then ReLU if asked. y may be x.
+  /// variance), then an activation if asked. y may be x.
   ///
   /// - Parameters:
   ///   - rows: at least 1; with 1 row the running variance is updated as if it were 0, where the unbiased one does not
@@ -34,8 +34,9 @@ package enum BatchNormKernel {
     _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, rows: Int, channels: Int, gamma: UnsafePointer<Float>,
     beta: UnsafePointer<Float>, epsilon: Double, momentum: Double,
     running: (mean: UnsafeMutablePointer<Float>, variance: UnsafeMutablePointer<Float>)?,
-    savedMean: UnsafeMutablePointer<Float>, savedInverseDeviation: UnsafeMutablePointer<Float>, relu: Bool = false,
-    workspace: UnsafeMutableRawPointer, pool: ThreadPool, isa: InstructionSet = .best
+    savedMean: UnsafeMutablePointer<Float>, savedInverseDeviation: UnsafeMutablePointer<Float>,
+    activation: ActivationKernel? = nil, workspace: UnsafeMutableRawPointer, pool: ThreadPool,
+    isa: InstructionSet = .best
   ) {
     let kernels = isa.pointwise
     let step = rowsPerTask(channels: channels)
@@ -62,7 +63,6 @@ package enum BatchNormKernel {
       let inverseDeviation = 1 / (m2 / Double(rows) + epsilon).squareRoot()
       savedMean[c] = Float(mean)
       savedInverseDeviation[c] = Float(inverseDeviation)
-      scale[c] = Float(inverseDeviation * Double(gamma[c]))
       if let running {
         let variance = m2 / Double(max(1, rows - 1))
         running.mean[c] = Float((1 - momentum) * Double(running.mean[c]) + momentum * mean)
@@ -70,11 +70,19 @@ package enum BatchNormKernel {
       }
     }
 
-    let p = ck_normalize(mean: savedMean, scale: scale, shift: beta, relu: relu ? 1 : 0)
-    pool.chunks(rows, of: step) { range in
-      let at = range.lowerBound * channels
-      kernels.normalize(p, x + at, y + at, range.count, channels, channels)
-    }
+    Self.scale(gamma: gamma, savedInverseDeviation: savedInverseDeviation, into: scale, channels: channels)
+    inference(
+      x, y, rows: rows, channels: channels, mean: savedMean, scale: scale, shift: beta, activation: activation,
+      pool: pool, isa: isa)
+  }
+
+  /// The factor of each channel in training, from what ``forward`` saved: with it and the saved mean, ``inference``
+  /// gives the bits of ``forward`` again.
+  package static func scale(
+    gamma: UnsafePointer<Float>, savedInverseDeviation: UnsafePointer<Float>, into scale: UnsafeMutablePointer<Float>,
+    channels: Int
+  ) {
+    for c in 0..<channels { scale[c] = Float(Double(savedInverseDeviation[c]) * Double(gamma[c])) }
   }
 
   /// The gradients of ``forward``. dx may be dy or x.

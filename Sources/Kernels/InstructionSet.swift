@@ -25,5 +25,6 @@ package struct InstructionSet: Hashable, Sendable, CustomStringConvertible {
 
   package var convolution: ck_convolution_kernels { ck_convolution(isa).pointee }
   func winograd(_ tile: Int) -> ck_winograd_kernels { ck_winograd(isa, tile).pointee }
+  var pixels: ck_pixel_kernels { ck_pixels(isa).pointee }
   var pointwise: ck_pointwise_kernels { ck_pointwise(isa).pointee }
 }

@@ -19,6 +19,13 @@ public struct RandomStream: RandomNumberGenerator, Hashable, Sendable {
     self.stream = stream
   }
 
+  /// The same stream from a block on, as if all before had been drawn.
+  func starting(atBlock block: UInt64) -> RandomStream {
+    var stream = RandomStream(seed: seed, stream: stream)
+    stream.block = block
+    return stream
+  }
+
   /// One stream number made of several keys, for example `(purpose, epoch, sample)`.
   public static func stream(_ keys: UInt64...) -> UInt64 {
     keys.reduce(0x9E37_79B9_7F4A_7C15) { splitMix($0 ^ splitMix($1 &+ 0x9E37_79B9_7F4A_7C15)) }

@@ -7,6 +7,35 @@ public struct GradientStep: Sendable {
   public let statistics: [String: Tensor]
 }
 
+extension GradientStep {
+  /// Several evaluations at the same model as one, for example of the parts of a batch that is too large for the memory:
+  /// the weighted means of losses, gradients and new running statistics.
+  ///
+  /// - Parameter weights: one for each, such as the number of examples in each part; equal ones unless given.
+  public static func mean(of steps: [GradientStep], weights: [Double]? = nil) -> GradientStep {
+    let weights = weights ?? steps.map { _ in 1 }
+    if steps.isEmpty || weights.count != steps.count {
+      fail("a mean of \(steps.count) gradients with \(weights.count) weights: give one weight for each, at least one")
+    }
+    let total = weights.reduce(0, +)
+    func mean(_ tensors: [Tensor?]) -> Tensor? {
+      var sum: Tensor?
+      for (tensor, weight) in zip(tensors, weights) {
+        guard let part = tensor.map({ $0 * (weight / total) }) else { continue }
+        sum = sum.map { $0 + part } ?? part
+      }
+      return sum
+    }
+    func means(_ tensors: (GradientStep) -> [String: Tensor]) -> [String: Tensor] {
+      let paths = Set(steps.flatMap { tensors($0).keys })
+      return Dictionary(
+        uniqueKeysWithValues: paths.compactMap { path in mean(steps.map { tensors($0)[path] }).map { (path, $0) } })
+    }
+    return GradientStep(
+      loss: mean(steps.map(\.loss)) ?? steps[0].loss, gradients: means(\.gradients), statistics: means(\.statistics))
+  }
+}
+
 /// Evaluates a loss eagerly and differentiates it with respect to the trained parameters of a model.
 ///
 /// Inside the closure layers behave as in training. The model itself does not change; an optimizer's

@@ -1,3 +1,4 @@
+import Kernels
 import Synchronization
 
 /// Random initial values of parameters.
@@ -25,7 +26,7 @@ public enum Initializer: Sendable {
     case .ones: return .ones(shape)
     case .uniformFanIn:
       let bound = 1 / Float(max(1, fanIn)).squareRoot()
-      return random(shape) { $0.uniform(-bound..<bound) }
+      return random(shape) { $0.fillUniform($1, in: -bound..<bound) }
     case .normalFanOut: return normal(shape, deviation: (2 / Float(max(1, shape[0] * receptive))).squareRoot())
     case .normalFanIn: return normal(shape, deviation: (2 / Float(max(1, fanIn))).squareRoot())
     case .normal(let deviation): return normal(shape, deviation: deviation)
@@ -33,15 +34,13 @@ public enum Initializer: Sendable {
   }
 
   private func normal(_ shape: Shape, deviation: Float) -> Tensor {
-    random(shape) { deviation * Float($0.normal()) }
+    random(shape) { $0.fillNormal($1, deviation: deviation) }
   }
 
-  private func random(_ shape: Shape, _ draw: (inout RandomStream) -> Float) -> Tensor {
+  private func random(_ shape: Shape, _ fill: (RandomStream, UnsafeMutableBufferPointer<Float>) -> Void) -> Tensor {
     guard InitializationSeed.current.drawsNumbers else { return Tensor(shape: shape, dtype: .float32, storage: nil) }
-    var stream = InitializationSeed.current.nextStream()
-    return Tensor(shape: shape, of: Float.self) { buffer in
-      for index in buffer.indices { buffer[index] = draw(&stream) }
-    }
+    let stream = InitializationSeed.current.nextStream()
+    return Tensor(shape: shape, of: Float.self) { fill(stream, $0) }
   }
 }
 

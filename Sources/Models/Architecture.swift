@@ -33,13 +33,17 @@ public struct Architecture: Sendable {
   public var minimumImageSize: Int
   /// What every image side must be a multiple of.
   public var imageSizeStep: Int
+  /// What learning rates that suit most networks are multiplied by for this one, when it starts from random weights:
+  /// below 1 where no normalisation bears large steps.
+  public var learningRateFactor: Double
   let make: @Sendable (ModelConfiguration) -> any Layer
 
   /// - Parameter imageSize: one extent for each spatial axis.
   init(
     _ name: String, _ summary: String, year: Int, paper: String, task: Task = .classification,
     topFiveError: Double? = nil, channels: Int = 3, classes: Int = 1000, imageSize: [Int] = [224, 224],
-    minimumImageSize: Int, imageSizeStep: Int = 1, make: @escaping @Sendable (ModelConfiguration) -> any Layer
+    minimumImageSize: Int, imageSizeStep: Int = 1, learningRateFactor: Double = 1,
+    make: @escaping @Sendable (ModelConfiguration) -> any Layer
   ) {
     self.name = name
     self.summary = summary
@@ -50,6 +54,7 @@ public struct Architecture: Sendable {
     standard = ModelConfiguration(name: name, channels: channels, classes: classes, imageSize: imageSize)
     self.minimumImageSize = minimumImageSize
     self.imageSizeStep = imageSizeStep
+    self.learningRateFactor = learningRateFactor
     self.make = make
   }
 

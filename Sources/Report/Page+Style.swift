@@ -102,8 +102,8 @@ extension Page {
       header, nav, main, footer { padding-left: 12px; padding-right: 12px; }
       .tiles { grid-template-columns: 1fr 1fr; gap: 8px; } .tile { padding: 11px 12px; } .tile .value { font-size: 1.25rem; }
       nav ul { flex-wrap: nowrap; overflow-x: auto; padding-bottom: 6px; } nav a { white-space: nowrap; }
-      .gallery { grid-template-columns: repeat(auto-fill, minmax(96px, 1fr)); }
-      .maps { grid-template-columns: 1fr; } .chart text { font-size: 20px; }
+      .gallery { grid-template-columns: repeat(auto-fill, minmax(120px, 1fr)); }
+      .maps { grid-template-columns: 1fr; } .chart { overflow: visible; } .chart text { font-size: 18px; }
       .facts th { width: 8rem; }
     }
     @media print {

@@ -42,6 +42,15 @@ public struct ClassifierJob: Codable, Hashable, Sendable {
     case folder(String)
   }
 
+  /// The highest learning rate for an architecture that starts from random weights, unless a person gives one.
+  public static func standardLearningRate(of rule: Optimizer.Rule, for modelName: String) throws -> Double {
+    let factor = try ModelRegistry.architecture(named: modelName).learningRateFactor
+    return switch rule {
+    case .sgd: 0.05 * factor
+    case .adam: 0.003 * factor
+    }
+  }
+
   /// A job with the command's own learning rule unless another is given.
   public init(
     data: String? = nil, optimizer: Optimizer = .adamW(learningRate: 0.003), training: TrainingOptions = .init()
@@ -62,6 +71,8 @@ public struct ClassifierJob: Codable, Hashable, Sendable {
     }
     try require(training.epochs >= 1, "epochs", training.epochs, "at least 1")
     try require((1...1 << 20).contains(training.batchSize), "batch-size", training.batchSize, "from 1 to \(1 << 20)")
+    let parts = training.accumulation
+    try require((1...1 << 16).contains(parts), "accumulate", parts, "from 1 to \(1 << 16)")
     try require((0...1024).contains(training.loaderThreads), "loader-threads", training.loaderThreads, "from 0 to 1024")
     for (option, value) in [
       ("steps", training.maximumSteps), ("patience", training.earlyStoppingPatience), ("log-every", training.logEvery),
@@ -108,9 +119,12 @@ public struct RunRecord: Codable, Sendable {
   public var badImages: [String]
   /// The split, if one was drawn; by content, so that moving the files does not change it.
   public var split: Split?
+  /// The share of the time of all training steps that they waited for data, once the run is finished.
+  public var waitingShare: Double?
 
   enum CodingKeys: String, CodingKey {
     case version, job, model, parameters, split
+    case waitingShare = "waiting_share"
     case trainingImages = "training_images"
     case validationImages = "validation_images"
     case badImages = "bad_images"

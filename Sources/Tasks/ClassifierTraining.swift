@@ -105,6 +105,11 @@ public struct ClassifierTraining: Sendable {
     classWeights = job.balance == .weights ? balance.weights : nil
     let validationCounts = ClassBalance(of: validation).counts
     classCounts = classNames.indices.map { (classNames[$0], balance.counts[$0], validationCounts[$0]) }
+    let unjudged = classCounts.filter { $0.validation == 0 }.map(\.name)
+    if !unjudged.isEmpty {
+      let names = unjudged.prefix(5).joined(separator: ", ") + (unjudged.count > 5 ? ", ..." : "")
+      notes.append("no image to validate on is of \(names), so the accuracy says nothing about that; add images")
+    }
     self.model = model
     self.notes = notes
     isResumed = old != nil
@@ -130,10 +135,12 @@ public struct ClassifierTraining: Sendable {
   ///
   /// - Parameters:
   ///   - writesReport: whether to end with ``RunReporter``, which also calibrates the model.
-  ///   - shouldStop: asked after each step; ends the run so that it can be resumed.
+  ///   - deadline: when the training, but not its report, must have ended: see ``Trainer``.
+  ///   - shouldStop: asked after each batch; ends the run so that it can be resumed.
   ///   - onReport: called with what the report's making is about.
   public func run(
-    in folder: RunFolder, writesReport: Bool = true, onEvent: (TrainingEvent) throws -> Void = { _ in },
+    in folder: RunFolder, writesReport: Bool = true, deadline: ContinuousClock.Instant? = nil,
+    onEvent: (TrainingEvent) throws -> Void = { _ in },
     shouldStop: () -> Bool = { false }, onReport: (String) -> Void = { _ in }
   ) throws -> TrainingOutcome<AnyLayer> {
     try folder.create()
@@ -143,13 +150,17 @@ public struct ClassifierTraining: Sendable {
     try board?.begin(model, record.model.preprocessing, training, trainer.options, showsPictures: !isResumed)
     let outcome = try trainer.fit(
       training, validation: validation, run: folder, dataKey: dataKey(),
-      modelMetadata: ImageClassifier.metadata(of: model, record.model),
-      resumes: isResumed,
+      modelMetadata: ImageClassifier.metadata(of: model, record.model, try sketch()),
+      resumes: isResumed, deadline: deadline,
       onEvent: {
         try board?.record($0)
         try onEvent($0)
       }, shouldStop: shouldStop)
     if !outcome.wasInterrupted {
+      try board?.end(outcome.model, step: outcome.steps)
+      var finished = record
+      finished.waitingShare = outcome.metrics.waitingShare.map { ($0 * 1000).rounded() / 1000 }
+      try finished.write(to: folder)
       // A report judges the model too, and writes what it says.
       if writesReport {
         try writeReport(in: folder, progress: onReport)
@@ -178,6 +189,11 @@ public struct ClassifierTraining: Sendable {
     }
     if !stages.isEmpty { stages[stages.count - 1].learningRate = rate }
     return finder
+  }
+
+  /// What tells whether pictures that the model is judged on are among those that it learned from.
+  private func sketch() throws -> ContentSketch {
+    ContentSketch(try (0..<training.count).map { try training.contentHash(at: $0) })
   }
 
   private func trainer() -> Trainer<AnyLayer> {

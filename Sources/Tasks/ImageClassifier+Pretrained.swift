@@ -15,7 +15,7 @@ extension ImageClassifier {
   }
 
   /// Opens the file that a record is about. Its SHA-256 has been checked.
-  convenience init(_ record: PretrainedRecord, contentsOf path: String) throws {
+  package convenience init(_ record: PretrainedRecord, contentsOf path: String) throws {
     let configuration = ModelConfiguration(
       name: record.architecture, channels: 3, classes: PretrainedRecord.imageNetClassNames.count,
       imageSize: record.imageSize)

@@ -8,6 +8,8 @@ import Synchronization
 public final class ImageClassifier: Sendable {
   public let model: AnyLayer
   public let description: Description
+  /// What it learned from, if its file says so.
+  public let trainedOn: ContentSketch?
   private let plan = Mutex<LoadedPlan?>(nil)
 
   /// What a model file says about itself, as JSON in its metadata.
@@ -96,9 +98,10 @@ public final class ImageClassifier: Sendable {
     }
   }
 
-  public init(_ model: AnyLayer, _ description: Description) {
+  public init(_ model: AnyLayer, _ description: Description, trainedOn: ContentSketch? = nil) {
     self.model = model
     self.description = description
+    self.trainedOn = trainedOn
   }
 
   /// Opens a model: an architecture's published weights by its name, or else a file.
@@ -150,7 +153,7 @@ public final class ImageClassifier: Sendable {
         "\(path): the model takes inputs of \(architecture.inputShape()), but its pictures become \(rule.shape)")
     }
     if let problem = description.calibration?.problem { throw TaskError("\(path): \(problem)") }
-    self.init(model, description)
+    self.init(model, description, trainedOn: archive.metadata[ContentSketch.key].flatMap(ContentSketch.init(text:)))
   }
 
   /// The network of a model file: one of the registry, or one from ONNX that the file itself describes.
@@ -172,13 +175,16 @@ public final class ImageClassifier: Sendable {
   /// Writes a model file, whole or not at all; ``init(contentsOf:)`` reads it.
   public func write(to path: String) throws {
     let tensors = Dictionary(uniqueKeysWithValues: model.parameters.map { ($0.path, $0.tensor) })
-    try Safetensors.write(tensors, metadata: Self.metadata(of: model, description), to: path)
+    try Safetensors.write(tensors, metadata: Self.metadata(of: model, description, trainedOn), to: path)
   }
 
-  /// The metadata of a model file: its description, and the network too if it came from ONNX.
-  public static func metadata(of model: AnyLayer, _ description: Description) throws -> [String: String] {
-    let network = try (model.base as? ONNXModel)?.metadata() ?? [:]
-    return try description.metadata().merging(network) { $1 }
+  /// The metadata of a model file: its description, what it learned from, and the network too if it came from ONNX.
+  public static func metadata(
+    of model: AnyLayer, _ description: Description, _ trainedOn: ContentSketch? = nil
+  ) throws -> [String: String] {
+    var metadata = try description.metadata()
+    metadata[ContentSketch.key] = trainedOn?.text
+    return try metadata.merging((model.base as? ONNXModel)?.metadata() ?? [:]) { $1 }
   }
 
   /// The most probable classes of a picture, most probable first; the probabilities are calibrated if the model file
@@ -210,12 +216,6 @@ public final class ImageClassifier: Sendable {
     }
     // Where no confidence was high enough, nothing is answered.
     return calibration.threshold.map { Float($0) } ?? .infinity
-  }
-
-  /// Whether a data set is the folder that the model was trained on, of which it has seen most.
-  public func wasTrained(on dataset: any ImageDataset) -> Bool {
-    guard let folder = dataset as? ImageFolder else { return false }
-    return URL(fileURLWithPath: folder.root).standardizedFileURL.path == description.provenance.data
   }
 
   /// Judges the model on labelled pictures.

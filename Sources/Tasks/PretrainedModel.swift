@@ -46,7 +46,7 @@ struct PretrainedModel {
     allowances: WeightAllowances, seed: UInt64
   ) throws {
     var allowances = allowances.union(.newHead)
-    let record = try PretrainedRecord.find(forFile: path)
+    let record = try PretrainedRecord.find(forFile: path, preferring: modelName)
     let name = modelName == ClassifierJob.modelOfWeights ? record?.architecture : modelName
     let architecture =
       try name.map { try ModelRegistry.architecture(named: $0) } ?? Self.architecture(of: tensors, path)

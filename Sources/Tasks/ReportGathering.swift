@@ -21,6 +21,8 @@ struct ReportGathering {
   private static let mistakesPerCell = 12
   private static let rightLimit = 200
   private static let explanationsEach = 6
+  /// At most: half of mistakes, half of right answers.
+  static let heatMapCount = 2 * explanationsEach
   private static let mapLimit = 1_000
   private static let featureElementLimit = 8 << 20
 
@@ -158,9 +160,8 @@ struct ReportGathering {
 
   /// How many training pictures a fixed amount of computing allows to search: about 400 billion multiplications and
   /// additions.
-  private func searchLimit() throws -> Int {
-    let summary = try Summary(
-      of: reporter.classifier.model, input: Shape([1] + rule.shape.dimensions), name: report.title)
+  static func searchLimit(for model: AnyLayer, _ rule: ImagePreprocessing, name: String) throws -> Int {
+    let summary = try Summary(of: model, input: Shape([1] + rule.shape.dimensions), name: name)
     let fromCost = 400_000_000_000 / max(1, summary.multiplyAccumulates)
     return min(max(200, Int(fromCost)), 4_000)
   }
@@ -170,7 +171,7 @@ struct ReportGathering {
     let part = reporter.images.training
     guard !queries.isEmpty, part.count > 0 else { return }
     try add(queries)
-    let limit = min(part.count, try searchLimit())
+    let limit = min(part.count, try Self.searchLimit(for: reporter.classifier.model, rule, name: report.title))
     // Evenly spaced, so that every class is among them.
     let positions = (0..<limit).map { $0 * part.count / limit }
     let table = try extractor.rows(of: part.view(rule, positions: positions))

@@ -38,6 +38,18 @@ public struct RunReporter {
     return classifier
   }
 
+  /// Seconds that a training's report should take: every validation image is judged, a part of the training images is
+  /// searched, and each heat map costs a pass backward and some more of randomized networks.
+  static func seconds(for training: ClassifierTraining, _ forecast: TrainingForecast) throws -> Double {
+    let record = training.record
+    let searched = min(
+      record.trainingImages,
+      try ReportGathering.searchLimit(
+        for: training.model, record.model.preprocessing, name: record.model.architecture.name))
+    let maps = ReportGathering.heatMapCount * Explainer.passesPerCheckedMap
+    return 1 + forecast.judging * Double(record.validationImages + searched + maps)
+  }
+
   /// Fills the report; stores the calibration.
   mutating func report(progress: (String) -> Void) throws -> RunReport {
     let rule = classifier.description.preprocessing
@@ -53,7 +65,7 @@ public struct RunReporter {
     let calibration = CalibrationReport(fitting: rows.logits, labels: rows.labels)
     var description = classifier.description
     description.calibration = calibration.calibration
-    classifier = ImageClassifier(classifier.model, description)
+    classifier = ImageClassifier(classifier.model, description, trainedOn: classifier.trainedOn)
     try classifier.write(to: run.modelPath)
 
     var trainingCounts = [Int](repeating: 0, count: record.model.classNames.count)
@@ -138,6 +150,9 @@ public struct RunReporter {
       }
     let seconds = epochs.reduce(0) { $0 + $1.seconds }
     let shuffle = job.training.shuffles ? "" : ", in the data's own order"
+    let parts = job.training.accumulation
+    let accumulation = parts > 1 ? ", \(parts) of which make a step" : ""
+    let waiting = epochs.waitingShare.map { ", of which \($0.percent) waiting for data" } ?? ""
     let badImages = record.badImages.count
     return [
       ("Model", "\(record.model.architecture.name), \(record.parameters.grouped) parameters"),
@@ -160,8 +175,8 @@ public struct RunReporter {
       ),
       (
         "Training",
-        "\(epochs.count) epochs in batches of \(job.training.batchSize)\(shuffle), "
-          + "\(seconds.rounded(digits: 1)) s"
+        "\(epochs.count) epochs in batches of \(job.training.batchSize)\(accumulation)\(shuffle), "
+          + "\(seconds.rounded(digits: 1)) s\(waiting)"
       ),
       ("Made by", "convnet \(record.version), seed \(job.training.seed)"), ("Run", run.path),
     ]

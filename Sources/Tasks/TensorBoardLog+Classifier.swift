@@ -1,4 +1,5 @@
 import Data
+import Inspect
 import Layers
 import Models
 import Training
@@ -24,6 +25,16 @@ extension TensorBoardLog {
       }
     }
     try record(ContactSheet(cells, columns: 8).image(gap: 2), as: "first batch", step: 0)
+    try recordFilters(of: model, step: 0)
+  }
+
+  /// Shows what became of the first layer's filters.
+  func end(_ model: AnyLayer, step: Int) throws { try recordFilters(of: model, step: step) }
+
+  /// Networks without an image's convolution have no such filters.
+  private func recordFilters(of model: AnyLayer, step: Int) throws {
+    guard let picture = try? FilterPicture(of: model) else { return }
+    try record(picture.image, as: "first layer's filters", step: step)
   }
 
   private func record(_ image: Image, as tag: String, step: Int) throws {

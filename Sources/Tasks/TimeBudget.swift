@@ -8,8 +8,8 @@ public struct TimeBudget: Hashable, Sendable {
   public var keepsImageSize = false
   public var keepsStrategy = false
 
-  /// Judging the model once more and drawing the report take time too.
-  private static let trainingShare = 0.85
+  /// Of the time that is left for training: a forecast from a few steps may be wrong by so much.
+  private static let trainingShare = 0.9
   /// All layers learn in at least so many epochs, or not at all.
   private static let fewestEpochs = 3
   /// Sides of images beside the network's own, where layers beneath the last may learn.
@@ -43,6 +43,8 @@ public struct TimeBudget: Hashable, Sendable {
   public struct Choice: Sendable {
     public var training: ClassifierTraining
     public var forecast: TrainingForecast
+    /// When the training must end, so that there is time for the report.
+    public var deadline: ContinuousClock.Instant
     /// What was chosen and why, in a sentence each.
     public var reasons: [String]
   }
@@ -50,6 +52,7 @@ public struct TimeBudget: Hashable, Sendable {
   /// The first of the ways to do a job, from the best to the quickest, that a few timed steps say fits.
   ///
   /// All layers learn if there is time, at the network's own image size or a smaller one; else a new last layer alone.
+  /// The time runs from this call on.
   ///
   /// - Parameters:
   ///   - run: where the training will write.
@@ -58,31 +61,42 @@ public struct TimeBudget: Hashable, Sendable {
   public func choose(
     _ job: ClassifierJob, in run: RunFolder, progress: (@Sendable (_ done: Int, _ total: Int) -> Void)? = nil
   ) throws -> Choice {
+    let start = ContinuousClock.now
     let own = try ClassifierTraining(job, progress: progress)
     let side = own.record.model.preprocessing.height
     var reasons: [String] = []
     var quickest = Double.infinity
-    for way in ways(job, side: side) {
+    let ways = ways(job, side: side)
+    for (index, way) in ways.enumerated() {
+      // Trying takes time too: where it takes much, the quickest way alone is left.
+      let tried = (ContinuousClock.now - start) / .seconds(1)
+      if index > 0, index < ways.count - 1, tried > seconds / 4 { continue }
       let training = way == job ? own : try ClassifierTraining(way)
       let forecast = try training.forecast(in: run)
-      let needed = forecast.seconds / Self.trainingShare
+      let report = try RunReporter.seconds(for: training, forecast)
+      // What was spent on choosing is gone.
+      let spent = (ContinuousClock.now - start) / .seconds(1)
+      let needed = spent + forecast.seconds / Self.trainingShare + report
       quickest = min(quickest, needed)
-      if let epochs = fittingEpochs(way, forecast) {
-        guard epochs < way.training.epochs else {
-          reasons.append("\(name(of: training)) should take \(Self.text(needed)) with the report")
-          return Choice(training: training, forecast: forecast, reasons: reasons)
-        }
+      let left = (seconds - spent - report) * Self.trainingShare
+      guard let epochs = fittingEpochs(way, forecast, seconds: left) else {
+        reasons.append("\(name(of: training)) would take \(Self.text(needed)), which is too long")
+        continue
+      }
+      var choice = Choice(
+        training: training, forecast: forecast, deadline: start.advanced(by: .seconds(min(1e9, seconds - report))),
+        reasons: reasons)
+      if epochs < way.training.epochs {
         var shorter = way
         shorter.training.epochs = epochs
-        let chosen = try ClassifierTraining(shorter)
-        var shorterForecast = forecast
-        shorterForecast.stages[forecast.stages.count - 1].epochs = epochs
-        reasons.append(
-          "\(name(of: chosen)) should take \(Self.text(shorterForecast.seconds / Self.trainingShare)) with the report; "
-            + "\(way.training.epochs) epochs would take \(Self.text(needed))")
-        return Choice(training: chosen, forecast: shorterForecast, reasons: reasons)
+        choice.training = try ClassifierTraining(shorter)
+        choice.forecast.stages[forecast.stages.count - 1].epochs = epochs
       }
-      reasons.append("\(name(of: training)) would take \(Self.text(needed)), which is too long")
+      let taken = spent + choice.forecast.seconds / Self.trainingShare + report
+      choice.reasons.append(
+        "\(name(of: choice.training)) should take \(Self.text(taken)) with the report"
+          + (epochs < way.training.epochs ? "; \(way.training.epochs) epochs would take \(Self.text(needed))" : ""))
+      return choice
     }
     throw TaskError(
       "there is no way to train within \(Self.text(seconds)): the quickest takes \(Self.text(quickest)); give more time, "
@@ -111,8 +125,7 @@ public struct TimeBudget: Hashable, Sendable {
   }
 
   /// The epochs of all layers that there is time for; `nil` if they are too few to help.
-  private func fittingEpochs(_ job: ClassifierJob, _ forecast: TrainingForecast) -> Int? {
-    let allowed = seconds * Self.trainingShare
+  private func fittingEpochs(_ job: ClassifierJob, _ forecast: TrainingForecast, seconds allowed: Double) -> Int? {
     if forecast.seconds <= allowed { return job.training.epochs }
     guard !keepsEpochs, job.fineTuning?.strategy != .head, let last = forecast.stages.last else { return nil }
     let before = forecast.seconds - Double(last.epochs) * last.secondsPerEpoch

@@ -28,28 +28,22 @@ struct Checkpoint {
   }
 
   var position = Position()
-  var options: TrainingOptions
   /// Tensors of the model and the optimizer, by path.
   var tensors: [String: Tensor]
   var bestModel: [String: Tensor]
 
   private static let key = "convnet.checkpoint"
-  private static let optionsKey = "convnet.training_options"
 
   func write(to path: String) throws {
     var all: [String: Tensor] = [:]
     for (name, tensor) in tensors { all["current." + name] = tensor }
     for (name, tensor) in bestModel { all["best." + name] = tensor }
     let encoder = JSONEncoder()
-    let metadata = [
-      Self.key: String(decoding: try encoder.encode(position), as: UTF8.self),
-      Self.optionsKey: String(decoding: try encoder.encode(options), as: UTF8.self),
-    ]
+    let metadata = [Self.key: String(decoding: try encoder.encode(position), as: UTF8.self)]
     try Safetensors.write(all, metadata: metadata, to: path)
   }
 
-  init(options: TrainingOptions, tensors: [String: Tensor], bestModel: [String: Tensor]) {
-    self.options = options
+  init(tensors: [String: Tensor], bestModel: [String: Tensor]) {
     self.tensors = tensors
     self.bestModel = bestModel
   }
@@ -65,14 +59,10 @@ struct Checkpoint {
 
   init(contentsOf path: String) throws {
     let (all, metadata) = try Safetensors.read(path)
-    func decode<Value: Decodable>(_ key: String) throws -> Value {
-      guard let text = metadata[key], let value = try? JSONDecoder().decode(Value.self, from: Data(text.utf8)) else {
-        throw TrainingError.checkpointDoesNotFit(path: path, reason: "it does not hold a training state")
-      }
-      return value
-    }
-    position = try decode(Self.key)
-    options = try decode(Self.optionsKey)
+    guard let text = metadata[Self.key],
+      let position = try? JSONDecoder().decode(Position.self, from: Data(text.utf8))
+    else { throw TrainingError.checkpointDoesNotFit(path: path, reason: "it does not hold a training state") }
+    self.position = position
     func part(_ prefix: String) -> [String: Tensor] {
       var part: [String: Tensor] = [:]
       for (name, tensor) in all where name.hasPrefix(prefix) { part[String(name.dropFirst(prefix.count))] = tensor }

@@ -46,9 +46,11 @@ public struct LearningRateFinder: Codable, Hashable, Sendable {
     var position = Checkpoint.Position()
     while points.count < steps {
       let batches = try stage.batches(at: position) { _, _ in }
-      while points.count < steps, let batch = try batches.next() {
+      while points.count < steps {
         let rate = rates.lowerBound * pow(growth, Double(points.count))
-        let result = try stage.step.run(batch, step: points.count + 1, learningRate: rate)
+        guard let result = try stage.takeStep(points.count + 1, learningRate: rate, from: batches)?.result else {
+          break
+        }
         guard result.isFinite else { return }
         average = 0.9 * average + 0.1 * Double(result.loss)
         let smoothed = average / (1 - pow(0.9, Double(points.count + 1)))

@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 
 /// How the learning rate changes during training.
@@ -21,6 +22,18 @@ public struct LearningRateSchedule: Codable, Hashable, Sendable {
   public init(_ shape: Shape, warmUpSteps: Int = 0) {
     self.shape = shape
     self.warmUpSteps = warmUpSteps
+  }
+
+  enum CodingKeys: String, CodingKey {
+    case shape
+    case warmUpSteps = "warm_up_steps"
+  }
+
+  public init(from decoder: any Decoder) throws {
+    self.init(.oneCycle)
+    let fields = try JSONFields(decoder, keyedBy: CodingKeys.self)
+    try fields.read(.shape, into: &shape)
+    try fields.read(.warmUpSteps, into: &warmUpSteps)
   }
 
   /// The rate of one step.

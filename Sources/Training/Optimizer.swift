@@ -6,7 +6,7 @@
 /// The same operations serve an eager ``update(_:along:)`` and the compiled training step.
 public struct Optimizer: Sendable {
   /// The rule and its constants.
-  public enum Rule: Codable, Hashable, Sendable {
+  public enum Rule: Hashable, Sendable {
     case sgd(momentum: Double, isNesterov: Bool)
     case adam(beta1: Double, beta2: Double, epsilon: Double)
   }

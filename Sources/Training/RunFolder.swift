@@ -59,10 +59,13 @@ public struct EpochMetrics: Codable, Hashable, Sendable {
   public var learningRates: [String: Double]?
   /// Wall-clock time of the epoch with its validation.
   public var seconds: Double
+  /// The share of the time of its steps that training waited for data.
+  public var waitingShare: Double?
 
   public init(
     epoch: Int, stage: String? = nil, step: Int, trainLoss: Double, validationLoss: Double? = nil,
-    validationAccuracy: Double? = nil, learningRate: Double, learningRates: [String: Double]? = nil, seconds: Double
+    validationAccuracy: Double? = nil, learningRate: Double, learningRates: [String: Double]? = nil, seconds: Double,
+    waitingShare: Double? = nil
   ) {
     self.epoch = epoch
     self.stage = stage
@@ -73,6 +76,7 @@ public struct EpochMetrics: Codable, Hashable, Sendable {
     self.learningRate = learningRate
     self.learningRates = learningRates
     self.seconds = seconds
+    self.waitingShare = waitingShare
   }
 
   enum CodingKeys: String, CodingKey {
@@ -82,12 +86,23 @@ public struct EpochMetrics: Codable, Hashable, Sendable {
     case validationAccuracy = "validation_accuracy"
     case learningRate = "learning_rate"
     case learningRates = "learning_rates"
+    case waitingShare = "waiting_share"
   }
 
   /// The epochs of a run so far; none if it has written none. Lines of another kind are passed over.
   public static func read(from run: RunFolder) throws -> [EpochMetrics] {
     let text = (try? String(contentsOfFile: run.metricsPath, encoding: .utf8)) ?? ""
     return text.split(separator: "\n").compactMap { try? JSONDecoder().decode(Self.self, from: Data($0.utf8)) }
+  }
+}
+
+extension [EpochMetrics] {
+  /// The share of the time that these epochs' steps waited for data, if it was measured.
+  public var waitingShare: Double? {
+    let measured = compactMap { epoch in epoch.waitingShare.map { (share: $0, seconds: epoch.seconds) } }
+    let seconds = measured.reduce(0) { $0 + $1.seconds }
+    guard seconds > 0 else { return nil }
+    return measured.reduce(0) { $0 + $1.share * $1.seconds } / seconds
   }
 }
 

@@ -5,7 +5,7 @@ import Graph
 struct StageData {
   let training: any Dataset
   let validation: (any Dataset)?
-  private let options: TrainingOptions
+  let options: TrainingOptions
   private let folder: RunFolder?
   private let key: String
 
@@ -24,7 +24,11 @@ struct StageData {
       threads: options.loaderThreads, mixing: options.mixing)
   }
 
-  var batchCount: Int { loader(training).batchCount }
+  /// Steps in an epoch.
+  var stepCount: Int {
+    let batches = loader(training).batchCount
+    return (batches + options.accumulation - 1) / options.accumulation
+  }
 
   func batches(of dataset: any Dataset, epoch: Int, from batch: Int, examplesOf exampleEpoch: Int?) -> BatchIterator {
     loader(dataset).batches(epoch: epoch, from: batch, examplesOf: exampleEpoch)
@@ -78,7 +82,7 @@ final class StageRun<Model: Layer> {
   private let evaluator: Evaluator<Model>
   private let validatesOnFeatures: Bool
   let data: StageData
-  private let options: TrainingOptions
+  let options: TrainingOptions
   private var epochFeatures: (epoch: Int, file: FeatureFile)?
   private var validationFeatures: FeatureFile?
 
@@ -134,6 +138,51 @@ final class StageRun<Model: Layer> {
     let file = epochFeatures!.file
     return StageBatches(
       data.batches(of: file, epoch: position.epoch, from: position.batch, examplesOf: nil), prefix: nil)
+  }
+
+  /// One step, and what it took.
+  struct Step {
+    var result: TrainingStep<Model>.Result
+    var batchCount = 0
+    var exampleCount = 0
+    /// The one that broke off the step, if it is not finite.
+    var lastBatch: Batch
+  }
+
+  /// Takes the next step along the gradient of a batch, or of several that follow each other.
+  ///
+  /// - Parameters:
+  ///   - number: of the step; counts from 1.
+  ///   - betweenBatches: called between the batches of a step; if it throws, the step has not happened.
+  /// - Returns: `nil` after the last batch.
+  func takeStep(
+    _ number: Int, learningRate: Double, from batches: StageBatches, betweenBatches: () throws -> Void = {}
+  ) throws -> Step? {
+    guard let first = try batches.next() else { return nil }
+    let parts = options.accumulation
+    guard parts > 1 else {
+      let result = try step.run(first, step: number, learningRate: learningRate)
+      return Step(result: result, batchCount: 1, exampleCount: first.indices.count, lastBatch: first)
+    }
+    var taken = Step(result: .init(loss: 0, gradientNorm: 0), lastBatch: first)
+    var next: Batch? = first
+    while let batch = next {
+      taken.lastBatch = batch
+      taken.result = try step.accumulate(batch, draw: (number - 1) * parts + taken.batchCount + 1)
+      guard taken.result.isFinite else { return taken }
+      taken.batchCount += 1
+      taken.exampleCount += batch.indices.count
+      guard taken.batchCount < parts else { break }
+      do {
+        try betweenBatches()
+      } catch {
+        step.discardAccumulated()
+        throw error
+      }
+      next = try batches.next()
+    }
+    taken.result = try step.update(step: number, learningRate: learningRate)
+    return taken
   }
 
   func evaluate(

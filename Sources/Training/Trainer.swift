@@ -41,19 +41,22 @@ public final class Trainer<Model: Layer> {
   ///   - dataKey: changes with the data and what is done to them; keys what frozen parts make of them.
   ///   - modelMetadata: written into model files.
   ///   - resumes: whether to go on from the run's checkpoint.
+  ///   - deadline: when training must have ended: an epoch that would take longer does not begin, and one that turns out
+  ///     to is cut short and judged.
   ///   - onEvent: called after each step and epoch.
-  ///   - shouldStop: asked after each step; if it says so, a checkpoint is written and training ends.
+  ///   - shouldStop: asked after each batch; if it says so, a checkpoint is written and training ends.
   public func fit(
     _ training: any Dataset, validation: (any Dataset)? = nil, run: RunFolder? = nil, dataKey: String = "",
     modelMetadata: [String: String] = [:], resumes: Bool = false,
-    onEvent: (TrainingEvent) throws -> Void = { _ in }, shouldStop: () -> Bool = { false }
+    deadline: ContinuousClock.Instant? = nil, onEvent: (TrainingEvent) throws -> Void = { _ in },
+    shouldStop: () -> Bool = { false }
   ) throws -> TrainingOutcome<Model> {
     guard training.count > 0 else { throw TrainingError.noExamples }
     return try withoutActuallyEscaping(onEvent) { onEvent in
       try withoutActuallyEscaping(shouldStop) { shouldStop in
         try TrainingRun(
           self, training: training, validation: validation, folder: run, dataKey: dataKey,
-          modelMetadata: modelMetadata, resumes: resumes, onEvent: onEvent, shouldStop: shouldStop
+          modelMetadata: modelMetadata, resumes: resumes, deadline: deadline, onEvent: onEvent, shouldStop: shouldStop
         ).finish()
       }
     }

@@ -47,6 +47,8 @@ public struct TrainingOutcome<Model: Layer> {
   public var steps: Int
   /// Whether it was stopped from outside before its end; it can be resumed.
   public var wasInterrupted: Bool
+  /// Whether it ended before its last epoch because of a deadline.
+  public var ranOutOfTime: Bool
   public var arenaByteCount: Int
 }
 

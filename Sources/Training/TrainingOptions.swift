@@ -1,9 +1,14 @@
+import Formats
+
 /// How long, in what portions and how carefully to train.
 public struct TrainingOptions: Codable, Hashable, Sendable {
   public var epochs: Int
   /// Ends the training after this many steps, if that is earlier.
   public var maximumSteps: Int?
   public var batchSize: Int
+  /// How many batches make a step, along the mean gradient over all their examples: as one batch of so many times the
+  /// size, in the memory of one. Batch norms see each batch by itself. The last step of an epoch takes what is left.
+  public var accumulation: Int
   /// Whether each epoch takes the examples in a new order drawn from the seed, or always in the data set's.
   public var shuffles: Bool
   public var schedule: LearningRateSchedule
@@ -32,7 +37,7 @@ public struct TrainingOptions: Codable, Hashable, Sendable {
     epochs: Int = 10, maximumSteps: Int? = nil, batchSize: Int = 64, shuffles: Bool = true,
     schedule: LearningRateSchedule = .init(.oneCycle), seed: UInt64 = 0, earlyStoppingPatience: Int? = nil,
     logEvery: Int? = nil, loaderThreads: Int = 2, checkpointInterval: Double = 60, allowsWinograd: Bool = true,
-    averagingDecay: Double? = nil, cachesFeatures: Bool = true
+    averagingDecay: Double? = nil, cachesFeatures: Bool = true, accumulation: Int = 1
   ) {
     self.epochs = epochs
     self.maximumSteps = maximumSteps
@@ -47,6 +52,40 @@ public struct TrainingOptions: Codable, Hashable, Sendable {
     self.allowsWinograd = allowsWinograd
     self.averagingDecay = averagingDecay
     self.cachesFeatures = cachesFeatures
+    self.accumulation = accumulation
+  }
+
+  enum CodingKeys: String, CodingKey {
+    case epochs, accumulation, shuffles, schedule, seed, mixing
+    case maximumSteps = "maximum_steps"
+    case batchSize = "batch_size"
+    case earlyStoppingPatience = "early_stopping_patience"
+    case logEvery = "log_every"
+    case loaderThreads = "loader_threads"
+    case checkpointInterval = "checkpoint_interval"
+    case allowsWinograd = "allows_winograd"
+    case averagingDecay = "averaging_decay"
+    case cachesFeatures = "caches_features"
+  }
+
+  public init(from decoder: any Decoder) throws {
+    self.init()
+    let fields = try JSONFields(decoder, keyedBy: CodingKeys.self)
+    try fields.read(.epochs, into: &epochs)
+    try fields.read(.maximumSteps, into: &maximumSteps)
+    try fields.read(.batchSize, into: &batchSize)
+    try fields.read(.accumulation, into: &accumulation)
+    try fields.read(.shuffles, into: &shuffles)
+    try fields.read(.schedule, into: &schedule)
+    try fields.read(.seed, into: &seed)
+    try fields.read(.earlyStoppingPatience, into: &earlyStoppingPatience)
+    try fields.read(.logEvery, into: &logEvery)
+    try fields.read(.loaderThreads, into: &loaderThreads)
+    try fields.read(.checkpointInterval, into: &checkpointInterval)
+    try fields.read(.allowsWinograd, into: &allowsWinograd)
+    try fields.read(.averagingDecay, into: &averagingDecay)
+    try fields.read(.cachesFeatures, into: &cachesFeatures)
+    try fields.read(.mixing, into: &mixing)
   }
 }
 

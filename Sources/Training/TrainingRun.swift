@@ -20,6 +20,11 @@ final class TrainingRun<Model: Layer> {
   private var clock: RunClock
   private var lastSave: Double
   private let totalSteps: Int
+  private let deadline: ContinuousClock.Instant?
+  /// Of the latest epoch with its validation, and of the validation, in this stage and process.
+  private var latestSeconds: (epoch: Double, validation: Double)?
+  private var isOutOfTime = false
+  private var epochWaitingShare = 0.0
 
   private var options: TrainingOptions { trainer.options }
 
@@ -28,12 +33,14 @@ final class TrainingRun<Model: Layer> {
 
   init(
     _ trainer: Trainer<Model>, training: any Dataset, validation: (any Dataset)?, folder: RunFolder?, dataKey: String,
-    modelMetadata: [String: String], resumes: Bool, onEvent: @escaping (TrainingEvent) throws -> Void,
+    modelMetadata: [String: String], resumes: Bool, deadline: ContinuousClock.Instant?,
+    onEvent: @escaping (TrainingEvent) throws -> Void,
     shouldStop: @escaping () -> Bool
   ) throws {
     self.trainer = trainer
     self.folder = folder
     self.modelMetadata = modelMetadata
+    self.deadline = deadline
     self.onEvent = onEvent
     self.shouldStop = shouldStop
     data = StageData(training, validation, trainer.options, folder, key: dataKey)
@@ -58,7 +65,7 @@ final class TrainingRun<Model: Layer> {
       stage = try StageRun(trainer, index: 0, model: model, data: data)
     }
     let epochs = trainer.stages.reduce(0) { $0 + $1.epochs }
-    totalSteps = min(trainer.options.maximumSteps ?? .max, epochs * data.batchCount)
+    totalSteps = min(trainer.options.maximumSteps ?? .max, epochs * data.stepCount)
     clock = RunClock(stepsDone: position.step, totalSteps: totalSteps)
     lastSave = clock.now
     try folder?.create()
@@ -92,7 +99,7 @@ final class TrainingRun<Model: Layer> {
     let model = try trainer.initialModel.mapParameters { path, _, tensor in best[path] ?? tensor }
     return TrainingOutcome(
       model: model, bestEpoch: position.bestEpoch, metrics: metrics, steps: position.step,
-      wasInterrupted: wasInterrupted, arenaByteCount: stage.step.arenaByteCount)
+      wasInterrupted: wasInterrupted, ranOutOfTime: isOutOfTime, arenaByteCount: stage.step.arenaByteCount)
   }
 
   // MARK: An epoch
@@ -100,7 +107,7 @@ final class TrainingRun<Model: Layer> {
   /// The rate of the latest step, or of the first one to come.
   private func rate(atStep step: Int) -> Double {
     let local = max(0, step - position.stageStartStep)
-    let total = min(stage.plan.epochs * data.batchCount, (options.maximumSteps ?? .max) - position.stageStartStep)
+    let total = min(stage.plan.epochs * data.stepCount, (options.maximumSteps ?? .max) - position.stageStartStep)
     return stage.plan.schedule.rate(atStep: local, of: total, base: stage.plan.learningRate)
   }
 
@@ -110,33 +117,52 @@ final class TrainingRun<Model: Layer> {
       try onEvent(.extracting(done: done, of: total))
       if shouldStop() { throw Interruption() }
     }
-    while position.step < totalSteps, let batch = try batches.next() {
+    // Of the part of the epoch that this process runs.
+    let stepsStart = clock.now
+    func waitingShare() -> Double { batches.waitedSeconds / max(1e-9, clock.now - stepsStart) }
+    while position.step < totalSteps, !isOutOfTime {
       let rate = rate(atStep: position.step)
       // Steps of a stage count from 1, as its optimizer's moments do.
-      let step = position.step - position.stageStartStep + 1
-      let result = try stage.step.run(batch, step: step, learningRate: rate)
-      try checkFinite(result, batch, step, rate)
-      position.firstLoss = position.firstLoss ?? result.loss
+      let number = position.step - position.stageStartStep + 1
+      let step = try stage.takeStep(number, learningRate: rate, from: batches) {
+        if shouldStop() { throw Interruption() }
+      }
+      guard let step else { break }
+      try checkFinite(step, number, rate)
+      position.firstLoss = position.firstLoss ?? step.result.loss
       position.step += 1
-      position.batch += 1
-      position.lossSum += Double(result.loss) * Double(batch.indices.count)
-      position.exampleCount += batch.indices.count
+      position.batch += step.batchCount
+      position.lossSum += Double(step.result.loss) * Double(step.exampleCount)
+      position.exampleCount += step.exampleCount
       position.seconds = clock.now - epochStart
-      clock.advance(examples: batch.indices.count)
+      clock.advance(examples: step.exampleCount)
       if let every = options.logEvery, position.step % every == 0 {
-        try log?.append(StepMetrics(step: position.step, loss: result.loss))
+        try log?.append(StepMetrics(step: position.step, loss: step.result.loss))
       }
       try onEvent(
         .step(
           .init(
-            step: position.step, totalSteps: totalSteps, epoch: position.epoch + 1, loss: result.loss,
+            step: position.step, totalSteps: totalSteps, epoch: position.epoch + 1, loss: step.result.loss,
             meanLoss: position.lossSum / Double(position.exampleCount), learningRate: rate,
-            gradientNorm: result.gradientNorm, examplesPerSecond: clock.examplesPerSecond,
-            secondsLeft: clock.secondsLeft, waitingShare: batches.waitedSeconds / max(1e-9, position.seconds))))
+            gradientNorm: step.result.gradientNorm, examplesPerSecond: clock.examplesPerSecond,
+            secondsLeft: clock.secondsLeft, waitingShare: waitingShare())))
       if shouldStop() { throw Interruption() }
+      isOutOfTime = !hasTime(for: validationSeconds)
       if clock.now - lastSave > options.checkpointInterval { try save() }
     }
     position.seconds = clock.now - epochStart
+    epochWaitingShare = waitingShare()
+  }
+
+  private func hasTime(for seconds: Double) -> Bool {
+    deadline.map { ContinuousClock.now.advanced(by: .seconds(seconds)) < $0 } ?? true
+  }
+
+  /// What the validation at this epoch's end should take: as long as the latest one. The first one is judged by the
+  /// steps, of which a pass forward is about a third.
+  private var validationSeconds: Double {
+    let perExample = position.seconds / Double(max(1, position.exampleCount))
+    return latestSeconds?.validation ?? perExample / 3 * Double(data.validation?.count ?? 0)
   }
 
   /// Validates, keeps the model if it is the best so far, and moves on to the next epoch or stage.
@@ -160,10 +186,13 @@ final class TrainingRun<Model: Layer> {
     let line = EpochMetrics(
       epoch: position.epoch + 1, stage: stageName, step: position.step, trainLoss: trainLoss,
       validationLoss: evaluation?.loss, validationAccuracy: accuracy, learningRate: rate,
-      learningRates: stage.plan.rates(at: rate), seconds: position.seconds + clock.now - start)
+      learningRates: stage.plan.rates(at: rate), seconds: position.seconds + clock.now - start,
+      waitingShare: (epochWaitingShare * 1000).rounded() / 1000)
     metrics.append(line)
     try log?.append(line)
     position.epoch += 1
+    latestSeconds = (line.seconds, clock.now - start)
+    isOutOfTime = isOutOfTime || !hasTime(for: line.seconds)
     (position.batch, position.lossSum, position.exampleCount, position.seconds) = (0, 0, 0, 0)
     let startedStage = try moveOnIfStageIsOver()
     // Writing takes longer than an epoch on cached features.
@@ -195,12 +224,16 @@ final class TrainingRun<Model: Layer> {
     let sinceBest = position.epoch - max(position.bestEpoch ?? 0, position.stageStartEpoch)
     let isOutOfPatience = options.earlyStoppingPatience.map { sinceBest >= $0 } ?? false
     let isOutOfSteps = position.step >= (options.maximumSteps ?? .max)
-    guard epochs >= stage.plan.epochs || isOutOfPatience || isOutOfSteps else { return false }
-    guard position.stage + 1 < trainer.stages.count, !isOutOfSteps else {
+    let isOver = epochs >= stage.plan.epochs || isOutOfPatience || isOutOfSteps
+    guard isOver || isOutOfTime else { return false }
+    let isLastStage = position.stage + 1 == trainer.stages.count
+    guard !isLastStage, !isOutOfSteps, !isOutOfTime else {
+      isOutOfTime = isOutOfTime && !(isOver && isLastStage)
       position.isFinished = true
       return false
     }
     position.stage += 1
+    latestSeconds = nil
     (position.stageStartEpoch, position.stageStartStep) = (position.epoch, position.step)
     let model = try trainer.initialModel.mapParameters { path, _, tensor in best[path] ?? tensor }
     stage = try StageRun(trainer, index: position.stage, model: model, data: data)
@@ -219,9 +252,10 @@ final class TrainingRun<Model: Layer> {
           frozenParameters: frozen, featureShape: stage.cachesFeatures ? stage.prefix?.featureShape : nil)))
   }
 
-  private func checkFinite(_ result: TrainingStep<Model>.Result, _ batch: Batch, _ step: Int, _ rate: Double) throws {
+  private func checkFinite(_ step: StageRun<Model>.Step, _ number: Int, _ rate: Double) throws {
+    let result = step.result
     if !result.isFinite {
-      let place = try stage.step.findNonFinite(batch, step: step, learningRate: rate)
+      let place = try stage.step.findNonFinite(step.lastBatch, step: number, learningRate: rate)
       throw TrainingError.notFinite(step: position.step + 1, place: place, learningRate: rate)
     }
     if let first = position.firstLoss, result.loss > 1000 * (first + 1) {
@@ -241,7 +275,7 @@ final class TrainingRun<Model: Layer> {
     lastSave = clock.now
     guard let folder else { return }
     var checkpoint = Checkpoint(
-      options: options, tensors: try stage.step.model.tensors.merging(stage.step.optimizerState) { a, _ in a },
+      tensors: try stage.step.model.tensors.merging(stage.step.optimizerState) { a, _ in a },
       bestModel: best)
     checkpoint.position = position
     try checkpoint.write(to: folder.checkpointPath)

@@ -17,18 +17,39 @@ public final class TrainingStep<Model: Module> {
     public var isFinite: Bool { loss.isFinite && gradientNorm.isFinite }
   }
 
-  private let structure: Model
-  private let optimizer: Optimizer
+  /// The model without numbers, which are in the store.
+  let structure: Model
+  let optimizer: Optimizer
   private let seed: UInt64
-  private let loss: Loss
-  private let rateFactors: [String: Double]
-  private let averagingDecay: Double?
-  private let prefix: FrozenPrefix?
-  private let allowsWinograd: Bool
-  private let store = ParameterStore()
+  let loss: Loss
+  let rateFactors: [String: Double]
+  let averagingDecay: Double?
+  let prefix: FrozenPrefix?
+  let allowsWinograd: Bool
+  let store = ParameterStore()
   /// Paths of running statistics: a forward pass replaces them before it is known whether the step is finite.
   private let statistics: [String]
-  private var plans: [(key: [TensorType], plan: MutablePlan)] = []
+  /// The tensors that learn.
+  private let trained: [(path: String, shape: Shape)]
+  private var plans: [(key: PlanKey, plan: MutablePlan)] = []
+  /// What the sum of the batches since the latest update rests on.
+  private var accumulated = Accumulated()
+  /// The tensors that the loss depends on.
+  var gradientPaths: Set<String> = []
+
+  private struct PlanKey: Hashable {
+    /// Of inputs and targets; none for the update along a sum, which sees no examples.
+    var types: [TensorType]
+    /// Whether a batch's gradient is only added to a sum.
+    var isPart: Bool
+  }
+
+  private struct Accumulated {
+    var lossSum = 0.0
+    var examples = 0
+    var parts = 0
+    var statistics: [Tensor?] = []
+  }
 
   /// The most batch shapes whose plans are kept.
   private let planCapacity = 4
@@ -55,7 +76,7 @@ public final class TrainingStep<Model: Module> {
     _ model: Model, optimizer: Optimizer, seed: UInt64, rateFactors: [String: Double], averagingDecay: Double?,
     prefix: FrozenPrefix?, allowsWinograd: Bool, loss: @escaping Loss
   ) {
-    structure = model
+    structure = Self.withoutNumbers(model)
     self.optimizer = optimizer
     self.seed = seed
     self.rateFactors = rateFactors
@@ -64,16 +85,26 @@ public final class TrainingStep<Model: Module> {
     self.allowsWinograd = allowsWinograd
     self.loss = loss
     let parameters = model.parameters
+    let trained = parameters.filter { $0.kind.isTrained && rateFactors[$0.path] != 0 }
+    self.trained = trained.map { ($0.path, $0.tensor.shape) }
     statistics = parameters.filter { $0.kind == .statistic && rateFactors[$0.path] != 0 }.map(\.path)
-    for parameter in parameters {
-      store[parameter.path] = parameter.tensor
-      guard parameter.kind.isTrained, rateFactors[parameter.path] != 0 else { continue }
+    for parameter in parameters { store[parameter.path] = parameter.tensor }
+    for parameter in trained {
       for slot in optimizer.slots { store[Self.path(slot, parameter.path)] = .zeros(parameter.tensor.shape) }
       if averagingDecay != nil { store[Self.path(Self.average, parameter.path)] = parameter.tensor }
     }
   }
 
-  private static var average: String { "average" }
+  private static func withoutNumbers(_ model: Model) -> Model {
+    let empty = try? model.mapParameters { _, _, tensor in
+      Tensor(shape: tensor.shape, dtype: tensor.dtype, storage: nil)
+    }
+    return empty ?? model
+  }
+
+  static var average: String { "average" }
+  /// Of gradients.
+  static var sum: String { "sum" }
   static func path(_ slot: String, _ parameter: String) -> String { "optimizer.\(slot).\(parameter)" }
 
   // MARK: State
@@ -91,10 +122,12 @@ public final class TrainingStep<Model: Module> {
     }
   }
 
-  /// Copies of the tensors beside the model's, by path: the optimizer's, and averages.
+  /// Copies of the tensors beside the model's, by path: the optimizer's, and averages. Sums of gradients only live
+  /// within a step.
   var optimizerState: [String: Tensor] {
     var state: [String: Tensor] = [:]
-    for path in store.paths where path.hasPrefix("optimizer.") { state[path] = store[path] }
+    let sums = Self.path(Self.sum, "")
+    for path in store.paths where path.hasPrefix("optimizer.") && !path.hasPrefix(sums) { state[path] = store[path] }
     return state
   }
 
@@ -104,15 +137,66 @@ public final class TrainingStep<Model: Module> {
   /// Bytes of the arena of the largest plan so far.
   public var arenaByteCount: Int { plans.map(\.plan.plan.arenaByteCount).max() ?? 0 }
 
+  /// Compiles the step for batches like this one, which the first step would do otherwise.
+  ///
+  /// - Returns: the bytes that the step will hold: the arena of its intermediates, and parameters with the optimizer's
+  ///   tensors.
+  @discardableResult
+  public func prepare(for batch: Batch) throws -> (arena: Int, parameters: Int) {
+    let arena = try plan(for: batch).plan.arenaByteCount
+    return (arena, store.byteCount)
+  }
+
   // MARK: Running
 
   /// Takes one step; `step` counts from 1. If loss or gradients are not finite, the model stays as it was.
   public func run(_ batch: Batch, step: Int, learningRate: Double) throws -> Result {
     let before = statistics.map { store[$0] }
-    let outputs = try plan(for: batch).run(inputs(batch, step: step, learningRate: learningRate))
+    let plan = try plan(for: batch)
+    let outputs = try plan.run(inputs(of: plan, batch, draw: step, step: step, learningRate: learningRate))
     let result = Result(loss: outputs[0].item(), gradientNorm: outputs[1].item())
     if !result.isFinite { restoreStatistics(before) }
     return result
+  }
+
+  /// Adds a batch's gradient to those since the latest ``update(step:learningRate:)``, each weighted by its number of
+  /// examples; only running statistics change at once.
+  ///
+  /// - Parameter draw: keys dropout; another one for each batch.
+  /// - Returns: the batch's own loss and gradient norm. If they are not finite, nothing since the latest update counts.
+  public func accumulate(_ batch: Batch, draw: Int) throws -> Result {
+    if accumulated.parts == 0 {
+      accumulated.statistics = statistics.map { store[$0] }
+      for (path, shape) in trained { store[Self.path(Self.sum, path)] = .zeros(shape) }
+    }
+    let plan = try plan(for: batch, isPart: true)
+    let outputs = try plan.run(inputs(of: plan, batch, draw: draw, step: 1, learningRate: 0))
+    let result = Result(loss: outputs[0].item(), gradientNorm: outputs[1].item())
+    let count = batch.indices.count
+    accumulated.lossSum += Double(result.loss) * Double(count)
+    accumulated.examples += count
+    accumulated.parts += 1
+    if !result.isFinite { discardAccumulated() }
+    return result
+  }
+
+  /// Takes one step along the mean gradient over all examples that were accumulated.
+  ///
+  /// - Returns: their mean loss, and the norm of their mean gradient.
+  public func update(step: Int, learningRate: Double) throws -> Result {
+    guard accumulated.parts > 0 else { fail("an update without a gradient: accumulate a batch first") }
+    let plan = try plan(PlanKey(types: [], isPart: true)) { try self.compileUpdate() }
+    let loss = Float(accumulated.lossSum / Double(accumulated.examples))
+    let outputs = try plan.run(inputs(of: plan, nil, draw: step, step: step, learningRate: learningRate))
+    let result = Result(loss: loss, gradientNorm: outputs[0].item())
+    if result.isFinite { accumulated = Accumulated() } else { discardAccumulated() }
+    return result
+  }
+
+  /// Forgets what was accumulated, and undoes what it did to running statistics.
+  func discardAccumulated() {
+    if accumulated.parts > 0 { restoreStatistics(accumulated.statistics) }
+    accumulated = Accumulated()
   }
 
   private func restoreStatistics(_ tensors: [Tensor?]) {
@@ -135,28 +219,39 @@ public final class TrainingStep<Model: Module> {
 
   /// Takes a step and shows each kernel's outputs to an observer.
   package func run(_ batch: Batch, step: Int, learningRate: Double, observer: @escaping StepObserver) throws {
-    _ = try plan(for: batch).run(inputs(batch, step: step, learningRate: learningRate), observer: observer)
+    let plan = try plan(for: batch)
+    _ = try plan.run(
+      inputs(of: plan, batch, draw: step, step: step, learningRate: learningRate), observer: observer)
   }
 
-  private func inputs(_ batch: Batch, step: Int, learningRate: Double) throws -> [Tensor] {
-    try plan(for: batch).plan.inputNames.map { name in
+  private func inputs(
+    of plan: MutablePlan, _ batch: Batch?, draw: Int, step: Int, learningRate: Double
+  ) -> [Tensor] {
+    plan.plan.inputNames.map { name in
       switch name {
-      case "input", Graph.cutInputName: batch.input
-      case "target": batch.target
+      case "input", Graph.cutInputName: batch?.input ?? .zeros([1])
+      case "target": batch?.target ?? .zeros([1])
       case Self.rateName: Tensor([Float(learningRate), Float(step)])
       case Self.averagingName: Tensor([Float(averagingWeight(step))])
-      default: Tensor([Int64(bitPattern: seed), Int64(step)])
+      case Self.weightName: Tensor([batch.map { Float($0.indices.count) } ?? 1 / Float(accumulated.examples)])
+      default: Tensor([Int64(bitPattern: seed), Int64(draw)])
       }
     }
   }
 
-  private func plan(for batch: Batch) throws -> MutablePlan {
-    let key = [batch.input, batch.target].map { TensorType($0.shape, $0.dtype) }
+  private func plan(for batch: Batch, isPart: Bool = false) throws -> MutablePlan {
+    let types = [batch.input, batch.target].map { TensorType($0.shape, $0.dtype) }
+    return try plan(PlanKey(types: types, isPart: isPart)) {
+      try self.compile(input: types[0], target: types[1], isPart: isPart)
+    }
+  }
+
+  private func plan(_ key: PlanKey, compile: () throws -> Plan) throws -> MutablePlan {
     if let known = plans.firstIndex(where: { $0.key == key }) {
       plans.append(plans.remove(at: known))
     } else {
       if plans.count == planCapacity { plans.removeFirst() }
-      plans.append((key, try MutablePlan(compile(input: key[0], target: key[1]), store: store)))
+      plans.append((key, try MutablePlan(compile(), store: store)))
     }
     return plans.last!.plan
   }
@@ -167,79 +262,7 @@ public final class TrainingStep<Model: Module> {
     1 - min(averagingDecay ?? 0, (1 + Double(step)) / (10 + Double(step)))
   }
 
-  private static var rateName: String { "rate" }
-  private static var averagingName: String { "averaging" }
-
-  // MARK: Compiling
-
-  private func compile(input: TensorType, target: TensorType) throws -> Plan {
-    let (forward, constants) = try traceLoss(input: input, target: target)
-    let statistics = forward.outputs.dropFirst()
-    let loss = forward.outputs[0].value
-    var values: [String: Graph.ValueID] = [:]
-    for id in forward.parameters { if case .parameter(let path) = forward[id].source { values[path] = id } }
-    let trained = structure.parameters.compactMap { parameter in
-      parameter.kind.isTrained && rateFactors[parameter.path] != 0
-        ? values[parameter.path].map { (path: parameter.path, kind: parameter.kind, value: $0) } : nil
-    }
-
-    var builder = GraphBuilder(forward)
-    let rate = builder.graph.addInput(Self.rateName, TensorType([2]))
-    let gradients = forward.gradients(
-      of: loss, withRespectTo: trained.map(\.value), in: &builder, resolve: { $0 })
-    let updated = zip(trained, gradients).compactMap { parameter, gradient in gradient.map { (parameter, $0) } }
-    let clipping = builder.apply(
-      .clipFactor(maximumNorm: optimizer.settings.maximumGradientNorm), [loss] + updated.map(\.1))
-
-    var outputs = [Graph.Output(name: "loss", value: loss), Graph.Output(name: "norm", value: clipping[1])]
-    var updates: [String: String] = [:]
-    func replace(_ path: String, by value: Graph.ValueID) {
-      outputs.append(Graph.Output(name: "new \(path)", value: value))
-      updates["new \(path)"] = path
-    }
-    for statistic in statistics { replace(statistic.name, by: statistic.value) }
-    let averaging = averagingDecay.map { _ in builder.graph.addInput(Self.averagingName, TensorType([1])) }
-    for (parameter, gradient) in updated {
-      let type = builder.type(of: parameter.value)
-      let paths = optimizer.slots.map { Self.path($0, parameter.path) }
-      let slots = paths.map { builder.graph.addParameter($0, type) }
-      let update = optimizer.operation(for: parameter.kind, rateFactor: rateFactors[parameter.path] ?? 1)
-      let results = builder.apply(update, [parameter.value, gradient, clipping[0], rate] + slots)
-      for (path, value) in zip([parameter.path] + paths, results) { replace(path, by: value) }
-      if let averaging {
-        let path = Self.path(Self.average, parameter.path)
-        let average = builder.graph.addParameter(path, type)
-        let difference = builder(.binary(.subtract), results[0], average)
-        replace(path, by: builder(.binary(.add), average, builder(.binary(.multiply), difference, averaging)))
-      }
-    }
-    builder.graph.outputs = outputs
-    return try Plan(
-      builder.graph, constants: constants, updates: updates,
-      options: .init(parametersAreConstant: false, allowsWinograd: allowsWinograd))
-  }
-
-  /// The graph from a batch to its loss; further outputs are the new running statistics, by path.
-  private func traceLoss(input: TensorType, target: TensorType) throws -> (graph: Graph, constants: [Tensor]) {
-    let factors = rateFactors
-    let isFrozen: @Sendable (String) -> Bool = { factors[$0] == 0 }
-    let tracer = Tracer(isTraining: true, isFrozen: isFrozen)
-    // A batch of features stands for a batch of inputs.
-    let examples = prefix.map { TensorType(Shape([input.shape[0]] + $0.exampleShape.dimensions)) } ?? input
-    let (x, t) = (tracer.input("input", examples), tracer.input("target", target))
-    let symbolic = try structure.mapParameters { path, _, tensor in tracer.parameter(path, tensor, isTracked: false) }
-    let lossTensor = try Tracer.$current.withValue(tracer) { try loss(symbolic, x, t) }
-    let trace = try tracer.finish(outputs: [("loss", lossTensor)])
-    guard lossTensor.elementCount == 1 else {
-      throw ShapeError(message: "a loss must be one number, but its shape is \(lossTensor.shape)")
-    }
-    var graph = trace.graph
-    for update in trace.updates {
-      guard case .parameter(let path) = graph[update.parameter].source, !isFrozen(path) else { continue }
-      graph.outputs.append(Graph.Output(name: path, value: update.value))
-    }
-    graph = graph.removingFrozenDropout(isFrozen: isFrozen)
-    if let prefix { graph = try prefix.suffix(of: graph, isFrozen: isFrozen) }
-    return (graph, trace.constants)
-  }
+  static var rateName: String { "rate" }
+  static var averagingName: String { "averaging" }
+  static var weightName: String { "weight" }
 }

@@ -1,3 +1,5 @@
+import Kernels
+
 extension Image {
   /// The nearest sample, clamped.
   @inline(__always)
@@ -18,42 +20,46 @@ extension Image {
   /// Away from (above 1) or towards (below 1) each pixel's own grey; as torchvision's `adjust_saturation`.
   public func adjustingSaturation(by factor: Float) -> Image {
     if channels == 1 { return self }
-    return map(channels: channels) { output, input in
-      let grey = Float(Self.luminance(input[0], input[1], input[2]))
-      for channel in 0..<3 { output[channel] = Self.sample(grey + factor * (Float(input[channel]) - grey)) }
-      if channels == 4 { output[3] = input[3] }
-    }
+    return changingColors { PixelKernel.saturate($0, into: $1, pixels: $2, by: factor) }
   }
 
   /// All hues turned by `turns` of the colour circle (-0.5 to 0.5); as torchvision's `adjust_hue` on floats.
   public func adjustingHue(by turns: Float) -> Image {
     if channels == 1 { return self }
     let sixths = turns.truncatingRemainder(dividingBy: 1) * 6
-    return map(channels: channels) { output, input in
-      let (red, green, blue) = (Float(input[0]), Float(input[1]), Float(input[2]))
-      let value = max(red, green, blue)
-      let chroma = value - min(red, green, blue)
-      var hue: Float = 0  // in sixths of the circle
-      if chroma > 0 {
-        hue =
-          value == red
-          ? (green - blue) / chroma : value == green ? 2 + (blue - red) / chroma : 4 + (red - green) / chroma
+    return changingColors { PixelKernel.turnHue($0, into: $1, pixels: $2, bySixths: sixths) }
+  }
+
+  /// A kernel of pixels of three samples, applied to a coloured picture; alpha stays.
+  private func changingColors(
+    _ kernel: (UnsafePointer<UInt8>, UnsafeMutablePointer<UInt8>, _ pixels: Int) -> Void
+  ) -> Image {
+    let colors = rgb()
+    let changed = Image(width: width, height: height, channels: 3) { output in
+      colors.pixels.withUnsafeBufferPointer { input in
+        guard let from = input.baseAddress, let to = output.baseAddress else { return }
+        kernel(from, to, width * height)
       }
-      hue += sixths
-      // Each primary falls off by its distance from the hue (Smith 1978, in one formula for all six sectors).
-      for (channel, offset) in [(0, Float(5)), (1, 3), (2, 1)] {
-        // Between -6 and 16; brought to one turn exactly, and much faster than by a remainder.
-        var k = offset + hue
-        k += k < 0 ? 6 : k < 6 ? 0 : k < 12 ? -6 : -12
-        output[channel] = Self.sample(value - chroma * max(0, min(k, 4 - k, 1)))
-      }
-      if channels == 4 { output[3] = input[3] }
     }
+    if channels == 3 { return changed }
+    var result = self
+    for pixel in 0..<width * height {
+      for channel in 0..<3 { result.pixels[4 * pixel + channel] = changed.pixels[3 * pixel + channel] }
+    }
+    return result
   }
 
   /// Every sample but alpha through a table.
   func mapSamples(_ body: (UInt8) -> UInt8) -> Image {
-    mapChannels([[UInt8]](repeating: (0...255).map { body($0) }, count: min(channels, 3)))
+    let table = (0...255).map { body($0) }
+    if channels == 4 { return mapChannels([table, table, table]) }
+    return Image(width: width, height: height, channels: channels) { output in
+      pixels.withUnsafeBufferPointer { input in
+        table.withUnsafeBufferPointer { table in
+          for index in input.indices { output[index] = table[Int(input[index])] }
+        }
+      }
+    }
   }
 
   /// Every channel but alpha through a table of its own, of 256 entries.

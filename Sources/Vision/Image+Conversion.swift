@@ -1,3 +1,5 @@
+import Kernels
+
 extension Image {
   /// Lightness by ITU-R 601-2 in Pillow's fixed point (its mode `L`).
   @inline(__always)
@@ -15,7 +17,13 @@ extension Image {
   /// The picture in one channel. Alpha is dropped: call ``composited(over:)`` first where it matters.
   public func grey() -> Image {
     if channels == 1 { return self }
-    return map(channels: 1) { output, input in output[0] = Self.luminance(input[0], input[1], input[2]) }
+    if channels == 4 { return rgb().grey() }
+    return Image(width: width, height: height, channels: 1) { output in
+      pixels.withUnsafeBufferPointer { input in
+        guard let from = input.baseAddress, let to = output.baseAddress else { return }
+        PixelKernel.luminance(from, into: to, pixels: width * height)
+      }
+    }
   }
 
   /// The picture in three channels. Alpha is dropped: call ``composited(over:)`` first where it matters.
@@ -77,17 +85,27 @@ extension Image {
     default: return self
     }
     let (columns, rows) = orientation > 4 ? (height, width) : (width, height)
-    return Image(width: columns, height: rows, channels: channels) { output in
-      pixels.withUnsafeBufferPointer { input in
-        var to = 0
-        for y in 0..<rows {
-          for x in 0..<columns {
-            let from = (first + y * down + x * right) * channels
-            for channel in 0..<channels { output[to + channel] = input[from + channel] }
-            to += channels
+    /// - Parameter channels: a constant where this is inlined.
+    @inline(__always)
+    func moved(_ channels: Int) -> Image {
+      Image(width: columns, height: rows, channels: channels) { output in
+        pixels.withUnsafeBufferPointer { input in
+          guard var to = output.baseAddress, let source = input.baseAddress else { return }
+          for y in 0..<rows {
+            var from = source + (first + y * down) * channels
+            for _ in 0..<columns {
+              for channel in 0..<channels { to[channel] = from[channel] }
+              to += channels
+              from += right * channels
+            }
           }
         }
       }
+    }
+    switch channels {
+    case 1: return moved(1)
+    case 3: return moved(3)
+    default: return moved(4)
     }
   }
 

@@ -25,10 +25,19 @@ extension Image {
   public static func decode(
     _ bytes: UnsafeRawBufferPointer, background: RGBColor? = .white, limits: ImageLimits = ImageLimits()
   ) throws(ImageError) -> Image {
+    try decode(bytes, background: background, limits: limits) { _, _ in 1 }
+  }
+
+  /// - Parameter reduction: given the upright extents of a JPEG, the power of two up to 8 by which both are divided,
+  ///   rounded up, while it is decoded. Not asked for other formats, which are decoded as they are.
+  static func decode(
+    _ bytes: UnsafeRawBufferPointer, background: RGBColor?, limits: ImageLimits,
+    reduction: (_ width: Int, _ height: Int) -> Int
+  ) throws(ImageError) -> Image {
     if bytes.count > limits.byteCount { throw ImageError(.tooManyBytes(count: bytes.count, limit: limits.byteCount)) }
     let decoded =
       switch try ImageFormat(recognizing: bytes) {
-      case .jpeg: try JPEG.decode(bytes, limits: limits)
+      case .jpeg: try JPEG.decode(bytes, limits: limits, reduction: reduction)
       case .png: try PNG.decode(bytes, limits: limits)
       case .webP: try WebP.decode(bytes, limits: limits)
       }
@@ -54,9 +63,21 @@ extension Image {
   public init(
     contentsOf path: String, background: RGBColor? = .white, limits: ImageLimits = ImageLimits()
   ) throws(ImageError) {
+    self = try Image(contentsOf: path, background: background, limits: limits) { _, _ in 1 }
+  }
+
+  /// The same, with a JPEG reduced while it is decoded.
+  init(
+    contentsOf path: String, background: RGBColor?, limits: ImageLimits,
+    reduction: (_ width: Int, _ height: Int) -> Int
+  ) throws(ImageError) {
     do throws(ImageError) {
-      self = try Self.decode(
-        readFile(path, byteLimit: limits.byteCount), background: background, limits: limits)
+      let bytes = try readFile(path, byteLimit: limits.byteCount)
+      self = try bytes.withUnsafeBytes { buffer in
+        Result { () throws(ImageError) in
+          try Self.decode(buffer, background: background, limits: limits, reduction: reduction)
+        }
+      }.get()
     } catch {
       throw error.at(path)
     }

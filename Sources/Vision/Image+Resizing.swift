@@ -1,4 +1,5 @@
 import Graph
+import Kernels
 
 /// A part of a picture, in pixels from its upper left corner; fractions of pixels are allowed.
 public struct PixelBox: Hashable, Sendable {
@@ -105,87 +106,24 @@ extension Image {
 
   /// Rows filtered from left to right; the picture begins at column `firstColumn` of the one that the weights mean.
   private func filteredAcross(_ across: ResamplingWeights, firstColumn: Int = 0, rows: Range<Int>) -> Image {
-    let count = across.spans.count
-    return Image(width: count, height: rows.count, channels: channels) { output in
+    Image(width: across.count, height: rows.count, channels: channels) { output in
       pixels.withUnsafeBufferPointer { input in
-        across.weights.withUnsafeBufferPointer { weights in
-          across.spans.withUnsafeBufferPointer { spans in
-            guard let source = input.baseAddress, var to = output.baseAddress else { return }
-            for y in rows {
-              let line = source + y * width * channels
-              for x in 0..<count {
-                let weight = UnsafeBufferPointer(rebasing: weights[(x * across.stride)...]).baseAddress!
-                let from = line + (spans[x].start - firstColumn) * channels
-                switch channels {
-                case 1: Self.sum1(from, weight, spans[x].count, to)
-                case 3: Self.sum3(from, weight, spans[x].count, to)
-                default: for c in 0..<channels { Self.sum(from + c, channels, weight, spans[x].count, to + c) }
-                }
-                to += channels
-              }
-            }
-          }
-        }
+        guard let source = input.baseAddress, let to = output.baseAddress else { return }
+        PixelKernel.filterAcross(
+          source + rows.lowerBound * width * channels, into: to, width: width, rows: rows.count, channels: channels,
+          firstColumn: firstColumn, across.filter)
       }
     }
   }
 
-  private typealias Samples = UnsafePointer<UInt8>
-  private typealias Weights = UnsafePointer<Int32>
-
-  /// Half of the last kept bit, so that the shift rounds.
-  private static var half: Int32 { 1 << (ResamplingWeights.precision - 1) }
-
-  @inline(__always)
-  private static func sum(
-    _ from: Samples, _ step: Int, _ weight: Weights, _ count: Int, _ to: UnsafeMutablePointer<UInt8>
-  ) {
-    var sum = half
-    for index in 0..<count { sum &+= Int32(from[index * step]) &* weight[index] }
-    to[0] = ResamplingWeights.sample(sum)
-  }
-
-  @inline(__always)
-  private static func sum1(_ from: Samples, _ weight: Weights, _ count: Int, _ to: UnsafeMutablePointer<UInt8>) {
-    sum(from, 1, weight, count, to)
-  }
-
-  @inline(__always)
-  private static func sum3(_ from: Samples, _ weight: Weights, _ count: Int, _ to: UnsafeMutablePointer<UInt8>) {
-    var (red, green, blue) = (half, half, half)
-    var from = from
-    for index in 0..<count {
-      let factor = weight[index]
-      red &+= Int32(from[0]) &* factor
-      green &+= Int32(from[1]) &* factor
-      blue &+= Int32(from[2]) &* factor
-      from += 3
-    }
-    to[0] = ResamplingWeights.sample(red)
-    to[1] = ResamplingWeights.sample(green)
-    to[2] = ResamplingWeights.sample(blue)
-  }
-
   /// Columns filtered from top to bottom; the picture begins at row `firstRow` of the one that the weights mean.
   private func filteredDown(_ down: ResamplingWeights, firstRow: Int = 0, columns: Range<Int>) -> Image {
-    let count = columns.count * channels
-    var sums = [Int32](repeating: 0, count: count)
-    return Image(width: columns.count, height: down.spans.count, channels: channels) { output in
+    Image(width: columns.count, height: down.count, channels: channels) { output in
       pixels.withUnsafeBufferPointer { input in
-        sums.withUnsafeMutableBufferPointer { sums in
-          guard let source = input.baseAddress, var to = output.baseAddress, let sums = sums.baseAddress else { return }
-          for (y, span) in down.spans.enumerated() {
-            for x in 0..<count { sums[x] = Self.half }
-            // Row by row, so that the inner loop runs along memory and becomes vector code.
-            for index in 0..<span.count {
-              let factor = down.weights[y * down.stride + index]
-              let row = source + ((span.start + index - firstRow) * width + columns.lowerBound) * channels
-              for x in 0..<count { sums[x] &+= Int32(row[x]) &* factor }
-            }
-            for x in 0..<count { to[x] = ResamplingWeights.sample(sums[x]) }
-            to += count
-          }
-        }
+        guard let source = input.baseAddress, let to = output.baseAddress else { return }
+        PixelKernel.filterDown(
+          source + columns.lowerBound * channels, line: width * channels, into: to, count: columns.count * channels,
+          firstRow: firstRow, down.filter)
       }
     }
   }

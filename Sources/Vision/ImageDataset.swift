@@ -8,12 +8,29 @@ public protocol ImageDataset: LabeledDataset {
   var augmentation: Augmentation { get set }
   /// The picture as it is in its file, upright and opaque.
   func image(at index: Int) throws -> Image
+  /// The same; but where that saves work, both extents may be divided by the power of two that `reduction` answers for
+  /// them. If it is not asked, the picture has its full size.
+  func image(at index: Int, reduction: (_ width: Int, _ height: Int) -> Int) throws -> Image
 }
 
 extension ImageDataset {
+  public func image(at index: Int, reduction: (_ width: Int, _ height: Int) -> Int) throws -> Image {
+    try image(at: index)
+  }
+
   /// - Returns: input float32 `[channels, height, width]`, target the class as an int32 scalar.
   public func example(at index: Int, random: RandomStream) throws -> Example {
-    let picture = augmentation.apply(to: try image(at: index), preprocessing: preprocessing, random: random)
+    func draw(_ width: Int, _ height: Int) -> Augmentation.Changes {
+      augmentation.draw(width: width, height: height, preprocessing: preprocessing, random: random)
+    }
+    var drawn: Augmentation.Changes?
+    let image = try image(at: index) { width, height in
+      let changes = draw(width, height)
+      drawn = changes
+      return changes.reduction
+    }
+    let changes = drawn ?? draw(image.width, image.height)
+    let picture = changes.applied(to: image, reducedBy: drawn?.reduction ?? 1)
     return Example(input: preprocessing.normalized(picture), target: Tensor(Int32(label(at: index))))
   }
 }

@@ -101,6 +101,11 @@ public struct ImageFolder: ImageDataset {
     try Image(contentsOf: items[index].path, background: preprocessing.background, limits: limits)
   }
 
+  public func image(at index: Int, reduction: (_ width: Int, _ height: Int) -> Int) throws -> Image {
+    try Image(
+      contentsOf: items[index].path, background: preprocessing.background, limits: limits, reduction: reduction)
+  }
+
   /// A hash of the file's bytes, the same on every machine: equal for copies of one file.
   public func contentHash(at index: Int) throws -> UInt64 {
     Self.hash(try readFile(items[index].path, byteLimit: limits.byteCount))

@@ -152,10 +152,11 @@ public struct ImagePreprocessing: Hashable, Sendable {
         for channel in 0..<channels {
           let table = (0..<256).map { (Float($0) / 255 - mean[channel]) / std[channel] }
           table.withUnsafeBufferPointer { table in
-            var from = image.channels == 1 ? 0 : channel
-            for pixel in channel * count..<(channel + 1) * count {
-              output[pixel] = table[Int(input[from])]
-              from += image.channels
+            guard let to = output.baseAddress, let from = input.baseAddress else { return }
+            if image.channels == 1 {
+              for pixel in 0..<count { to[channel * count + pixel] = table[Int(from[pixel])] }
+            } else {
+              for pixel in 0..<count { to[channel * count + pixel] = table[Int(from[3 * pixel + channel])] }
             }
           }
         }

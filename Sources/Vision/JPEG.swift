@@ -2,7 +2,12 @@ import CTurboJPEG
 
 /// JPEG through TurboJPEG: baseline and progressive; grey, YCbCr, RGB, CMYK and YCCK.
 enum JPEG {
-  static func decode(_ bytes: UnsafeRawBufferPointer, limits: ImageLimits) throws(ImageError) -> DecodedImage {
+  /// - Parameter reduction: given the upright extents, the power of two up to 8 by which both are divided, rounded up.
+  ///   Done on the frequencies of each block of 8x8, it is a good low-pass filter and cheaper than all of them; libjpeg
+  ///   has vector code for these ratios alone.
+  static func decode(
+    _ bytes: UnsafeRawBufferPointer, limits: ImageLimits, reduction: (_ width: Int, _ height: Int) -> Int
+  ) throws(ImageError) -> DecodedImage {
     guard let handle = tjInitDecompress(), let start = bytes.baseAddress else { throw damaged("no memory") }
     defer { tjDestroy(handle) }
     let source = start.assumingMemoryBound(to: UInt8.self)
@@ -17,6 +22,9 @@ enum JPEG {
     let status = tjDecompressHeader3(handle, source, size, &width, &height, &subsampling, &colorspace)
     if width <= 0 || height <= 0 || colorspace < 0 { throw damaged(status == 0 ? "bad header" : message(handle)) }
     try limits.check(width: Int(width), height: Int(height))
+    let orientation = EXIF.orientation(ofJPEG: bytes)
+    let factor = orientation > 4 ? reduction(Int(height), Int(width)) : reduction(Int(width), Int(height))
+    let (columns, rows) = ((Int(width) + factor - 1) / factor, (Int(height) + factor - 1) / factor)
 
     let (format, channels) =
       switch colorspace {
@@ -27,11 +35,12 @@ enum JPEG {
     // The exact DCT, as in Pillow and PyTorch; scans limited against files built to take hours.
     let flags = TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS
     var problem: String?
-    let count = Int(width) * Int(height) * channels
+    let count = columns * rows * channels
     let pixels = [UInt8](unsafeUninitializedCapacity: count) { buffer, written in
       func attempt(_ extra: Int32) -> String? {
         let status = tjDecompress2(
-          handle, source, size, buffer.baseAddress, width, 0, height, Int32(format.rawValue), flags | extra)
+          handle, source, size, buffer.baseAddress, Int32(columns), 0, Int32(rows), Int32(format.rawValue),
+          flags | extra)
         return status == 0 ? nil : message(handle)
       }
       // Warnings tell of missing data, for which the library would invent grey; only a few are mere remarks.
@@ -43,9 +52,8 @@ enum JPEG {
       written = problem == nil ? count : 0
     }
     if let problem { throw damaged(problem) }
-    let image = Image(width: Int(width), height: Int(height), channels: channels, pixels: pixels)
-    return DecodedImage(
-      image: channels == 4 ? rgb(fromInvertedCMYK: image) : image, orientation: EXIF.orientation(ofJPEG: bytes))
+    let image = Image(width: columns, height: rows, channels: channels, pixels: pixels)
+    return DecodedImage(image: channels == 4 ? rgb(fromInvertedCMYK: image) : image, orientation: orientation)
   }
 
   /// Warnings that leave the pixels whole: filler between segments (many cameras), odd but unused fields.

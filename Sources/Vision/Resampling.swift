@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 
 /// How a picture is resized. The numbers are Pillow's: the same input gives the same bytes.
 public enum Interpolation: String, Hashable, Sendable, Codable, CaseIterable {
@@ -30,13 +31,7 @@ public enum Interpolation: String, Hashable, Sendable, Codable, CaseIterable {
 ///
 /// As in Pillow's `Resample.c`: 8-bit samples times 22-bit fixed-point weights, summed in 32 bits.
 struct ResamplingWeights {
-  static let precision: Int32 = 22
-
-  /// For each new sample, the first source sample and the count of them.
-  var spans: [(start: Int, count: Int)] = []
-  /// `stride` weights for each new sample, of which the first `count` are used.
-  var weights: [Int32] = []
-  let stride: Int
+  private(set) var filter: PixelKernel.Filter
 
   /// - Parameters:
   ///   - extent: source samples there are.
@@ -48,9 +43,11 @@ struct ResamplingWeights {
     let widening = max(scale, 1)
     let support = interpolation.support * widening
     // Never more than the source has: a wild box must not ask for a table without bound.
-    stride = min(Int(support.rounded(.up)) * 2 + 1, extent)
-    spans.reserveCapacity(window.count)
-    weights.reserveCapacity(window.count * stride)
+    let stride = min(Int(support.rounded(.up)) * 2 + 1, extent)
+    filter = PixelKernel.Filter(stride: stride)
+    filter.starts.reserveCapacity(window.count)
+    filter.taps.reserveCapacity(window.count)
+    filter.weights.reserveCapacity(window.count * stride)
     var row = [Double](repeating: 0, count: stride)
     for position in window {
       let center = Double(low) + (Double(position) + 0.5) * scale
@@ -61,21 +58,21 @@ struct ResamplingWeights {
         row[index] = interpolation.weight((Double(index + start) - center + 0.5) / widening)
         total += row[index]
       }
-      spans.append((start, count))
+      filter.starts.append(Int32(start))
+      filter.taps.append(Int32(count))
       for index in 0..<stride {
         let share = index < count ? (total == 0 ? 1 / Double(count) : row[index] / total) : 0
-        let scaled = share * Double(1 << Self.precision)
-        weights.append(Int32(scaled < 0 ? scaled - 0.5 : scaled + 0.5))
+        let scaled = share * Double(1 << 22)
+        filter.weights.append(Int32(scaled < 0 ? scaled - 0.5 : scaled + 0.5))
       }
     }
   }
 
-  /// Source samples that any new sample needs.
-  var reach: Range<Int> { (spans.first?.start ?? 0)..<(spans.map { $0.start + $0.count }.max() ?? 0) }
+  /// New samples.
+  var count: Int { filter.starts.count }
 
-  /// Back from fixed point, clamped to 8 bits.
-  @inline(__always)
-  static func sample(_ sum: Int32) -> UInt8 {
-    UInt8(truncatingIfNeeded: min(max(sum >> precision, 0), 255))
+  /// Source samples that any new sample needs.
+  var reach: Range<Int> {
+    Int(filter.starts.first ?? 0)..<Int(zip(filter.starts, filter.taps).map { $0 + $1 }.max() ?? 0)
   }
 }

@@ -29,6 +29,7 @@ import Testing
     #expect(
       Set(metrics[4].keys) == [
         "epoch", "step", "train_loss", "validation_loss", "validation_accuracy", "learning_rate", "seconds",
+        "waiting_share",
       ])
 
     let evaluation = try Convnet.run("evaluate", "\(run)/model.safetensors", "--json")
@@ -105,7 +106,7 @@ import Testing
     }
     func metrics(_ path: String) throws -> [String] {
       try String(contentsOfFile: "\(path)/metrics.jsonl", encoding: .utf8)
-        .replacing(/"seconds":[0-9.e-]+/, with: "").split(separator: "\n").map(String.init)
+        .replacing(/"(seconds|waiting_share)":[0-9.e-]+/, with: "").split(separator: "\n").map(String.init)
     }
     #expect(try metrics("\(folder.path)/calm") == metrics(run))
   }

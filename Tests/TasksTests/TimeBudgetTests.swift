@@ -27,6 +27,9 @@ import Testing
     let choice = try TimeBudget(seconds: 1e6).choose(job, in: folder)
     #expect(choice.training.record.job.training.epochs == 4 && choice.reasons.count == 1)
     #expect(choice.training.record.model.architecture.imageSize == [16, 16])
+    // The report is left its time.
+    let left = (choice.deadline - .now) / .seconds(1)
+    #expect(left > 9e5 && left < 1e6 - 1)
     #expect(!FileManager.default.fileExists(atPath: folder.path))
   }
 

@@ -76,7 +76,7 @@ import Training
   }
 
   /// Weights and statistics as if the network had been trained; the script draws the same.
-  private static func model() throws -> CIFARResNet {
+  static func model() throws -> CIFARResNet {
     let ranges: [String: Range<Float>] = [
       "running_mean": -0.2..<0.2, "running_var": 0.5..<1.5, "bias": -0.1..<0.1, "weight": 0.8..<1.2,
     ]

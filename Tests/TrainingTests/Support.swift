@@ -67,6 +67,7 @@ extension RunFolder {
   private static func withoutSeconds(_ json: String) throws -> String {
     var object = try #require(try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any])
     object["seconds"] = nil
+    object["waiting_share"] = nil
     return String(decoding: try JSONSerialization.data(withJSONObject: object, options: .sortedKeys), as: UTF8.self)
   }
 }

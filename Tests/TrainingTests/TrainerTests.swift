@@ -267,4 +267,39 @@ import Training
       }
     }
   #endif
+
+  // MARK: Deadlines
+
+  /// With no time at all, one step is taken and judged; with plenty, nothing changes.
+  @Test func aDeadlineEndsTheTraining() throws {
+    func train(_ run: RunFolder, _ deadline: ContinuousClock.Instant?, resumes: Bool = false) throws
+      -> TrainingOutcome<LeNet>
+    {
+      try Trainer(withSeed(1) { LeNet() }, options: .init(epochs: 3, batchSize: 16, seed: 2)).fit(
+        Pictures.training(64), validation: Pictures.test(20), run: run, resumes: resumes, deadline: deadline)
+    }
+    let (late, early, free) = (try Scratch(), try Scratch(), try Scratch())
+    let cut = try train(late.run, .now)
+    #expect(cut.ranOutOfTime && !cut.wasInterrupted && cut.steps == 1 && cut.metrics.count == 1)
+    #expect(cut.bestEpoch == 1 && cut.metrics[0].validationAccuracy != nil)
+    // It is over: there is nothing to resume.
+    let again = try train(late.run, nil, resumes: true)
+    #expect(again.steps == 1 && again.model.bits == cut.model.bits && !again.wasInterrupted)
+    let whole = try train(early.run, .now.advanced(by: .seconds(86_400)))
+    #expect(!whole.ranOutOfTime && whole.steps == 12)
+    #expect(try whole.model.bits == train(free.run, nil).model.bits)
+  }
+
+  @Test func forecastsCountDown() throws {
+    let text = """
+      {"judging": 0.1, "memory_bytes": 1, "stages": [
+        {"name": "head", "epochs": 4, "trained_parameters": 1, "frozen_parameters": 1, "preparation": 10,
+         "seconds_per_epoch": 1},
+        {"name": "full", "epochs": 2, "trained_parameters": 2, "frozen_parameters": 0, "preparation": 0,
+         "seconds_per_epoch": 20}]}
+      """
+    let forecast = try JSONDecoder().decode(TrainingForecast.self, from: Data(text.utf8))
+    #expect(forecast.seconds == 54)
+    #expect([0, 1, 4.5, 6, 7].map(forecast.seconds(after:)) == [54, 43, 30, 0, 0])
+  }
 }

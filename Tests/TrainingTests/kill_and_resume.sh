@@ -1,19 +1,19 @@
 #!/bin/bash
-# Kills a training with SIGKILL at random moments, resumes it each time, and compares the models that it ends with,
-# byte by byte, with those of a run that nobody disturbed.
+# Ends a training at random moments, by SIGKILL and by SIGINT (Ctrl-C) in turn, resumes it each time, and compares the
+# models that it ends with, byte by byte, with those of a run that nobody disturbed.
 #
-#   Tests/TrainingTests/kill_and_resume.sh [CONVNET [KILLS [DATA]]]
+#   Tests/TrainingTests/kill_and_resume.sh [CONVNET [KILLS [ARGUMENTS...]]]
 #
-# CONVNET is the command (.build/release/convnet unless given), KILLS how often (20), DATA what to train on
-# (fashion-mnist-mini). RANDOM_SEED chooses the moments.
+# CONVNET is the command (.build/release/convnet unless given), KILLS how often (20), ARGUMENTS what to run (train
+# fashion-mnist-mini --model lenet --epochs 3 --seed 1). RANDOM_SEED chooses the moments.
 set -u
 convnet=${1:-.build/release/convnet}
 kills=${2:-20}
-data=${3:-fashion-mnist-mini}
+arguments=("${@:3}")
+((${#arguments[@]} > 0)) || arguments=(train fashion-mnist-mini --model lenet --epochs 3 --seed 1)
 RANDOM=${RANDOM_SEED:-1}
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-flags=(--model lenet --epochs 3 --seed 1)
 
 fail() {
   echo "kill_and_resume: $*" >&2
@@ -21,7 +21,7 @@ fail() {
 }
 
 begin=$(date +%s%3N)
-"$convnet" train "$data" "${flags[@]}" --output "$folder/whole" > "$folder/log" 2>&1 || fail "$(tail -n 3 "$folder/log")"
+"$convnet" "${arguments[@]}" --output "$folder/whole" > "$folder/log" 2>&1 || fail "$(tail -n 3 "$folder/log")"
 length=$(($(date +%s%3N) - begin))
 echo "undisturbed: $length ms"
 
@@ -30,16 +30,17 @@ done_kills=0
 runs=1
 while ((done_kills < kills)); do
   if [[ -e "$run/checkpoint.safetensors" ]]; then
-    "$convnet" train --resume "$run" > "$folder/log" 2>&1 &
+    "$convnet" "${arguments[0]}" --resume "$run" > "$folder/log" 2>&1 &
   else
     rm -rf "$run"
-    "$convnet" train "$data" "${flags[@]}" --output "$run" > "$folder/log" 2>&1 &
+    "$convnet" "${arguments[@]}" --output "$run" > "$folder/log" 2>&1 &
   fi
   pid=$!
   # Up to a third of the whole: late enough to get on, early enough to die often. A finished run starts anew.
   milliseconds=$((RANDOM % (length / 3 + 1)))
   sleep "$((milliseconds / 1000)).$(printf %03d $((milliseconds % 1000)))"
-  if kill -9 "$pid" 2> /dev/null; then
+  signal=$((done_kills % 2 == 0 ? 9 : 2))
+  if kill "-$signal" "$pid" 2> /dev/null; then
     wait "$pid" 2> /dev/null
     done_kills=$((done_kills + 1))
   else
@@ -56,10 +57,10 @@ while ((done_kills < kills)); do
   fi
 done
 if [[ -e "$run/checkpoint.safetensors" ]]; then
-  "$convnet" train --resume "$run" > "$folder/log" 2>&1 || fail "the last resume: $(tail -n 3 "$folder/log")"
+  "$convnet" "${arguments[0]}" --resume "$run" > "$folder/log" 2>&1 || fail "the last resume: $(tail -n 3 "$folder/log")"
 else
   rm -rf "$run"
-  "$convnet" train "$data" "${flags[@]}" --output "$run" > "$folder/log" 2>&1 || fail "$(tail -n 3 "$folder/log")"
+  "$convnet" "${arguments[@]}" --output "$run" > "$folder/log" 2>&1 || fail "$(tail -n 3 "$folder/log")"
 fi
 
 status=0
@@ -68,7 +69,7 @@ for file in model last; do
   echo "$sums"
   [[ $(cut -d' ' -f1 <<< "$sums" | uniq | wc -l) == 1 ]] || status=1
 done
-lines() { sed 's/,\{0,1\}"seconds":[-+.0-9eE]*//' "$1/metrics.jsonl"; }
+lines() { sed -E 's/,?"(seconds|waiting_share)":[-+.0-9eE]*//g' "$1/metrics.jsonl"; }
 cmp -s <(lines "$folder/whole") <(lines "$run") || { echo "metrics.jsonl differs"; status=1; }
 ((status == 0)) && echo "$done_kills kills over $runs run(s): the same bits" || echo "DIFFERENT BITS"
 exit $status

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "convolution.h"
+#include "pixels.h"
 #include "pointwise.h"
 #include "processor.h"
 #include "winograd.h"
@@ -17,5 +18,6 @@ ck_isa ck_best_isa(void);
 /// The kernels for one instruction set; an instruction set that the processor lacks gives the portable ones.
 const ck_convolution_kernels *ck_convolution(ck_isa isa);
 const ck_pointwise_kernels *ck_pointwise(ck_isa isa);
+const ck_pixel_kernels *ck_pixels(ck_isa isa);
 /// For output tiles of `tile` x `tile`: 4 or 6.
 const ck_winograd_kernels *ck_winograd(ck_isa isa, long tile);

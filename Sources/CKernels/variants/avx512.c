@@ -11,5 +11,6 @@
 #include "../convolution/table.inl"
 #include "../winograd/table.inl"
 #include "../pointwise/table.inl"
+#include "../pixels/table.inl"
 #pragma clang attribute pop
 #endif

@@ -9,3 +9,4 @@
 #include "../convolution/table.inl"
 #include "../winograd/table.inl"
 #include "../pointwise/table.inl"
+#include "../pixels/table.inl"

@@ -2,20 +2,26 @@ extension Graph {
   /// Moves a residual addition and an activation into the kernel that produces their input, where nothing else needs
   /// the value in between.
   ///
-  /// In a training step the gradient of ReLU is first made to read ReLU's output instead of its input (they have the
-  /// same positive elements), which frees the input for fusion.
+  /// In a training step the gradients of ReLU and ReLU6 are first made to read the activation's output instead of its
+  /// input (both lie inside the same bounds or neither does), which frees the input for fusion.
   public func fusingEpilogues() -> Graph {
-    redirectingReLUGradients().fusingResiduals().fusingActivations().fusingReLUGradients()
+    redirectingGradients().fusingResiduals().fusingActivations().fusingReLUGradients()
   }
 
-  private func redirectingReLUGradients() -> Graph {
+  /// Whether the gradient can be told from the activation's output.
+  private func showsGradient(_ function: UnaryFunction) -> Bool { function == .relu || function == .relu6 }
+
+  private func redirectingGradients() -> Graph {
     var activated: [ValueID: ValueID] = [:]
     for node in nodes {
-      if case .unary(.relu) = node.operation { activated[node.inputs[0]] = node.outputs[0] }
+      if case .unary(let function) = node.operation, showsGradient(function) { activated[node.inputs[0]] = node.outputs[0] }
     }
     var rewriting = Rewriting(self)
     for node in nodes {
-      if case .unaryGradient(.relu) = node.operation, let output = activated[node.inputs[1]] {
+      if case .unaryGradient(let function) = node.operation, showsGradient(function),
+        case .unary(function)? = activated[node.inputs[1]].flatMap({ producer(of: $0)?.operation }),
+        let output = activated[node.inputs[1]]
+      {
         rewriting.copy(node, inputs: [rewriting[node.inputs[0]], rewriting[output]])
       } else {
         rewriting.copy(node)
@@ -132,7 +138,7 @@ extension Operation {
       epilogue.activation = activation
       return .linear(hasBias: hasBias, epilogue: epilogue)
     case .batchNorm(let epsilon, nil): return .batchNorm(epsilon: epsilon, activation: activation)
-    case .batchNormTraining(let epsilon, let momentum, nil) where activation == .relu:
+    case .batchNormTraining(let epsilon, let momentum, nil) where activation == .relu || activation == .relu6:
       return .batchNormTraining(epsilon: epsilon, momentum: momentum, activation: activation)
     default: return nil
     }

@@ -13,6 +13,9 @@ public final class Explainer: Sendable {
   public static let integrationSteps = 64
   /// Random networks of a check.
   public static let randomDraws = 3
+  /// What a Grad-CAM map with its check costs at least, in passes forward of one picture: forward and backward for itself
+  /// and for each random network, whose weights are packed anew.
+  public static let passesPerCheckedMap = 4 * (1 + randomDraws)
 
   private let model: AnyLayer
   private let plans: ExplanationPlans

@@ -67,11 +67,12 @@ public struct AlexNet: Layer {
   static let architectures = [
     Architecture(
       "alexnet", "AlexNet in one column", year: 2012, paper: "Krizhevsky, 2014", topFiveError: 15.3,
-      minimumImageSize: 63
+      minimumImageSize: 63, learningRateFactor: 0.1
     ) { AlexNet(.oneColumn, channels: $0.channels, classes: $0.classes) },
     Architecture(
       "alexnet_grouped", "AlexNet as published, with groups and local response normalisation", year: 2012,
-      paper: "Krizhevsky et al., 2012", topFiveError: 15.3, imageSize: [227, 227], minimumImageSize: 67
+      paper: "Krizhevsky et al., 2012", topFiveError: 15.3, imageSize: [227, 227], minimumImageSize: 67,
+      learningRateFactor: 0.1
     ) { AlexNet(.grouped, channels: $0.channels, classes: $0.classes) },
   ]
 }

@@ -50,22 +50,29 @@ public struct GoogLeNet: Layer {
 
   /// - Parameters:
   ///   - hasAuxiliaryHeads: whether two more classifiers look at features half way; only training uses them.
+  ///   - width: scales numbers of channels and hidden units.
   ///   - dropout: before the classifier; the paper's 0.4 or torchvision's 0.2 unless given. Auxiliary heads drop 0.7.
   public init(
-    _ form: Form, hasAuxiliaryHeads: Bool, channels: Int = 3, classes: Int = 1000, dropout: Double? = nil,
-    auxiliaryDropout: Double = 0.7
+    _ form: Form, hasAuxiliaryHeads: Bool, width: Double = 1, channels: Int = 3, classes: Int = 1000,
+    dropout: Double? = nil, auxiliaryDropout: Double = 0.7
   ) {
-    conv1 = ConvUnit(in: channels, out: 64, kernel: 7, stride: 2, form)
-    conv2 = ConvUnit(in: 64, out: 64, kernel: 1, form)
-    conv3 = ConvUnit(in: 64, out: 192, kernel: 3, form)
-    var inside = 192
+    func scaled(_ count: Int) -> Int { Int(Double(count) * width) }
+    conv1 = ConvUnit(in: channels, out: scaled(64), kernel: 7, stride: 2, form)
+    conv2 = ConvUnit(in: scaled(64), out: scaled(64), kernel: 1, form)
+    conv3 = ConvUnit(in: scaled(64), out: scaled(192), kernel: 3, form)
+    var inside = scaled(192)
     inception = Self.modules.map { module in
-      defer { inside = module.widths[0] + module.widths[2] + module.widths[4] + module.widths[5] }
-      return Inception(in: inside, module.widths, form)
+      let widths = module.widths.map(scaled)
+      defer { inside = widths[0] + widths[2] + widths[4] + widths[5] }
+      return Inception(in: inside, widths, form)
     }
     if hasAuxiliaryHeads {
-      auxiliary1 = AuxiliaryHead(in: 512, classes: classes, dropout: auxiliaryDropout, form)
-      auxiliary2 = AuxiliaryHead(in: 528, classes: classes, dropout: auxiliaryDropout, form)
+      func head(in inChannels: Int) -> AuxiliaryHead {
+        AuxiliaryHead(
+          in: scaled(inChannels), width: scaled(128), hidden: scaled(1024), classes: classes,
+          dropout: auxiliaryDropout, form)
+      }
+      (auxiliary1, auxiliary2) = (head(in: 512), head(in: 528))
     }
     classifier = Linear(in: inside, out: classes)
     self.form = form
@@ -104,7 +111,7 @@ public struct GoogLeNet: Layer {
         "inception modules" + (form == .paper ? " as published" : ", with batch norm")
           + (hasHeads ? "; auxiliary heads in training" : ""),
         year: 2014, paper: "Szegedy et al., 2015", topFiveError: 6.67,
-        minimumImageSize: form == .paper ? 47 : 32
+        minimumImageSize: form == .paper ? 47 : 32, learningRateFactor: form == .paper ? 0.1 : 1
       ) { GoogLeNet(form, hasAuxiliaryHeads: hasHeads, channels: $0.channels, classes: $0.classes) }
     }
   }
@@ -165,10 +172,10 @@ public struct GoogLeNet: Layer {
 
     static var fields: [Field<Self>] { [.init("conv", \.conv), .init("fc1", \.fc1), .init("fc2", \.fc2)] }
 
-    init(in inChannels: Int, classes: Int, dropout: Double, _ form: Form) {
-      conv = ConvUnit(in: inChannels, out: 128, kernel: 1, form)
-      fc1 = Linear(in: 16 * 128, out: 1024)
-      fc2 = Linear(in: 1024, out: classes)
+    init(in inChannels: Int, width: Int, hidden: Int, classes: Int, dropout: Double, _ form: Form) {
+      conv = ConvUnit(in: inChannels, out: width, kernel: 1, form)
+      fc1 = Linear(in: 16 * width, out: hidden)
+      fc2 = Linear(in: hidden, out: classes)
       self.form = form
       self.dropout = dropout
     }

@@ -56,7 +56,7 @@ public struct VGG: Layer {
         "vgg\(depth)" + (isNormalized ? "_bn" : ""),
         "3x3 convolutions, \(depth) layers" + (isNormalized ? ", with batch norm" : ""), year: 2014,
         paper: "Simonyan and Zisserman, 2015", topFiveError: depth == 16 && !isNormalized ? 7.3 : nil,
-        minimumImageSize: 32
+        minimumImageSize: 32, learningRateFactor: isNormalized ? 1 : 0.1
       ) { VGG(blocks: blocks, isNormalized: isNormalized, channels: $0.channels, classes: $0.classes) }
     }
   }

@@ -43,7 +43,7 @@ public struct C3D: Layer {
   static let architectures = [
     Architecture(
       "c3d", "3x3x3 convolutions on clips of 16 frames", year: 2014, paper: "Tran et al., 2015", classes: 487,
-      imageSize: [16, 112, 112], minimumImageSize: 16
+      imageSize: [16, 112, 112], minimumImageSize: 16, learningRateFactor: 0.1
     ) { C3D(channels: $0.channels, classes: $0.classes, clipSize: $0.imageSize) }
   ]
 }

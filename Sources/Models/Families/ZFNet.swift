@@ -47,7 +47,7 @@ public struct ZFNet: Layer {
   static let architectures = [
     Architecture(
       "zfnet", "AlexNet with a finer first layer", year: 2013, paper: "Zeiler and Fergus, 2014", topFiveError: 14.8,
-      minimumImageSize: 63
+      minimumImageSize: 63, learningRateFactor: 0.1
     ) { ZFNet(channels: $0.channels, classes: $0.classes) }
   ]
 }

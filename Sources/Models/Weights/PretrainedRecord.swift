@@ -13,8 +13,10 @@ public struct PretrainedRecord: Codable, Hashable, Sendable {
   /// In hex: all 64 digits where the file was at hand when the record was made, else the first 8, which are part of
   /// the file's name and which its publisher's own program checks.
   public var sha256: String
-  /// In bytes, where it is known.
+  /// The file's, where it was at hand when the record was made.
   public var byteCount: Int?
+  /// In units of 2^20 bytes, as the publisher states it to the third decimal, where that is all that is known.
+  public var mebibytes: Double?
   /// `[height, width]` of the network's input.
   public var imageSize: [Int]
   /// The shorter side of a picture before its middle is cut out.
@@ -35,7 +37,7 @@ public struct PretrainedRecord: Codable, Hashable, Sendable {
   public var unusedPrefixes: [String]?
 
   enum CodingKeys: String, CodingKey {
-    case architecture, tag, sha256, resize, crop, interpolation, mean, std, padding, dataset, license, source
+    case architecture, tag, sha256, mebibytes, resize, crop, interpolation, mean, std, padding, dataset, license, source
     case fileName = "file"
     case byteCount = "bytes"
     case imageSize = "image_size"
@@ -49,6 +51,18 @@ public struct PretrainedRecord: Codable, Hashable, Sendable {
       .split(separator: "\n").map(String.init)
   }()
 
+  /// `14212972 bytes`, or `about 102.5 MB`; `nil` where nothing is known.
+  var sizeText: String? {
+    if let byteCount { return "\(byteCount) bytes" }
+    return mebibytes.map { "about \(($0 * 1.048_576 * 10).rounded() / 10) MB" }
+  }
+
+  /// Whether a file of so many bytes may be the one that the record is about, so that it is worth hashing.
+  func mayHave(byteCount found: Int) -> Bool {
+    if let byteCount { return found == byteCount }
+    return mebibytes.map { abs(Double(found) / 1_048_576 - $0) < 0.01 * $0 } ?? false
+  }
+
   /// Whether a file of this SHA-256 is the one that the record is about.
   public func matches(sha256 digest: String) -> Bool { digest.hasPrefix(sha256) }
 
@@ -56,6 +70,12 @@ public struct PretrainedRecord: Codable, Hashable, Sendable {
   ///
   /// - Throws: ``ModelError`` if it is another or damaged.
   public func check(_ path: String) throws {
+    let found = try InputFile(path).byteCount
+    if let size = sizeText, !mayHave(byteCount: found) {
+      throw ModelError(
+        description: "\(path): damaged or another file than \(fileName): it has \(found) bytes, the published file "
+          + "\(size); fetch it again")
+    }
     let digest = try SHA256.hexDigest(ofFileAt: path)
     if !matches(sha256: digest) {
       throw ModelError(
@@ -64,13 +84,18 @@ public struct PretrainedRecord: Codable, Hashable, Sendable {
     }
   }
 
-  /// The record of a file, by its content whatever it is called.
+  /// The record of a file, by its content whatever it is called. A file of no published size is not read, unless its
+  /// name is that of published weights.
   ///
+  /// - Parameter architecture: the one to prefer where a file serves several.
   /// - Throws: ``ModelError`` if the file bears the name of published weights, but has another content.
-  public static func find(forFile path: String) throws -> PretrainedRecord? {
+  public static func find(forFile path: String, preferring architecture: String? = nil) throws -> PretrainedRecord? {
     let name = path.split(separator: "/").last.map(String.init) ?? path
-    let digest = try SHA256.hexDigest(ofFileAt: path)
-    if let found = published.first(where: { $0.matches(sha256: digest) }) { return found }
+    let byteCount = try InputFile(path).byteCount
+    let candidates = published.filter { $0.mayHave(byteCount: byteCount) || $0.sizeText == nil && $0.fileName == name }
+    let digest = try candidates.isEmpty ? "" : SHA256.hexDigest(ofFileAt: path)
+    let found = candidates.filter { $0.matches(sha256: digest) }
+    if let first = found.first { return found.first { $0.architecture == architecture } ?? first }
     try published.first { $0.fileName == name }?.check(path)
     return nil
   }

@@ -11,7 +11,8 @@ public struct WeightAllowances: OptionSet, Sendable {
   public static let missing = WeightAllowances(rawValue: 1)
   /// Tensors of the file that the model has no use for are left out.
   public static let unused = WeightAllowances(rawValue: 2)
-  /// The last layer keeps its initial numbers, whatever the file has for it: for other classes.
+  /// The last layer keeps its initial numbers, whatever the file has for it: for other classes. So do auxiliary heads
+  /// where their numbers of classes differ.
   public static let newHead = WeightAllowances(rawValue: 4)
   /// The first convolution is adapted to images of another number of channels.
   public static let channels = WeightAllowances(rawValue: 8)
@@ -117,7 +118,7 @@ extension Module {
     let own = parameters
     var report = WeightReport()
     let tensors = WeightNaming.renamed(tensors, for: own.map(\.path), naming: &report.naming)
-    let head = allowances.contains(.newHead) ? headScope(own) : nil
+    let head = allowances.contains(.newHead) ? headScopes(own, tensors) : []
     let stem = allowances.contains(.channels) ? own.first { $0.kind == .weight && $0.tensor.rank > 2 }?.path : nil
     var error = WeightsError(path: path, missing: [], unexpected: [], misshapen: [])
     var taken: [String: Tensor] = [:]
@@ -145,18 +146,16 @@ extension Module {
     let known = Set(own.map(\.path))
     let extra = tensors.keys.filter { !known.contains($0) && !$0.hasSuffix("num_batches_tracked") }.sorted()
     if allowances.contains(.unused) { report.unused = extra } else { error.unexpected = extra }
-    error.advice = advice(for: error, own, allowances)
+    error.advice = advice(for: error, own, head: headScopes(own, tensors))
     if !(error.missing.isEmpty && error.unexpected.isEmpty && error.misshapen.isEmpty) { throw error }
     return (try mapParameters { name, _, tensor in taken[name] ?? tensor }, report)
   }
 
   /// The options that would let the differences pass, if options could.
   private func advice(
-    for error: WeightsError, _ own: [(path: String, kind: ParameterKind, tensor: Tensor)],
-    _ allowances: WeightAllowances
+    for error: WeightsError, _ own: [(path: String, kind: ParameterKind, tensor: Tensor)], head: Set<String>
   ) -> String? {
     var options: [String] = []
-    let head = headScope(own)
     if !error.missing.filter({ !isWithin($0, head) }).isEmpty { options.append("--allow-missing") }
     if !error.unexpected.isEmpty { options.append("--allow-unused") }
     if (error.misshapen.map(\.name) + error.missing).contains(where: { isWithin($0, head) }) {
@@ -168,17 +167,37 @@ extension Module {
   }
 }
 
-/// The path of the layer that holds the last weight.
-private func headScope(_ own: [(path: String, kind: ParameterKind, tensor: Tensor)]) -> String? {
-  guard let last = own.last(where: { $0.kind == .weight && $0.tensor.rank > 1 })?.path else { return nil }
-  return last.lastIndex(of: ".").map { String(last[..<$0]) }
+/// The paths of the layers that a number of classes shapes: the last one with a matrix, and auxiliary heads, which are
+/// known by having as many outputs as it in the model and as many as it in the file, where these differ.
+private func headScopes(
+  _ own: [(path: String, kind: ParameterKind, tensor: Tensor)], _ tensors: [String: Tensor]
+) -> Set<String> {
+  guard let last = own.last(where: { $0.kind != .vector && $0.tensor.rank > 1 }), let head = scope(of: last.path) else {
+    return []
+  }
+  var scopes: Set = [head]
+  guard let found = tensors[last.path], found.rank > 1, found.shape[0] != last.tensor.shape[0] else { return scopes }
+  for (path, kind, tensor) in own where kind == .weight && tensor.rank > 1 {
+    guard let other = tensors[path], other.rank == tensor.rank, tensor.shape[0] == last.tensor.shape[0],
+      other.shape[0] == found.shape[0], let scope = scope(of: path)
+    else { continue }
+    scopes.insert(scope)
+  }
+  return scopes
 }
 
-private func isWithin(_ name: String, _ scope: String?) -> Bool { scope.map { name.hasPrefix($0 + ".") } ?? false }
+private func scope(of path: String) -> String? { path.lastIndex(of: ".").map { String(path[..<$0]) } }
 
-/// The same numbers where shapes differ in axes of extent 1 only, as a 1x1 convolution and a linear layer do.
+private func isWithin(_ name: String, _ scopes: Set<String>) -> Bool { scope(of: name).map(scopes.contains) ?? false }
+
+/// The same numbers where a linear layer was a convolution of the whole map: in axes of extent 1 shapes may always
+/// differ, and a matrix may have had more axes.
 private func reshaped(_ tensor: Tensor, to shape: Shape) -> Tensor? {
-  guard tensor.shape.dimensions.filter({ $0 != 1 }) == shape.dimensions.filter({ $0 != 1 }) else { return nil }
+  let isFlattened =
+    shape.rank == 2 && tensor.rank > 2 && tensor.shape[0] == shape[0] && tensor.elementCount == shape.elementCount
+  guard isFlattened || tensor.shape.dimensions.filter({ $0 != 1 }) == shape.dimensions.filter({ $0 != 1 }) else {
+    return nil
+  }
   return tensor.cast(to: .float32).reshaped(to: shape)
 }
 

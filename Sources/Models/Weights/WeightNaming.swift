@@ -29,7 +29,7 @@ struct WeightNaming: Sendable {
   private static let all = [
     WeightNaming(name: "a parallel model's") { name, _ in dropping(["module.", "_orig_mod."], from: name) },
     WeightNaming(name: "an enclosing module's") { name, _ in dropping(["model.", "backbone.", "net."], from: name) },
-    efficientNetPackage, timmMobileNet, timmConvNeXt, oldDenseNet,
+    efficientNetPackage, timmMobileNet, timmConvNeXt, timmPreActivation, timmVGG, oldDenseNet,
   ]
 
   private static func dropping(_ prefixes: [String], from name: String) -> String? {
@@ -109,6 +109,29 @@ struct WeightNaming: Sendable {
       }
     default: return nil
     }
+  }
+
+  /// The pre-activation ResNet by timm's names: a stem, stages of blocks, `norm` for `bn`.
+  private static let timmPreActivation = WeightNaming(name: "timm's") { name, _ in
+    let parts = name.split(separator: ".").map(String.init)
+    guard let last = parts.last else { return nil }
+    switch parts.first {
+    case "stem" where parts.count == 3 && parts[1] == "conv": return "conv1.\(last)"
+    case "norm" where parts.count == 2: return "bn.\(last)"
+    case "head" where parts.count == 3 && parts[1] == "fc": return "fc.\(last)"
+    case "stages" where parts.count > 5 && parts[2] == "blocks":
+      let layer = parts[4].replacing("norm", with: "bn")
+      // Its shortcut is a convolution alone, one level deeper.
+      guard parts.count == (layer == "downsample" ? 7 : 6) else { return nil }
+      return "layers.\(parts[1]).\(parts[3]).\(layer).\(last)"
+    default: return nil
+    }
+  }
+
+  /// VGG by timm's names: the hidden linear layers as convolutions of the whole map.
+  private static let timmVGG = WeightNaming(name: "timm's") { name, _ in
+    let layers = ["pre_logits.fc1.": "classifier.0.", "pre_logits.fc2.": "classifier.3.", "head.fc.": "classifier.6."]
+    return layers.first { name.hasPrefix($0.key) }.map { $0.value + name.dropFirst($0.key.count) }
   }
 
   // MARK: torchvision

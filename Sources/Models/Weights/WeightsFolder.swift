@@ -25,17 +25,15 @@ public struct WeightsFolder: Sendable {
       return usual
     }
     // Under another name: only files of the right size are worth hashing.
-    if let byteCount = record.byteCount {
-      let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
-      for name in names.sorted() {
-        let candidate = "\(path)/\(name)"
-        guard let file = try? InputFile(candidate), file.byteCount == byteCount,
-          let digest = try? SHA256.hexDigest(of: file), record.matches(sha256: digest)
-        else { continue }
-        return candidate
-      }
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+    for name in names.sorted() {
+      let candidate = "\(path)/\(name)"
+      guard let file = try? InputFile(candidate), record.mayHave(byteCount: file.byteCount),
+        let digest = try? SHA256.hexDigest(of: file), record.matches(sha256: digest)
+      else { continue }
+      return candidate
     }
-    let size = record.byteCount.map { "\($0) bytes, " } ?? ""
+    let size = record.sizeText.map { "\($0), " } ?? ""
     let digits = record.sha256.count == 64 ? "" : "beginning with "
     throw ModelError(
       description:

@@ -27,6 +27,16 @@ extension ActivationKernel {
   }
 }
 
+extension UnaryFunction {
+  /// Whether it costs no more than reading and writing its numbers.
+  fileprivate var isPiecewisePolynomial: Bool {
+    switch self {
+    case .relu, .relu6, .leakyReLU, .hardSwish, .hardSigmoid, .clip: true
+    default: false
+    }
+  }
+}
+
 extension UnaryKernel {
   /// The kernel of a function of arithmetic; `nil` for activations.
   fileprivate init?(_ function: UnaryFunction) {
@@ -81,9 +91,13 @@ extension Lowering {
     let x = value(node.inputs[0], layout)
     let y = output(node.outputs[0], layout)
     if let activation = ActivationKernel(function) {
-      emit(function.name, inputs: [x], outputs: [y], inPlaceInput: 0) { call in
+      let body = { @Sendable (call: borrowing Invocation) in
         activation.forward(call.input(0), call.output(), count: count, pool: call.pool)
       }
+      let recomputation =
+        function.isPiecewisePolynomial
+        ? Recomputation(kernel: "\(function.name)_again", inputs: [x], body: body) : nil
+      emit(function.name, inputs: [x], outputs: [y], inPlaceInput: 0, recomputation: recomputation, body)
     } else if let map = UnaryKernel(function) {
       emit(function.name, inputs: [x], outputs: [y], inPlaceInput: 0) { call in
         map.apply(call.input(0), call.output(), count: count, pool: call.pool)

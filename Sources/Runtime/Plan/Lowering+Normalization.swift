@@ -39,10 +39,23 @@ extension Lowering {
     let (rows, channels) = rows(node.inputs[0])
     let inputs = [value(node.inputs[0], .channelsLast)] + node.inputs[1...].map { value($0, .rowMajor) }
     let outputs = [output(node.outputs[0], .channelsLast)] + node.outputs[1...].map { output($0, .rowMajor) }
-    let fusesReLU = activation == .relu
+    let activation = activation.flatMap { ActivationKernel($0) }
+    // Saved statistics, too, are in what the gradient keeps.
+    let recomputation = Recomputation(
+      kernel: "batch_norm_again", inputs: [inputs[0], inputs[1], inputs[2], outputs[1], outputs[2]],
+      workspaceBytes: channels * 4
+    ) { call in
+      let scale = call.workspace.assumingMemoryBound(to: Float.self)
+      BatchNormKernel.scale(
+        gamma: call.input(1), savedInverseDeviation: call.input(4), into: scale, channels: channels)
+      BatchNormKernel.inference(
+        call.input(0), call.output(), rows: rows, channels: channels, mean: call.input(3), scale: scale,
+        shift: call.input(2), activation: activation, pool: call.pool)
+    }
     emit(
       "batch_norm_training", inputs: inputs, outputs: outputs,
-      workspaceBytes: BatchNormKernel.workspaceBytes(rows: rows, channels: channels), inPlaceInput: 0
+      workspaceBytes: BatchNormKernel.workspaceBytes(rows: rows, channels: channels), inPlaceInput: 0,
+      recomputation: recomputation
     ) { call in
       let (mean, variance) = (call.output(3), call.output(4))
       mean.replace(with: call.input(3), count: channels)
@@ -50,7 +63,7 @@ extension Lowering {
       BatchNormKernel.forward(
         call.input(0), call.output(), rows: rows, channels: channels, gamma: call.input(1), beta: call.input(2),
         epsilon: epsilon, momentum: momentum, running: (mean, variance), savedMean: call.output(1),
-        savedInverseDeviation: call.output(2), relu: fusesReLU, workspace: call.workspace, pool: call.pool)
+        savedInverseDeviation: call.output(2), activation: activation, workspace: call.workspace, pool: call.pool)
     }
   }
 

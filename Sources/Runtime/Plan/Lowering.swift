@@ -15,6 +15,8 @@ struct Step: Sendable {
   var workspace: Int?
   /// The input whose memory the first output may take over, if nothing reads it later.
   var inPlaceInput: Int?
+  /// How the first output can be made again, if that is cheap.
+  var recomputation: Recomputation?
   var body: @Sendable (borrowing Invocation) throws(ExecutionError) -> Void
 }
 
@@ -72,7 +74,7 @@ struct Lowering {
   /// is computed once.
   let options: Plan.Options
   private(set) var values: [LoweredValue] = []
-  private(set) var steps: [Step] = []
+  var steps: [Step] = []
   /// Positions of the maxima that a pooling node found, for its gradient; by the pooled buffer and the attributes.
   var poolIndices: [PoolKey: Int] = [:]
   /// Of a value that is never joined (``Graph/joinsForNorms()``) its pieces.
@@ -153,11 +155,14 @@ struct Lowering {
     let points = shape.spatial.reduce(1, *)
     let toChannelsLast = layout == .channelsLast
     let converted = temporary(graph[id].type)
-    emit("convert_layout", inputs: [source], outputs: [converted]) { call in
+    let body = { @Sendable (call: borrowing Invocation) in
       let (rows, columns) = toChannelsLast ? (channels, points) : (points, channels)
       CopyKernel.transpose(
         call.input(0), call.output(), batch: batch, rows: rows, columns: columns, pool: call.pool)
     }
+    emit(
+      "convert_layout", inputs: [source], outputs: [converted],
+      recomputation: Recomputation(kernel: "convert_layout_again", inputs: [source], body: body), body)
     set(id, converted, layout)
     return converted
   }
@@ -191,16 +196,13 @@ struct Lowering {
 
   mutating func emit(
     _ kernel: String, inputs: [Int], outputs: [Int], workspaceBytes: Int = 0, inPlaceInput: Int? = nil,
+    recomputation: Recomputation? = nil,
     _ body: @escaping @Sendable (borrowing Invocation) throws(ExecutionError) -> Void
   ) {
     guard let node else { fail("a kernel was emitted outside a node") }
     let isPrepared = inputs.allSatisfy { values[$0].isPrepared }
     for output in outputs { values[output].isPrepared = isPrepared }
-    let workspace =
-      workspaceBytes == 0
-      ? nil
-      : addValue(
-        TensorType([workspaceBytes], .uint8), byteCount: workspaceBytes, .computed, isPrepared: isPrepared)
+    let workspace = workspaceBytes == 0 ? nil : workspace(workspaceBytes, isPrepared: isPrepared)
     // A node's work is that of the kernel that writes its result.
     let isResult = node.outputs.contains { lowered[$0.index].values.contains(outputs[0]) }
     var cost = Cost()
@@ -209,7 +211,12 @@ struct Lowering {
     steps.append(
       Step(
         name: node.name, operation: node.operation, kernel: kernel, cost: cost, inputs: inputs, outputs: outputs,
-        workspace: workspace, inPlaceInput: inPlaceInput, body: body))
+        workspace: workspace, inPlaceInput: inPlaceInput, recomputation: recomputation, body: body))
+  }
+
+  /// Scratch memory for one step.
+  mutating func workspace(_ byteCount: Int, isPrepared: Bool = false) -> Int {
+    addValue(TensorType([byteCount], .uint8), byteCount: byteCount, .computed, isPrepared: isPrepared)
   }
 
   /// A derived form of a buffer, such as packed weights, made once for all nodes that want the same.

@@ -26,6 +26,9 @@ public final class ParameterStore {
   /// All paths, sorted.
   public var paths: [String] { storages.keys.sorted() }
 
+  /// Of all tensors.
+  public var byteCount: Int { types.values.reduce(0) { $0 + $1.shape.elementCount * $1.dtype.byteCount } }
+
   func type(_ path: String) -> TensorType? { types[path] }
 }
 

@@ -16,11 +16,17 @@ public struct Plan: Sendable {
     /// Whether convolutions may use Winograd's algorithm where it is faster: its results differ from those of the
     /// direct one by about 1e-5 of the largest output.
     public var allowsWinograd: Bool
+    /// Whether cheap values of a training step are computed again before the backward pass reads them, where that lowers the most memory that a run
+    /// needs; results are the same bits.
+    public var recomputes: Bool
 
-    public init(parametersAreConstant: Bool = true, fuses: Bool = true, allowsWinograd: Bool = true) {
+    public init(
+      parametersAreConstant: Bool = true, fuses: Bool = true, allowsWinograd: Bool = true, recomputes: Bool = true
+    ) {
       self.parametersAreConstant = parametersAreConstant
       self.fuses = fuses
       self.allowsWinograd = allowsWinograd
+      self.recomputes = recomputes
     }
   }
 
@@ -62,6 +68,7 @@ public struct Plan: Sendable {
     let outputs = graph.outputs.map { output in
       (value: lowering.value(output.value, .rowMajor), parameter: updates[output.name].flatMap { slots[$0] })
     }
+    if options.recomputes && !options.parametersAreConstant { lowering.recomputeCheapValues(outputs: outputs) }
     self.graph = graph
     self.constants = constants
     self.outputs = outputs

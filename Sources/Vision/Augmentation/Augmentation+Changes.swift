@@ -14,8 +14,29 @@ extension Augmentation {
     }
 
     /// The changed picture at the output size, ready for ``ImagePreprocessing/normalized(_:)``.
-    public func applied(to image: Image) -> Image {
-      Augmentation.apply(list, to: image, preprocessing, .bilinear)
+    public func applied(to image: Image) -> Image { applied(to: image, reducedBy: 1) }
+
+    /// The same of a picture whose extents were divided by `factor`, rounded up, while it was decoded.
+    func applied(to image: Image, reducedBy factor: Int) -> Image {
+      var list = list
+      if factor > 1, case .crop(let box)? = list.first {
+        let scale = 1 / Float(factor)
+        list[0] = .crop(
+          PixelBox(left: box.left * scale, top: box.top * scale, right: box.right * scale, bottom: box.bottom * scale))
+      }
+      return Augmentation.apply(list, to: image, preprocessing, .bilinear)
+    }
+
+    /// The power of two by which a picture may be reduced before these changes: 1 unless they begin with a part of it,
+    /// which then still has at least the pixels of the output. So pictures that are not cut at random, as in evaluation,
+    /// are never reduced and keep the exact bytes of the full path.
+    package var reduction: Int {
+      guard case .crop(let box)? = list.first else { return 1 }
+      let (width, height) = (box.right - box.left, box.bottom - box.top)
+      let fits = { (factor: Int) in
+        Int(width) >= factor * max(preprocessing.width, 8) && Int(height) >= factor * max(preprocessing.height, 8)
+      }
+      return [8, 4, 2].first(where: fits) ?? 1
     }
 
     /// A mask (one channel of class numbers, the size of the picture) after the same geometry, always with one of its

@@ -1,6 +1,6 @@
 """Makes families.safetensors and torchvision_keys.txt: what PyTorch computes for a small member of each family.
 
-For each: outputs in inference, the loss in training, the norm of each parameter's gradient and some whole gradients,
+For each: outputs in inference and, of classifiers, the features before the head, the loss in training, the norm of each parameter's gradient and some whole gradients,
 and the norms of the running statistics after the step. References are torchvision and timm where they have the family,
 else reference_models.py. They compute in double precision.
 """
@@ -51,14 +51,6 @@ def fill(model, rename=lambda key: key):
     return model
 
 
-def timm_name(key):
-    """The name of a tensor of timm's pre-activation network in the library."""
-    for old, new in (("stem.conv.", "conv1."), ("stages.", "layers."), (".blocks.", "."), ("downsample.conv", "downsample"),
-                     ("head.fc.", "fc.")):
-        key = key.replace(old, new)
-    return "bn." + key[5:] if key.startswith("norm.") else key.replace(".norm", ".bn")
-
-
 def preactivation():
     # The head is a 1x1 convolution there.
     model = timm.models.resnetv2.ResNetV2(
@@ -95,8 +87,8 @@ MODELS = {
     "alexnet_grouped": (lambda: papers.AlexNet(True, CLASSES), (2, 3, 67, 67)),
     "zfnet": (lambda: papers.ZFNet(CLASSES), (2, 3, 67, 67)),
     "vgg11_bn": (vgg, (3, 3, 32, 32)),
-    "googlenet_aux": (lambda: tv.googlenet(num_classes=CLASSES, init_weights=False), (4, 3, 64, 64)),
-    "googlenet_paper_aux": (lambda: papers.PaperGoogLeNet(CLASSES), (2, 3, 64, 64)),
+    "googlenet_aux": (lambda: papers.googlenet(8, CLASSES), (4, 3, 64, 64)),
+    "googlenet_paper_aux": (lambda: papers.PaperGoogLeNet(8, CLASSES), (2, 3, 64, 64)),
     "resnet50": (lambda: papers.resnet(tv.resnet.Bottleneck, [1, 2, 1, 1], CLASSES), (3, 3, 64, 64)),
     "plain18": (lambda: papers.resnet(papers.PlainBlock, [1, 1, 1, 1], CLASSES), (3, 3, 64, 64)),
     "plain20": (lambda: papers.CIFARPlain(CLASSES), (3, 3, 16, 16)),
@@ -137,17 +129,27 @@ def norms(tensors):
     return torch.stack([tensor.norm() for tensor in tensors]).float()
 
 
+def head(model):
+    """The last layer that inference uses."""
+    return [module for name, module in model.named_modules() if not name.startswith("aux")
+            and (getattr(module, "weight", None) is not None or hasattr(module, "codes"))][-1]
+
+
 def step(model, x, rename):
-    """Outputs in inference, the loss, and gradients and running statistics of a training step."""
+    """Outputs and features in inference, the loss, and gradients and running statistics of a training step."""
+    read = []
+    hook = head(model).register_forward_pre_hook(lambda _, inputs: read.append(inputs[0]))
     with torch.no_grad():
         output = model.eval()(x)
+    hook.remove()
+    features = read[-1].flatten(1) if output.dim() == 2 else None
     loss = training_loss(model.train(), x)
     loss.backward()
     gradients = {rename(key): value.grad for key, value in model.named_parameters()}
     assert all(value is not None for value in gradients.values())
     statistics = {
         rename(key): value for key, value in model.state_dict().items() if key.endswith(("running_mean", "running_var"))}
-    return output, loss.detach(), gradients, statistics
+    return output, features, loss.detach(), gradients, statistics
 
 
 def disagreement(single, double):
@@ -159,7 +161,7 @@ def disagreement(single, double):
 
 results = {}
 for name, (make, shape) in MODELS.items():
-    rename = timm_name if name == "preact_resnet50" else lambda key: key
+    rename = papers.preactivation_name if name == "preact_resnet50" else lambda key: key
     # The input of a few with which rounding matters least: by PyTorch's own comparison of single and double precision,
     # and of gradients before and after a tiny shift of the input.
     best = None
@@ -168,18 +170,20 @@ for name, (make, shape) in MODELS.items():
         found = step(fill(make(), rename).double(), x.double(), rename)
         shift = 1e-6 * torch.randn(shape, generator=torch.Generator().manual_seed(stream)).double()
         error = max(
-            disagreement(step(fill(make(), rename).float(), x, rename)[2], found[2]),
-            disagreement(step(fill(make(), rename).double(), x.double() + shift, rename)[2], found[2]))
+            disagreement(step(fill(make(), rename).float(), x, rename)[3], found[3]),
+            disagreement(step(fill(make(), rename).double(), x.double() + shift, rename)[3], found[3]))
         if best is None or error < best[0]:
             best = (error, stream, *found)
         if error < 2e-5:
             break
-    error, stream, output, loss, gradients, statistics = best
+    error, stream, output, features, loss, gradients, statistics = best
     print(name, stream - INPUT_STREAM, error, loss.item(), flush=True)
     results[f"{name}/stream"] = torch.tensor([float(stream)])
     # Some sixty batch norms in a row without shortcuts, in GoogLeNet, amplify rounding beyond the usual bound.
     results[f"{name}/tolerance"] = torch.tensor([max(1e-4, 3 * error)])
     results[f"{name}/output"] = output.float()
+    if features is not None:
+        results[f"{name}/features"] = features.float()
     results[f"{name}/loss"] = loss.float().reshape(1)
     results[f"{name}/gradient norms"] = norms(gradients[key] for key in sorted(gradients))
     if statistics:
@@ -201,11 +205,16 @@ def digest(lines):
 
 
 with open(HERE / "torchvision_keys.txt", "w") as file, torch.device("meta"):
-    for name in ("alexnet vgg11 vgg13 vgg16 vgg19 vgg11_bn vgg13_bn vgg16_bn vgg19_bn googlenet_aux resnet18 resnet34"
+    for name in ("alexnet vgg11 vgg13 vgg16 vgg19 vgg11_bn vgg13_bn vgg16_bn vgg19_bn googlenet googlenet_aux resnet18 resnet34"
                  " resnet50 resnet101 resnet152 densenet121 densenet169 densenet201 mobilenet_v2 convnext_tiny"
                  " convnext_small convnext_base convnext_large r3d_18").split():
-        model = (tv.googlenet(init_weights=False) if name == "googlenet_aux"
+        model = (tv.googlenet(init_weights=False, aux_logits=name == "googlenet_aux") if "googlenet" in name
                  else tv.video.r3d_18() if name == "r3d_18" else getattr(tv, name)())
         state = {key: value for key, value in model.state_dict().items() if is_tensor_of_the_model(key)}
         lines = sorted(f"{key} {'x'.join(map(str, value.shape))}" for key, value in state.items())
         file.write(f"{name} {len(lines)} {digest(lines):016x}\n")
+        # timm's names and shapes of these are torchvision's.
+        if name.startswith(("resnet", "densenet")):
+            other = timm.create_model(name).state_dict()
+            assert lines == sorted(f"{key} {'x'.join(map(str, value.shape))}" for key, value in other.items()
+                                   if is_tensor_of_the_model(key))

@@ -3,6 +3,7 @@ import torch
 import torch.nn.functional as F
 import torchvision.models as tv
 from torch import nn
+from torchvision.models.googlenet import BasicConv2d, Inception, InceptionAux
 
 
 def shrunken(network, by=8):
@@ -24,6 +25,32 @@ def resnet(block, blocks, classes):
     return model
 
 
+def googlenet(by, classes):
+    """torchvision's network with narrower layers, and auxiliary heads."""
+    def conv(inside, out, **kwargs):
+        return BasicConv2d(inside if inside == 3 else inside // by, out // by, **kwargs)
+
+    def inception(*widths):
+        return Inception(*(width // by for width in widths))
+
+    def auxiliary(inside, classes, dropout):
+        head = InceptionAux(inside, classes, conv)
+        head.fc1, head.fc2 = nn.Linear(2048 // by, 1024 // by), nn.Linear(1024 // by, classes)
+        return head
+
+    model = tv.GoogLeNet(classes, init_weights=False, blocks=[conv, inception, auxiliary])
+    model.fc = nn.Linear(1024 // by, classes)
+    return model
+
+
+def preactivation_name(key):
+    """The name of a tensor of timm's pre-activation network in the library."""
+    for old, new in (("stem.conv.", "conv1."), ("stages.", "layers."), (".blocks.", "."), ("downsample.conv", "downsample"),
+                     ("head.fc.", "fc.")):
+        key = key.replace(old, new)
+    return "bn." + key[5:] if key.startswith("norm.") else key.replace(".norm", ".bn")
+
+
 class PlainBlock(tv.resnet.BasicBlock):
     """A basic block that has lost its shortcut."""
 
@@ -33,8 +60,6 @@ class PlainBlock(tv.resnet.BasicBlock):
 
     def forward(self, x):
         return F.relu(self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))))
-
-
 
 
 def r3d(blocks, classes):
@@ -150,7 +175,7 @@ class Unit(nn.Module):
 
 
 class PaperGoogLeNet(nn.Module):
-    """Szegedy et al., 2015: biases, response normalisation, 5x5 convolutions, two auxiliary heads in training."""
+    """Szegedy et al., 2015: biases, response normalisation, 5x5 convolutions, two auxiliary heads in training; all widths divided."""
 
     WIDTHS = {
         "3a": (64, 96, 128, 16, 32, 32), "3b": (128, 128, 192, 32, 96, 64), "4a": (192, 96, 208, 16, 48, 64),
@@ -169,22 +194,25 @@ class PaperGoogLeNet(nn.Module):
             return torch.cat([self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)], 1)
 
     class Head(nn.Module):
-        def __init__(self, inside, classes):
+        def __init__(self, inside, by, classes):
             super().__init__()
-            self.conv, self.fc1, self.fc2 = Unit(inside, 128, 1), nn.Linear(2048, 1024), nn.Linear(1024, classes)
+            self.conv, self.fc1 = Unit(inside // by, 128 // by, 1), nn.Linear(2048 // by, 1024 // by)
+            self.fc2 = nn.Linear(1024 // by, classes)
 
         def forward(self, x):
             x = F.avg_pool2d(x, 5, 3) if x.shape[-1] == 14 else F.adaptive_avg_pool2d(x, 4)
             return self.fc2(F.relu(self.fc1(self.conv(x).flatten(1))))
 
-    def __init__(self, classes):
+    def __init__(self, by, classes):
         super().__init__()
-        self.conv1, self.conv2, self.conv3 = Unit(3, 64, 7, 2), Unit(64, 64, 1), Unit(64, 192, 3)
-        inside = 192
-        for name, w in self.WIDTHS.items():
+        self.conv1, self.conv2, self.conv3 = Unit(3, 64 // by, 7, 2), Unit(64 // by, 64 // by, 1), Unit(64 // by, 192 // by, 3)
+        inside = 192 // by
+        for name, widths in self.WIDTHS.items():
+            w = [width // by for width in widths]
             setattr(self, f"inception{name}", self.Module(inside, w))
             inside = w[0] + w[2] + w[4] + w[5]
-        self.aux1, self.aux2, self.fc = self.Head(512, classes), self.Head(528, classes), nn.Linear(1024, classes)
+        self.aux1, self.aux2 = self.Head(512, by, classes), self.Head(528, by, classes)
+        self.fc = nn.Linear(inside, classes)
 
     def forward(self, x):
         pool, norm = nn.MaxPool2d(3, 2, ceil_mode=True), nn.LocalResponseNorm(5)
@@ -253,6 +281,14 @@ class LeNet1998(nn.Module):
         def forward(self, x):
             return F.avg_pool2d(x, 2) * 4 * self.weight + self.bias
 
+    class RadialBasis(nn.Module):
+        def __init__(self, classes):
+            super().__init__()
+            self.register_buffer("codes", torch.zeros(classes, 84))
+
+        def forward(self, y):
+            return -((y[:, None] - self.codes) ** 2).sum(2)
+
     def __init__(self, classes, rbf):
         super().__init__()
         self.c1, self.s2, self.s4 = nn.Conv2d(1, 6, 5), self.Subsampling(6), self.Subsampling(16)
@@ -261,10 +297,8 @@ class LeNet1998(nn.Module):
         self.c3.threes, self.c3.fours = nn.Conv2d(18, 6, 5, groups=6), nn.Conv2d(36, 9, 5, groups=9)
         self.c3.all = nn.Conv2d(6, 1, 5)
         self.c5, self.f6 = nn.Conv2d(16, 120, 5), nn.Linear(120, 84)
-        self.output = nn.Module()
-        if rbf:
-            self.output.register_buffer("codes", torch.zeros(classes, 84))
-        else:
+        self.output = self.RadialBasis(classes) if rbf else nn.Sequential()
+        if not rbf:
             self.output.linear = nn.Linear(84, classes)
 
     def forward(self, x):
@@ -276,10 +310,7 @@ class LeNet1998(nn.Module):
                           else (self.c3.all, 0))
             maps.append(F.conv2d(y[:, [int(i) for i in inputs]], layer.weight[row:row + 1], layer.bias[row:row + 1]))
         y = squash(self.s4(squash(torch.cat(maps, 1))))
-        y = squash(self.f6(squash(self.c5(y)).flatten(1)))
-        if hasattr(self.output, "linear"):
-            return self.output.linear(y)
-        return -((y[:, None] - self.output.codes) ** 2).sum(2)
+        return self.output(squash(self.f6(squash(self.c5(y)).flatten(1))))
 
 
 class Perceptron(nn.Module):
