@@ -146,7 +146,7 @@ extension EdgeFeatures {
         width < 28 || height < 12
         ? ""
         : """
-        <text class="number" x="\(x + width / 2)" y="\(y + height / 2 + 4)" font-size="10" text-anchor="middle">\(Self.number(sum))</text>
+        <text class="number" x="\(x + width / 2)" y="\(y + height / 2 + 4)" font-size="10" text-anchor="middle">\(Double(sum), digits: 1)</text>
         """
       return """
         <rect class="cell" x="\(x)" y="\(y)" width="\(width)" height="\(height)"/>

@@ -252,6 +252,8 @@ import Testing
     let model = "\(run)/model.safetensors"
     let second = try Convnet.run("lab", "filters", model, "--layer", "conv2", "--output", picture)
     #expect(second.output.contains("16 kernels of 5x5, a row for each kernel's 6 channels"), "\(second.errors)")
+    let random = try Convnet.run("lab", "filters", "resnet18", "--output", picture)
+    #expect(random.output.contains("conv1.weight: 64 kernels of 7x7, as colours"), "\(random.errors)")
     let none = try Convnet.run("lab", "filters", model, "--layer", "fc1", "--output", picture)
     #expect(none.status == 1 && none.errors.contains("no convolution \"fc1\"; its convolutions are conv1, conv2"))
   }
