@@ -138,7 +138,7 @@ struct TrainingArguments: ParsableArguments {
     threads.apply()
     let display = TrainingDisplay()
     var training: ClassifierTraining
-    var deadline: ContinuousClock.Instant?
+    var choice: TimeBudget.Choice?
     let folder: RunFolder
     if let resume {
       folder = RunFolder(resume)
@@ -154,9 +154,9 @@ struct TrainingArguments: ParsableArguments {
         var budget = try TimeBudget(budget)
         (budget.keepsEpochs, budget.keepsStrategy) = (keepsEpochs, keepsStrategy)
         budget.keepsImageSize = imageSize != nil
-        let choice = try budget.choose(try job(), in: folder, progress: ProgressBar.opening)
-        (training, deadline) = (choice.training, choice.deadline)
-        display.chose(choice)
+        let chosen = try budget.choose(try job(), in: folder, progress: ProgressBar.opening)
+        (training, choice) = (chosen.training, chosen)
+        display.chose(chosen)
       } else {
         training = try ClassifierTraining(try job(), progress: ProgressBar.opening)
       }
@@ -164,11 +164,11 @@ struct TrainingArguments: ParsableArguments {
       try folder.create()
       if findLearningRate { display.found(try training.findLearningRate(in: folder), in: folder) }
     }
-    try train(training, in: folder, deadline: deadline, display, command)
+    try train(training, in: folder, choice, display, command)
   }
 
   private func train(
-    _ training: ClassifierTraining, in folder: RunFolder, deadline: ContinuousClock.Instant?,
+    _ training: ClassifierTraining, in folder: RunFolder, _ choice: TimeBudget.Choice?,
     _ display: TrainingDisplay, _ command: String
   ) throws {
     if training.isResumed && FileManager.default.fileExists(atPath: folder.predictionsPath) {
@@ -176,9 +176,9 @@ struct TrainingArguments: ParsableArguments {
         "note: this run is finished; to train on, start another with --weights \(folder.lastModelPath.shellQuoted)\n")
     }
     let interruption = Interruption()
-    try display.begin(training, in: folder)
+    try display.begin(training, in: folder, forecast: choice?.forecast)
     let outcome = try training.run(
-      in: folder, deadline: deadline, onEvent: display.show, shouldStop: { interruption.isRequested },
+      in: folder, deadline: choice?.deadline, onEvent: display.show, shouldStop: { interruption.isRequested },
       onReport: display.reporting)
     display.end()
     if outcome.wasInterrupted {

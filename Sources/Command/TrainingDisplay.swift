@@ -13,7 +13,9 @@ final class TrainingDisplay {
   private var accuracy: Double?
 
   /// Says what is about to happen.
-  func begin(_ training: ClassifierTraining, in folder: RunFolder) throws {
+  ///
+  /// - Parameter forecast: made now if there is none; that takes a few steps.
+  func begin(_ training: ClassifierTraining, in folder: RunFolder, forecast: TrainingForecast?) throws {
     let record = training.record
     let rule = record.model.preprocessing
     for note in training.notes { writeToStandardError("note: \(note)\n") }
@@ -31,7 +33,7 @@ final class TrainingDisplay {
 
       """)
     if !training.isResumed {
-      let forecast = try training.forecast(in: folder)
+      let forecast = try forecast ?? training.forecast(in: folder)
       self.forecast = forecast
       for stage in forecast.stages where forecast.stages.count > 1 { writeToStandardError(Self.line(stage) + "\n") }
       writeToStandardError(

@@ -24,6 +24,7 @@ public struct ComparisonPage {
     }
     let figures: Markup = """
       <div class="scroll"><table>
+      <caption>Runs, each at its best epoch</caption>
       <thead><tr>\(titles)</tr></thead>
       <tbody>
       \(body)

@@ -25,7 +25,8 @@ extension Page {
       overflow-wrap: anywhere; }
     h2 { font-size: 1.3rem; margin: 0 0 4px; letter-spacing: -.01em; }
     h3 { font-size: 1rem; margin: 22px 0 8px; overflow-wrap: anywhere; }
-    p { margin: 0 0 12px; } section > p:last-child { margin: 0; } .single { max-width: 128px; } .lead, .soft { color: var(--soft); } .lead { max-width: 46rem; }
+    p { margin: 0 0 12px; } section > p:last-child { margin: 0; } .single { max-width: 128px; }
+    .lead, .soft { color: var(--soft); } .lead { max-width: 46rem; }
     a { color: var(--accent); text-underline-offset: 2px; }
     :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; border-radius: 3px; }
     .store { position: absolute; }
@@ -46,14 +47,14 @@ extension Page {
       overflow-wrap: anywhere; }
     .warnings strong { display: block; color: var(--warn); }
     .fine { color: var(--good); font-weight: 600; }
-    .scroll { overflow-x: auto; margin: 0 -4px; padding: 4px; }
+    .scroll { overflow-x: auto; margin: 0 -4px; padding: 4px; } .scroll + p { margin-top: 14px; }
     table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .92rem; }
     caption { text-align: left; color: var(--soft); padding-bottom: 8px; }
     th, td { padding: 7px 10px; text-align: left; border-bottom: 1px solid var(--line); vertical-align: middle; }
     thead th { color: var(--soft); font-weight: 500; font-size: .82rem; }
-    tbody th { font-weight: 550; overflow-wrap: anywhere; min-width: 6rem; }
+    tbody th { font-weight: 550; overflow-wrap: anywhere; min-width: 10rem; }
     .n { text-align: right; white-space: nowrap; }
-    .facts th { width: 13rem; color: var(--soft); font-weight: 400; } .facts td { overflow-wrap: anywhere; }
+    .facts th { width: 13rem; min-width: 0; color: var(--soft); font-weight: 400; } .facts td { overflow-wrap: anywhere; }
     .bar { position: relative; height: 10px; min-width: 110px; background: var(--line); border-radius: 5px; }
     .bar i { position: absolute; top: 0; bottom: 0; left: 0; background: var(--s0); border-radius: 5px; }
     .bar b { position: absolute; top: 3px; height: 4px; background: var(--ink); opacity: .55; border-radius: 2px; }
@@ -64,6 +65,7 @@ extension Page {
     figure { margin: 0; } figcaption { font-size: .82rem; line-height: 1.4; margin-top: 6px; overflow-wrap: anywhere; }
     figcaption .file { display: block; color: var(--soft); font-size: .76rem; }
     .pic { display: block; width: 100%; height: auto; aspect-ratio: 1; border-radius: 8px; background: var(--line); }
+    .pic, .pair img, .augmented img { outline: 1px solid var(--line); outline-offset: -1px; }
     .px { image-rendering: pixelated; }
     .pair { display: grid; grid-template-columns: 1fr 1fr; gap: 4px; } .pair img { width: 100%; height: auto;
       border-radius: 8px; }
@@ -76,8 +78,9 @@ extension Page {
     .augmented img { flex: 0 0 auto; width: 104px; height: 104px; object-fit: contain; border-radius: 8px; }
     .ok { color: var(--good); } .no { color: var(--bad); }
     .matrix { width: auto; border-collapse: separate; border-spacing: 2px; }
-    .matrix th, .matrix td { border: 0; padding: 0; }
-    .matrix thead th { vertical-align: bottom; text-align: left; height: 7.6rem; width: 2.7rem; }
+    .matrix th, .matrix td { border: 0; padding: 0; min-width: 0; }
+    .matrix caption { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+    .matrix thead th { vertical-align: bottom; text-align: left; height: 7.9rem; width: 2.7rem; padding-bottom: 6px; }
     .matrix thead th span { display: block; writing-mode: vertical-rl; transform: rotate(180deg); max-height: 7.4rem;
       overflow: hidden; text-overflow: ellipsis; white-space: nowrap; margin: 0 auto; }
     .matrix tbody th { text-align: right; padding-right: 10px; white-space: nowrap; max-width: 11rem; overflow: hidden;
@@ -92,6 +95,7 @@ extension Page {
     .hint { color: var(--soft); margin: 14px 0 0; } .cells:has(.cell:target) .hint { display: none; }
     .plot .axis { stroke: var(--line); } .plot circle { fill-opacity: .75; } .plot circle:not(.miss) { stroke: none; }
     .plot circle.miss { fill: none; stroke-width: 2; }
+    .square { max-width: 420px; }
     .plot .bars { fill: var(--s0); fill-opacity: .85; } .plot .ideal { stroke: var(--soft); stroke-dasharray: 4 4; }
     details { margin-top: 12px; } summary { cursor: pointer; color: var(--accent); }
     code { font: .88em ui-monospace, "DejaVu Sans Mono", monospace; background: var(--paper); padding: 1px 5px;
@@ -104,13 +108,18 @@ extension Page {
       nav ul { flex-wrap: nowrap; overflow-x: auto; padding-bottom: 6px; } nav a { white-space: nowrap; }
       .gallery { grid-template-columns: repeat(auto-fill, minmax(120px, 1fr)); }
       .maps { grid-template-columns: 1fr; } .chart { overflow: visible; } .chart text { font-size: 18px; }
+      .chart.square text { font-size: 13px; } .plot circle { r: 9px; } .plot circle.miss { stroke-width: 4; }
       .facts th { width: 8rem; }
     }
     @media print {
       :root { --paper: #fff; } nav { display: none; } .hint { display: none; }
       body { font-size: 10.5pt; } section { border: 0; padding: 0; margin: 0 0 22px; }
-      figure, tr, .tile, .warnings li, .row { break-inside: avoid; } h2, h3 { break-after: avoid; }
+      figure, tr, svg, .tile, .two > *, .warnings li, .row, p { break-inside: avoid; }
+      h2, h3, .lead, h3 + .soft { break-after: avoid; } .legend { break-before: avoid; }
+      .two { grid-template-columns: 1fr 1fr; gap: 16px 24px; }
       .scroll, .row { overflow: visible; } .row { flex-wrap: wrap; }
+      .row > figure { flex-basis: 76px; } .row > figure:first-child { flex-basis: 88px; }
+      .augmented img { width: 70px; height: 70px; }
       * { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
     }
     """

@@ -60,7 +60,13 @@ extension RunReport {
 
   /// A picture of the store, with what it shows below.
   func figure(_ index: Int, note: Markup? = nil) -> Markup {
-    "<figure>\(thumbnail(index))<figcaption>\(note ?? verdict(index))<span class=\"file\">\(pictures[index].name)</span></figcaption></figure>"
+    "<figure>\(thumbnail(index))<figcaption>\(note ?? verdict(index))\(fileName(index))</figcaption></figure>"
+  }
+
+  /// Where a picture lies; long paths break between folders.
+  func fileName(_ index: Int) -> Markup {
+    let parts = pictures[index].name.split(separator: "/", omittingEmptySubsequences: false)
+    return "<span class=\"file\">\(Markup(parts.map { "\(String($0))" }, separator: "/<wbr>"))</span>"
   }
 
   func thumbnail(_ index: Int) -> Markup {

@@ -5,7 +5,7 @@ extension RunReport {
   /// What a reader should know before believing the numbers.
   public struct Warning: Hashable, Sendable {
     public enum Kind: String, Sendable {
-      case fewImages, imbalance, duplicates, ignoredClass, overfitting, untrained, unsure, unfaithfulMaps
+      case fewImages, imbalance, duplicates, ignoredClass, missedClass, overfitting, untrained, unsure, unfaithfulMaps
     }
     public var kind: Kind
     public var title: String
@@ -18,7 +18,8 @@ extension RunReport {
 
   public var warnings: [Warning] {
     [
-      fewImagesWarning, imbalanceWarning, duplicatesWarning, ignoredWarning, untrainedWarning, overfittingWarning,
+      fewImagesWarning, imbalanceWarning, duplicatesWarning, ignoredWarning, missedWarning, untrainedWarning,
+      overfittingWarning,
       unsureWarning, mapsWarning,
     ].compactMap { $0 }
   }
@@ -74,6 +75,24 @@ extension RunReport {
         ? "The network never answers \(classNames[ignored[0]])" : "The network never answers \(ignored.count) classes",
       advice: "Not one validation image was taken for \(list(ignored.map { classNames[$0] })). Look at their images "
         + "below: too few, mislabelled, or no different from another class?")
+  }
+
+  /// Classes whose images the network misses more often than it finds them, beyond chance.
+  private var missedWarning: Warning? {
+    let missed = classification.classes.indices.filter { index in
+      let (support, found) = (classification.classes[index].support, classification.confusion[index][index])
+      let isAnswered = classification.confusion.contains { $0[index] > 0 }
+      return support > 0 && isAnswered && ProportionInterval(found, of: support).upper < 0.5
+    }
+    guard !missed.isEmpty, untrainedWarning == nil else { return nil }
+    let figures = missed.map {
+      "\(classNames[$0]) (\(classification.confusion[$0][$0]) of \(classification.classes[$0].support) found)"
+    }
+    return Warning(
+      kind: .missedClass,
+      title: missed.count == 1
+        ? "Most images of \(classNames[missed[0]]) are missed" : "Most images of \(missed.count) classes are missed",
+      advice: "\(list(figures)). Accuracy over all classes hides that; see what they are taken for in the table below.")
   }
 
   private var untrainedWarning: Warning? {

@@ -10,6 +10,8 @@ public struct TimeBudget: Hashable, Sendable {
 
   /// Of the time that is left for training: a forecast from a few steps may be wrong by so much.
   private static let trainingShare = 0.9
+  /// Of the time that is kept for the report, whose forecast is rougher.
+  private static let reportShare = 0.6
   /// All layers learn in at least so many epochs, or not at all.
   private static let fewestEpochs = 3
   /// Sides of images beside the network's own, where layers beneath the last may learn.
@@ -73,7 +75,7 @@ public struct TimeBudget: Hashable, Sendable {
       if index > 0, index < ways.count - 1, tried > seconds / 4 { continue }
       let training = way == job ? own : try ClassifierTraining(way)
       let forecast = try training.forecast(in: run)
-      let report = try RunReporter.seconds(for: training, forecast)
+      let report = try RunReporter.seconds(for: training, forecast) / Self.reportShare
       // What was spent on choosing is gone.
       let spent = (ContinuousClock.now - start) / .seconds(1)
       let needed = spent + forecast.seconds / Self.trainingShare + report

@@ -27,11 +27,27 @@ public struct FolderListing {
     name.hasPrefix(".") || ["__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini"].contains(name)
   }
 
-  /// All files below a folder as paths relative to it. A folder reached twice, through links, is read once, so that
-  /// links in circles end.
-  static func files(below path: String) throws(ImageFolderError) -> [String] {
-    var visited: Set<FolderIdentity> = []
-    return try files(below: path, visited: &visited)
+  /// What lies below a folder, however deep.
+  struct Tree {
+    /// Paths relative to the folder.
+    var files: [String] = []
+    /// Links that lead to a folder they lie in, relative too; they are not followed.
+    var linksToAncestors: [String] = []
+  }
+
+  /// All files below a folder. A folder reached twice, through links, is read once, so that links in circles end; one
+  /// that the folder itself lies in is not read, for it holds what was not asked for, such as other classes.
+  ///
+  /// - Parameter root: a folder that holds this one, perhaps by a link; the folders that it lies in are not read either.
+  static func tree(below path: String, in root: String? = nil) throws(ImageFolderError) -> Tree {
+    var ancestors = FolderIdentity.ancestors(of: path)
+    if let root {
+      ancestors.formUnion(FolderIdentity.ancestors(of: root))
+      if let root = FolderIdentity(root) { ancestors.insert(root) }
+    }
+    var (tree, visited) = (Tree(), Set<FolderIdentity>())
+    try read(path, name: "", ancestors: ancestors, visited: &visited, into: &tree)
+    return tree
   }
 
   /// The pictures that a person means by some paths: a file itself, and of a folder what lies below it in byte order,
@@ -45,35 +61,49 @@ public struct FolderListing {
         continue
       }
       let root = ImageFolder.trimmed(path)
-      let found = try files(below: root).filter { otherEnding(of: $0) == nil }
+      let found = try tree(below: root).files.filter { otherEnding(of: $0) == nil }
       if found.isEmpty { throw .unreadable(path: path, reason: "there are no images in it") }
       pictures += found.map { "\(root)/\($0)" }
     }
     return pictures
   }
 
-  private static func files(
-    below path: String, visited: inout Set<FolderIdentity>
-  ) throws(ImageFolderError) -> [String] {
-    if !visited.insert(FolderIdentity(path)).inserted { return [] }
+  /// - Parameter name: of the folder, relative to where reading began, with a slash at its end.
+  private static func read(
+    _ path: String, name: String, ancestors: Set<FolderIdentity>, visited: inout Set<FolderIdentity>,
+    into tree: inout Tree
+  ) throws(ImageFolderError) {
+    // What has no identity can't be listed either, which throws.
+    if let identity = FolderIdentity(path), !visited.insert(identity).inserted { return }
     let listing = try FolderListing(path)
-    var files = listing.files
+    tree.files += listing.files.map { name + $0 }
     for folder in listing.folders {
-      for file in try Self.files(below: "\(path)/\(folder)", visited: &visited) { files.append("\(folder)/\(file)") }
+      let below = "\(path)/\(folder)"
+      if let identity = FolderIdentity(below), ancestors.contains(identity) {
+        tree.linksToAncestors.append(name + folder)
+      } else {
+        try read(below, name: "\(name)\(folder)/", ancestors: ancestors, visited: &visited, into: &tree)
+      }
     }
-    return files
   }
 
   /// Device and number of a folder: the same however it was reached.
   private struct FolderIdentity: Hashable {
-    var device: UInt64 = 0
-    var number: UInt64 = 0
+    var device: UInt64
+    var number: UInt64
 
-    init(_ path: String) {
+    init?(_ path: String) {
       var status = stat()
-      guard stat(path, &status) == 0 else { return }
+      guard stat(path, &status) == 0 else { return nil }
       device = UInt64(truncatingIfNeeded: status.st_dev)
       number = UInt64(truncatingIfNeeded: status.st_ino)
+    }
+
+    /// Of the folders that a folder lies in, up to the topmost, which lies in itself.
+    static func ancestors(of path: String) -> Set<FolderIdentity> {
+      var (ancestors, path) = (Set<FolderIdentity>(), path + "/..")
+      while let identity = FolderIdentity(path), ancestors.insert(identity).inserted { path += "/.." }
+      return ancestors
     }
   }
 

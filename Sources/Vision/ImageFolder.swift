@@ -53,7 +53,11 @@ public struct ImageFolder: ImageDataset {
     var empty: [String] = []
     for name in listing.folders {
       let before = items.count
-      for file in try FolderListing.files(below: "\(root)/\(name)") {
+      let tree = try FolderListing.tree(below: "\(root)/\(name)", in: root)
+      if !tree.linksToAncestors.isEmpty {
+        skipped["link to a folder that it lies in", default: 0] += tree.linksToAncestors.count
+      }
+      for file in tree.files {
         if let ending = FolderListing.otherEnding(of: file) {
           skipped[".\(ending) file", default: 0] += 1
         } else {

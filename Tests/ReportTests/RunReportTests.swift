@@ -95,7 +95,7 @@ import Testing
     var open: [Substring] = []
     for tag in html[style.upperBound...].matches(of: /<(\/?)([a-zA-Z0-9]+)((?:[^>"]|"[^"]*")*)>/) {
       if tag.1.isEmpty {
-        if !tag.3.hasSuffix("/"), !["img", "br", "meta"].contains(tag.2) { open.append(tag.2) }
+        if !tag.3.hasSuffix("/"), !["img", "br", "wbr", "meta"].contains(tag.2) { open.append(tag.2) }
       } else if tag.2 == "head" {
         #expect(open.isEmpty)
       } else if tag.2 == "html" {

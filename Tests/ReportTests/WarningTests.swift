@@ -30,6 +30,10 @@ import Testing
     #expect(kinds(report([[9, 0], [0, 400]], training: [100, 100])) == [.fewImages])
     #expect(kinds(report([[198, 2], [1, 199]], training: [300, 100])) == [.imbalance])
     #expect(kinds(report([[200, 0, 0], [0, 200, 0], [0, 21, 0]], training: [9, 9, 9])) == [.ignoredClass])
+    // 3 of 30 are not half by chance; 9 of 30 neither, 12 of 30 may be.
+    #expect(kinds(report([[2000, 0, 0], [0, 2000, 0], [0, 27, 3]], training: [9, 9, 9])) == [.missedClass])
+    #expect(kinds(report([[2000, 0, 0], [0, 2000, 0], [0, 21, 9]], training: [9, 9, 9])) == [.missedClass])
+    #expect(kinds(report([[2000, 0, 0], [0, 2000, 0], [0, 18, 12]], training: [9, 9, 9])) == [])
     #expect(kinds(report([[100, 100], [100, 100]], training: [9, 9])).isSuperset(of: [.untrained, .unsure]))
     var duplicated = report([[198, 2], [1, 199]], training: [800, 900])
     duplicated.duplicateCount = 2

@@ -30,7 +30,7 @@ import Training
 
   static let networks = [
     Network(name: "mobilenet_v2", rates: [2e-3, 3e-4, 1e-3, 2e-5], gain: 4),
-    Network(name: "resnet18", rates: [0.02, 1e-3, 3e-3, 1e-4], gain: 3),
+    Network(name: "resnet18", rates: [0.02, 1e-3, 3e-3, 2e-5], gain: 3),
     Network(name: "convnext_tiny", rates: [5e-4, 1e-4, 3e-4, 1e-5], gain: 3),
     Network(name: "imported", rates: [0.02, 5e-3, 0.01, 1e-3], gain: 6),
   ]
@@ -68,11 +68,11 @@ import Training
         Self.images(), run: keepsFeatures ? scratch.run : nil,
         onEvent: { if case .step(let report) = $0 { losses.append(Double(report.loss)) } })
       #expect(losses.count == 20 && reference.losses.count == 20)
-      // AdamW's steps are as long for tiny gradients as for large ones, so that more rounding shows than with SGD.
-      let tolerance = strategy == "staged" ? 2e-4 : 1e-4
+      // Measured where no ReLU differs: below 2e-6. More is allowed since one input on the other side of 0, by another
+      // rounding, changes AdamW's losses by up to some 1e-5 (see the script).
       for (index, loss) in losses.enumerated() {
         #expect(reference.float32_errors[index] < 3e-5, "\(name)")
-        #expect(abs(loss / reference.losses[index] - 1) <= tolerance, "\(name), step \(index + 1): loss \(loss)")
+        #expect(abs(loss / reference.losses[index] - 1) <= 1e-4, "\(name), step \(index + 1): loss \(loss)")
       }
       // It learns, or equal losses would prove little.
       let (before, after) = (losses.prefix(5).reduce(0, +), losses.suffix(5).reduce(0, +))

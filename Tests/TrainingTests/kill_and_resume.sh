@@ -5,12 +5,12 @@
 #   Tests/TrainingTests/kill_and_resume.sh [CONVNET [KILLS [ARGUMENTS...]]]
 #
 # CONVNET is the command (.build/release/convnet unless given), KILLS how often (20), ARGUMENTS what to run (train
-# fashion-mnist-mini --model lenet --epochs 3 --seed 1). RANDOM_SEED chooses the moments.
+# --model lenet --epochs 3 --seed 1). RANDOM_SEED chooses the moments.
 set -u
 convnet=${1:-.build/release/convnet}
 kills=${2:-20}
 arguments=("${@:3}")
-((${#arguments[@]} > 0)) || arguments=(train fashion-mnist-mini --model lenet --epochs 3 --seed 1)
+((${#arguments[@]} > 0)) || arguments=(train --model lenet --epochs 3 --seed 1)
 RANDOM=${RANDOM_SEED:-1}
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -205,6 +205,30 @@ import Vision
         == "\(none.path) has class folders without images: \"b\"; add images or remove the folders")
   }
 
+  @Test func linksToFoldersAroundAClassAreNotFollowed() throws {
+    let folder = try TemporaryFolder([
+      "set/a/1.jpg": cat, "set/a/old/2.jpg": cat, "set/b/1.png": dog, "elsewhere/c/1.jpg": cat, "elsewhere/3.jpg": dog,
+      "more/4.jpg": cat,
+    ])
+    let root = folder.path + "/set"
+    for (link, target) in [
+      // The classes, what is around them, and a folder of the class's own tree.
+      ("set/a/up", root), ("set/a/old/top", folder.path), ("set/b/all", "../.."), ("set/a/old/self", root + "/a"),
+      // A class that lies elsewhere, from where links may lead to either place; and pictures that really are added.
+      ("set/c", folder.path + "/elsewhere/c"), ("elsewhere/c/back", root), ("elsewhere/c/around", ".."),
+      ("set/c/more", folder.path + "/more"),
+    ] {
+      try FileManager.default.createSymbolicLink(atPath: "\(folder.path)/\(link)", withDestinationPath: target)
+    }
+    let data = try ImageFolder(root, preprocessing: rule)
+    #expect(
+      data.items.map(\.path)
+        == ["a/1.jpg", "a/old/2.jpg", "b/1.png", "c/1.jpg", "c/more/4.jpg"].map { "\(root)/\($0)" })
+    #expect(data.items.map(\.label) == [0, 0, 1, 2, 2])
+    #expect(data.skipped == ["link to a folder that it lies in": 5])
+    #expect(try FolderListing.pictures(at: [root + "/a"]) == ["1.jpg", "old/2.jpg"].map { "\(root)/a/\($0)" })
+  }
+
   @Test func namesThatAreNoTextDoNotTrap() throws {
     let folder = try TemporaryFolder(["a/1.jpg": cat, "b/1.png": dog, "ü/ö 1.jpg": cat])
     // A file whose name is not UTF-8, as old archives leave behind.

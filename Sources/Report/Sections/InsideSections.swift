@@ -14,9 +14,9 @@ extension RunReport {
         let description = description(explanation.picture)
         return """
           <li><figure><div class="pair">\(try Page.image(explanation.original, alt: description))\
-          \(try Page.image(explanation.overlay, alt: "Heat map of where the network looked"))</div>\
+          \(try Page.image(explanation.overlay, alt: "Where in it the network looked"))</div>\
           <figcaption>\(verdict(explanation.picture))<br>\(check)\
-          <span class="file">\(pictures[explanation.picture].name)</span></figcaption></figure></li>
+          \(fileName(explanation.picture))</figcaption></figure></li>
           """
       }
       return "<ul class=\"gallery maps\">\(items)</ul>"

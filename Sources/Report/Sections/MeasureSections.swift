@@ -101,7 +101,7 @@ extension RunReport {
         """
     }
     return """
-      <svg class="chart plot" viewBox="0 0 360 360" style="max-width:420px" role="img" aria-label="Reliability diagram \
+      <svg class="chart plot square" viewBox="0 0 360 360" role="img" aria-label="Reliability diagram \
       \(when) calibration: accuracy over confidence">
       \(ticks)
       \(bars)
