@@ -292,7 +292,7 @@ import Training
 
   @Test func forecastsCountDown() throws {
     let text = """
-      {"judging": 0.1, "memory_bytes": 1, "stages": [
+      {"judging": 0.1, "memory_bytes": 1, "arena_bytes": 1, "stages": [
         {"name": "head", "epochs": 4, "trained_parameters": 1, "frozen_parameters": 1, "preparation": 10,
          "seconds_per_epoch": 1},
         {"name": "full", "epochs": 2, "trained_parameters": 2, "frozen_parameters": 0, "preparation": 0,
