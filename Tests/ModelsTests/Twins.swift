@@ -47,7 +47,7 @@ struct Twin: CustomTestStringConvertible {
       VGG(
         blocks: [1, 1, 2, 2, 2], isNormalized: true, width: 16, hidden: 128, channels: 1, classes: 10, dropout: 0.2)
     },
-    .init(name: "googlenet_aux", form: .bordered(32)) {
+    .init(name: "googlenet_aux", form: .bordered(32), epochs: 16) {
       GoogLeNet(.torchvision, hasAuxiliaryHeads: true, width: 0.25, channels: 1, classes: 10)
     },
     .init(name: "googlenet_paper_aux", form: .doubled(64)) {
@@ -79,7 +79,7 @@ struct Twin: CustomTestStringConvertible {
       ]
       return MobileNetV2(width: 0.5, stages: stages, channels: 1, classes: 10)
     },
-    .init(name: "efficientnet_lite0", form: .bordered(32)) {
+    .init(name: "efficientnet_lite0", form: .bordered(32), epochs: 16) {
       EfficientNetLite(width: 0.25, depth: 0.5, channels: 1, classes: 10)
     },
     .init(name: "convnext_tiny", form: .bordered(32)) {
