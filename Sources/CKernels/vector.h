@@ -28,3 +28,19 @@ CK_INLINE vf vmax(vf a, vf b) { return __builtin_elementwise_max(a, b); }
 CK_INLINE vf vmin(vf a, vf b) { return __builtin_elementwise_min(a, b); }
 /// Lane-wise mask ? a : b, where the mask's lanes are 0 or -1 (the result of a comparison).
 CK_INLINE vf vselect(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }
+
+/// Stores the first n (< CK_VW) lanes.
+CK_INLINE void vstore_first(float *p, vf v, long n) {
+#if CK_VW == 16 && defined(__x86_64__)
+  _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+#else
+  float lanes[CK_VW];
+  vstore(lanes, v);
+  const float *from = lanes;
+  // Powers of two: each copy is one instruction.
+  if (CK_VW > 8 && n & 8) memcpy(p, from, 32), p += 8, from += 8;
+  if (CK_VW > 4 && n & 4) memcpy(p, from, 16), p += 4, from += 4;
+  if (n & 2) memcpy(p, from, 8), p += 2, from += 2;
+  if (n & 1) *p = *from;
+#endif
+}

@@ -12,6 +12,8 @@ public struct EdgeFeatures: Sendable {
   /// Degrees counter-clockwise from the right.
   public static let directions = [0, 45, 90, 135, 180, 225, 270, 315]
 
+  static let names = zip(["→", "↗", "↑", "↖", "←", "↙", "↓", "↘"], directions).map { "\($0) \($1)°" }
+
   /// `[8, 1, 3, 3]`: the first finds what brightens to the right, each next one is turned by 45 degrees.
   public static let kernels: Tensor = {
     // The eight outer cells counter-clockwise from the right, and their numbers for direction 0.
@@ -32,7 +34,7 @@ public struct EdgeFeatures: Sendable {
   public let sums: [[Float]]
   /// Patches along each side.
   public let patches: Int
-  private let image: Image
+  let image: Image
 
   /// - Throws: ``LabError`` if the picture is smaller than 3x3 or than its patches.
   public init(_ image: Image, patches: Int = 1) throws(LabError) {
@@ -68,61 +70,11 @@ public struct EdgeFeatures: Sendable {
 
   /// The largest response of each direction in each patch, `[1, 8, extent, extent]`: convolution, ReLU, pooling.
   public func pooled(to extent: Int) -> Tensor { AdaptiveMaxPool2D(output: Extents(extent))(responses) }
-
-  /// One response as a picture; white is the largest of all eight.
-  ///
-  /// - Parameter isPooled: whether each patch shows its maximum.
-  public func picture(direction: Int, isPooled: Bool = false) -> Image {
-    let maps = isPooled ? pooled(to: patches) : responses
-    let (height, width) = (maps.shape[2], maps.shape[3])
-    let scale = 255 / max(1e-12, responses.max().item(as: Float.self))
-    let map = maps.sliced([0..<1, direction..<direction + 1]).scalars(as: Float.self)
-    return Image(width: width, height: height, channels: 1, pixels: map.map { UInt8(($0 * scale).rounded()) })
-  }
-
-  /// All eight around the picture itself, each on the side that it brightens towards; small pictures enlarged.
-  public func compass(isPooled: Bool = false) -> Image {
-    let places = [(2, 1), (2, 0), (1, 0), (0, 0), (0, 1), (0, 2), (1, 2), (2, 2)]
-    let (width, height) = (responses.shape[3], responses.shape[2])
-    let maps = (0..<8).map { direction in
-      picture(direction: direction, isPooled: isPooled).resized(width: width, height: height, interpolation: .nearest)
-    }
-    let tiles = Array(zip(maps, places)) + [(image, (1, 1))]
-    let gap = 4
-    let zoom = max(1, 160 / max(image.width, image.height))
-    let (wide, high) = (3 * (image.width * zoom + gap) + gap, 3 * (image.height * zoom + gap) + gap)
-    var pixels = [UInt8](repeating: 96, count: wide * high)
-    for (tile, (column, row)) in tiles {
-      // A response lacks the picture's border.
-      let border = (image.width - tile.width) / 2 * zoom
-      let left = gap + column * (image.width * zoom + gap) + border
-      let top = gap + row * (image.height * zoom + gap) + border
-      for y in 0..<tile.height * zoom {
-        for x in 0..<tile.width * zoom {
-          pixels[(top + y) * wide + left + x] = tile.pixels[y / zoom * tile.width + x / zoom]
-        }
-      }
-    }
-    return Image(width: wide, height: high, channels: 1, pixels: pixels)
-  }
-
-  /// Writes `edges-000.png` to `edges-315.png`, `compass.png` and, with several patches, `pooled.png`.
-  public func write(to folder: String) throws {
-    do { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) } catch {
-      throw LabError("\(folder): this folder cannot be made: \(error.localizedDescription)")
-    }
-    for (index, degrees) in Self.directions.enumerated() {
-      try picture(direction: index).writePNG(to: String(format: "%@/edges-%03d.png", folder, degrees))
-    }
-    try compass().writePNG(to: "\(folder)/compass.png")
-    if patches > 1 { try compass(isPooled: true).writePNG(to: "\(folder)/pooled.png") }
-  }
 }
 
 extension EdgeFeatures: CustomStringConvertible {
   public var description: String {
-    let arrows = ["→", "↗", "↑", "↖", "←", "↙", "↓", "↘"]
-    let names = zip(arrows, Self.directions).map { "\($0) \($1)°" }
+    let names = Self.names
     func number(_ value: Float) -> String { String(format: "%.2f", value) }
     if patches == 1 {
       var table = TextTable([("brightens to", .left), ("sum", .right)])

@@ -16,7 +16,7 @@ extension SlidingWindow {
       throw LabError("there is no window \(step); the last of the \(positions.count) is \(positions.count - 1)")
     }
     let layout = Layout(self)
-    return layout.document(style: Self.style, layout.frame(positions[step], attributes: ""))
+    return layout.document(style: NumberGrid.drawingStyle, layout.frame(positions[step], attributes: ""))
   }
 
   /// A page that shows all windows one after another, with the list of their terms below. It needs no script and
@@ -32,7 +32,7 @@ extension SlidingWindow {
     // Rounded up, so that there is no gap between two steps.
     let end = (share * 1000).rounded(.up) / 1000
     let style =
-      Self.style + """
+      NumberGrid.drawingStyle + """
 
         body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
         body { background: #fff; color: #1d2433; }
@@ -78,19 +78,4 @@ extension SlidingWindow {
           + "\(Self.pictureLimit * 10)")
     }
   }
-
-  /// Classes rather than variables, which not every viewer of SVG knows.
-  private static let style = """
-    .paper { fill: #ffffff; } .cell { fill: #f3f5f9; stroke: #a9b2c3; }
-    .pad { fill: none; stroke: #a9b2c3; stroke-dasharray: 3 3; }
-    .mark { fill: #2f6fde; fill-opacity: .22; stroke: #2f6fde; stroke-width: 2; }
-    .frame { fill: none; stroke: #2f6fde; stroke-width: 3; }
-    .number { fill: #1d2433; } .faint { fill: #67718a; } .weight { fill: #1c4fae; }
-    .number, .faint, .weight, .label { font-family: system-ui, "DejaVu Sans", sans-serif; } .label { fill: #4a5368; }
-    @media (prefers-color-scheme: dark) {
-      .paper { fill: #14181f; } .cell { fill: #222936; stroke: #515c72; } .pad { stroke: #515c72; }
-      .mark { fill: #6ea8ff; stroke: #6ea8ff; } .frame { stroke: #6ea8ff; } .number { fill: #e6e9ef; } .faint { fill: #99a3b8; }
-      .weight { fill: #a9ccff; } .label { fill: #b4bccb; }
-    }
-    """
 }

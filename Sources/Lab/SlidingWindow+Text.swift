@@ -41,7 +41,7 @@ extension SlidingWindow: CustomStringConvertible {
       if output.channels > 1 { text += (channel == 0 ? [] : [""]) + ["\(channelName) \(channel + 1)"] }
       text += positions.filter { $0.channel == channel }.map { $0.text(kind) }
     }
-    let shape = (output.channels > 1 ? [output.channels] : []) + output.extents.suffix(max(2, rank))
+    let shape = (output.channels > 1 ? [output.channels] : []) + output.extents.suffix(rank)
     return (text + ["", "output \(NumberGrid.text(shape))", output.text, ""] + sizes).joined(separator: "\n")
   }
 

@@ -44,7 +44,13 @@ private struct Chart {
   let values: ClosedRange<Double>
   /// Names of the horizontal axis at its ends and in its middle.
   let start, end: String
-  var middle = ""
+  let middle: String
+  private let ticks: [Double]
+
+  init(title: String, values: ClosedRange<Double>, start: String, end: String, middle: String = "") {
+    (self.title, self.values, self.start, self.end, self.middle) = (title, values, start, end, middle)
+    ticks = LineChart.ticks(values.lowerBound, values.upperBound)
+  }
 
   private static let (left, top, width, height) = (64.0, 40.0, 800.0, 320.0)
 
@@ -52,8 +58,8 @@ private struct Chart {
   private func x(_ place: Double) -> Double { Self.left + place * Self.width }
 
   private func y(_ value: Double) -> Double {
-    let span = values.upperBound > values.lowerBound ? values.upperBound - values.lowerBound : 1
-    return Self.top + (values.upperBound - value) / span * Self.height
+    let (low, high) = (min(values.lowerBound, ticks.first ?? 0), max(values.upperBound, ticks.last ?? 1))
+    return Self.top + (high - value) / (high > low ? high - low : 1) * Self.height
   }
 
   /// - Parameter points: places from 0 to 1, and values.
@@ -68,12 +74,12 @@ private struct Chart {
   }
 
   func document(_ content: [String]) -> String {
-    let ticks = (0...4).map { tick -> String in
-      let value = values.lowerBound + (values.upperBound - values.lowerBound) * Double(tick) / 4
-      return """
-        <line class="rule" x1="\(Self.left)" x2="\(Self.left + Self.width)" y1="\(text(y(value)))" y2="\(text(y(value)))"/>
-        <text x="\(Self.left - 8)" y="\(text(y(value) + 4))" text-anchor="end">\(String(format: "%.4g", value))</text>
-        """
+    let digits = LineChart.digits(ticks)
+    let rules = ticks.map { value -> String in
+      """
+      <line class="rule" x1="\(Self.left)" x2="\(Self.left + Self.width)" y1="\(text(y(value)))" y2="\(text(y(value)))"/>
+      <text x="\(Self.left - 8)" y="\(text(y(value) + 4))" text-anchor="end">\(value.rounded(digits: digits))</text>
+      """
     }
     return """
       <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 900 410" width="900" height="410" role="img">
@@ -88,7 +94,7 @@ private struct Chart {
       </style>
       <rect class="paper" width="900" height="410"/>
       <text x="\(Self.left)" y="22">\(Markup.escaped(title))</text>
-      \(ticks.joined(separator: "\n"))
+      \(rules.joined(separator: "\n"))
       \(content.joined(separator: "\n"))
       <text x="\(Self.left)" y="390">\(Markup.escaped(start))</text>
       <text x="\(x(0.5))" y="390" text-anchor="middle">\(Markup.escaped(middle))</text>

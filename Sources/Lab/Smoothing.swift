@@ -74,9 +74,15 @@ public struct Smoothing: Sendable {
 
   /// The lowest frequency of which half or less is left, in waves for each value.
   public var cutoff: Double {
-    let steps = 1 << 16
-    let step = (0...steps).first { Self.gain(weights, at: Double($0) / Double(2 * steps)) <= 0.5 }
-    return Double(step ?? steps) / Double(2 * steps)
+    let steps = 1 << 12
+    func frequency(_ step: Int) -> Double { Double(step) / Double(2 * steps) }
+    guard let step = (1...steps).first(where: { Self.gain(weights, at: frequency($0)) <= 0.5 }) else { return 0.5 }
+    var (low, high) = (frequency(step - 1), frequency(step))
+    for _ in 0..<32 {
+      let middle = (low + high) / 2
+      if Self.gain(weights, at: middle) <= 0.5 { high = middle } else { low = middle }
+    }
+    return high
   }
 
   /// The sum of the steps between neighbours: less is smoother.

@@ -6,7 +6,8 @@ import Testing
 
   /// Whether a file is SVG whose tags are closed and whose numbers are numbers.
   private func isDrawing(_ path: String) throws -> Bool {
-    let text = try String(contentsOfFile: path, encoding: .utf8)
+    // Pictures inside it are text of any letters.
+    let text = try String(contentsOfFile: path, encoding: .utf8).replacing(/base64,[^"]*/, with: "")
     func count(_ part: String) -> Int { text.components(separatedBy: part).count - 1 }
     return text.hasPrefix("<svg xmlns=") && !text.contains("nan") && !text.contains("inf")
       && ["svg", "text", "g", "style"].allSatisfy { count("<\($0) ") + count("<\($0)>") == count("</\($0)>") }
@@ -183,6 +184,10 @@ import Testing
     for name in ["edges-000", "edges-315", "compass", "pooled"] {
       #expect(FileManager.default.fileExists(atPath: "\(folder.path)/maps/\(name).png"))
     }
+    // The picture, and for each direction the map before and after ReLU.
+    #expect(try isDrawing("\(folder.path)/maps/edges.svg"))
+    let drawing = try String(contentsOfFile: "\(folder.path)/maps/edges.svg", encoding: .utf8)
+    #expect(drawing.components(separatedBy: "<image ").count == 1 + 17)
     // Trousers stand upright: their edges look left and right.
     #expect(features[0].reduce(0, +) > 2 * features[2].reduce(0, +))
   }
@@ -247,6 +252,8 @@ import Testing
     let model = "\(run)/model.safetensors"
     let second = try Convnet.run("lab", "filters", model, "--layer", "conv2", "--output", picture)
     #expect(second.output.contains("16 kernels of 5x5, a row for each kernel's 6 channels"), "\(second.errors)")
+    let random = try Convnet.run("lab", "filters", "resnet18", "--output", picture)
+    #expect(random.output.contains("conv1.weight: 64 kernels of 7x7, as colours"), "\(random.errors)")
     let none = try Convnet.run("lab", "filters", model, "--layer", "fc1", "--output", picture)
     #expect(none.status == 1 && none.errors.contains("no convolution \"fc1\"; its convolutions are conv1, conv2"))
   }

@@ -1,12 +1,5 @@
 // Helpers that every element-wise kernel shares.
 
-/// Stores the first n (< CK_VW) lanes.
-CK_INLINE void vstore_first(float *p, vf v, long n) {
-  float lanes[CK_VW];
-  vstore(lanes, v);
-  for (long i = 0; i < n; i++) p[i] = lanes[i];
-}
-
 /// Stores lanes i ..< min(i + CK_VW, n).
 CK_INLINE void vstore_upto(float *p, long i, long n, vf v) {
   if (i + CK_VW <= n)

@@ -3,6 +3,7 @@
 #define CK_VARIANT avx512
 #define CK_VW 16
 #include "../include/ckernels.h"
+#include <immintrin.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>

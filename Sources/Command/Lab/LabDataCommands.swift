@@ -8,7 +8,7 @@ struct LabEdgesCommand: ParsableCommand {
 
   @Argument(help: "A JPEG, PNG or WebP file.") var image: String
   @Option(parsing: .unconditional, help: "Measure each patch of a grid of so many by so many.") var patches = 1
-  @Option(help: "A folder for PNG files: the eight responses, and their maxima in each patch.") var output: String?
+  @Option(help: "A folder for edges.svg, which shows every step, and PNG files of the responses.") var output: String?
   @Flag(help: "Print JSON.") var json = false
 
   func run() throws {
@@ -85,15 +85,17 @@ extension Smoothing.Padding: ExpressibleByArgument {}
 
 struct LabFiltersCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "filters", abstract: "Draw the kernels of a trained model's convolution.")
+    commandName: "filters", abstract: "Draw the kernels of a model's convolution.")
 
-  @Argument(help: "A model file that `train` wrote, or an ONNX file.") var model: String
+  @Argument(help: "A model file, an ONNX file, or an architecture before training.") var model: String
   @Option(help: "The convolution to draw, such as conv2; the first by default.") var layer: String?
   @Option(help: "The PNG file to write.") var output: String
 
   func run() throws {
     let layer: any Layer =
-      ONNXModel.isHeld(by: model) ? try ONNXModel(contentsOf: model) : try loadModelFile(model).layer
+      ONNXModel.isHeld(by: model)
+      ? try ONNXModel(contentsOf: model)
+      : try findModel(model, input: nil, classes: nil, withNumbers: true).layer
     let filters = try FilterPicture(of: AnyLayer(layer), path: self.layer)
     try filters.image.writePNG(to: output)
     print("\(output): \(filters.image.width)x\(filters.image.height) pixels\n\(filters)")

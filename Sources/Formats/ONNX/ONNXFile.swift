@@ -52,7 +52,8 @@ package struct ONNXFile: Sendable {
   /// Reads a model and the external files that its tensors lie in, which must be in the model's folder.
   package init(_ path: String) throws(FormatError) {
     self.path = path
-    var model = try ONNXModelProto(contentsOf: path, layout: .onnxModel, kind: "ONNX model")
+    let file = try InputFile(path)
+    var model = try ONNXModelProto(file, layout: .onnxModel, kind: "ONNX model")
     var tensors = model.graph.initializer
     model.graph.initializer = []
     let graph = model.graph
@@ -63,15 +64,15 @@ package struct ONNXFile: Sendable {
     try Self.requireMemory(for: tensors + graph.node.flatMap { $0.attribute.filter(\.hasT).map(\.t) }, of: path)
     inputs = graph.input.map(Value.init)
     outputs = graph.output.map(Value.init)
-    for node in graph.node { nodes.append(try Node(node, path: path)) }
+    for node in graph.node { nodes.append(try Node(node, in: file)) }
     if nodes.isEmpty && outputs.isEmpty {
       throw .malformed(path: path, reason: "not an ONNX model: it has no graph")
     }
     for index in tensors.indices {
-      // Taken out, so that its bytes are freed before the next one is decoded.
+      // Taken out, so that numbers in lists are freed before those of the next one are copied.
       var tensor = ONNXTensorProto()
       swap(&tensor, &tensors[index])
-      if initializers.updateValue(try tensor.decoded(path: path), forKey: tensor.name) == nil {
+      if initializers.updateValue(try tensor.decoded(from: file), forKey: tensor.name) == nil {
         initializerNames.append(tensor.name)
       }
     }
@@ -89,7 +90,8 @@ package struct ONNXFile: Sendable {
 
   /// Reads a file that holds one tensor (`input_0.pb` of a test case).
   package static func tensor(contentsOf path: String) throws(FormatError) -> Tensor {
-    try ONNXTensorProto(contentsOf: path, layout: .onnxTensor, kind: "ONNX tensor").decoded(path: path)
+    let file = try InputFile(path)
+    return try ONNXTensorProto(file, layout: .onnxTensor, kind: "ONNX tensor").decoded(from: file)
   }
 }
 
@@ -97,15 +99,15 @@ package struct ONNXFile: Sendable {
 private func domain(_ name: String) -> String { name == "ai.onnx" ? "" : name }
 
 extension ONNXFile.Node {
-  fileprivate init(_ node: ONNXNodeProto, path: String) throws(FormatError) {
+  fileprivate init(_ node: ONNXNodeProto, in file: InputFile) throws(FormatError) {
     (name, operation, domain) = (node.name, node.opType, Formats.domain(node.domain))
     (inputs, outputs) = (node.input, node.output)
-    for attribute in node.attribute { attributes[attribute.name] = try .init(attribute, path: path) }
+    for attribute in node.attribute { attributes[attribute.name] = try .init(attribute, in: file) }
   }
 }
 
 extension ONNXFile.Attribute {
-  fileprivate init(_ attribute: ONNXAttributeProto, path: String) throws(FormatError) {
+  fileprivate init(_ attribute: ONNXAttributeProto, in file: InputFile) throws(FormatError) {
     // Text need not be UTF-8 here.
     func text(_ bytes: Data) -> String { String(decoding: bytes, as: UTF8.self) }
     self =
@@ -113,7 +115,7 @@ extension ONNXFile.Attribute {
       case .float: .float(attribute.f)
       case .int: .integer(attribute.i)
       case .string: .string(text(attribute.s))
-      case .tensor where attribute.hasT: .tensor(try attribute.t.decoded(path: path))
+      case .tensor where attribute.hasT: .tensor(try attribute.t.decoded(from: file))
       case .floats: .floats(attribute.floats)
       case .ints: .integers(attribute.ints)
       case .strings: .strings(attribute.strings.map(text))
@@ -137,8 +139,8 @@ extension ONNXFile.Value {
 
 // MARK: - Reading messages
 
-extension MessageCensus.Layout {
-  static let onnxTensor = Self(messages: [13: .init()])
+extension MessageSkeleton.Layout {
+  static let onnxTensor = Self(messages: [13: .init()], bulk: 9)
   static let onnxModel: Self = {
     let attribute = Self(messages: [5: onnxTensor])
     let node = Self(messages: [5: attribute])
@@ -153,22 +155,22 @@ extension MessageCensus.Layout {
 }
 
 extension Message {
-  /// Reads a file that is one message.
+  /// Reads a file that is one message, all but the bulk of `layout`.
   /// - Parameter kind: what the file is, for error texts.
-  fileprivate init(contentsOf path: String, layout: MessageCensus.Layout, kind: String) throws(FormatError) {
+  fileprivate init(_ file: InputFile, layout: MessageSkeleton.Layout, kind: String) throws(FormatError) {
+    let path = file.path
     // Files of Protocol Buffers end at two gigabytes; larger networks keep their tensors in files beside them.
     let largest = Int(Int32.max)
-    let file = try InputFile(path)
     guard file.byteCount <= largest else {
       throw .malformed(path: path, reason: "\(file.byteCount) bytes; an \(kind) has at most \(largest)")
     }
-    let bytes = try file.bytes(at: 0, count: file.byteCount)
     var options = BinaryDecodingOptions()
     options.discardUnknownFields = true
     do {
-      try MessageCensus.check(bytes, layout)
-      try self.init(serializedBytes: bytes, options: options)
-    } catch let flaw as MessageCensus.Flaw {
+      try self.init(serializedBytes: MessageSkeleton.bytes(of: file, layout), options: options)
+    } catch let error as FormatError {
+      throw error
+    } catch let flaw as MessageSkeleton.Flaw {
       throw .malformed(path: path, reason: "not a complete \(kind): \(flaw.reason)")
     } catch BinaryDecodingError.invalidUTF8 {
       throw .malformed(path: path, reason: "not a complete \(kind): a name is not UTF-8 text")

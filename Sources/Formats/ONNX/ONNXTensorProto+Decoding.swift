@@ -36,7 +36,10 @@ extension ONNXTensorProto {
   var decodedByteCount: Int { (shape?.elementCount ?? 0) * (dataType.dtype?.byteCount ?? 0) }
 
   /// The tensor, with numbers from this file or from the external file that it names.
-  func decoded(path: String) throws(FormatError) -> Tensor {
+  ///
+  /// - Parameter file: what holds this message; `rawData` is a ``FilePlace`` in it.
+  func decoded(from file: InputFile) throws(FormatError) -> Tensor {
+    let path = file.path
     guard let dtype = dataType.dtype else {
       throw .unsupported(path: path, reason: "tensor \(quoted(name)) has the element type \(dataType)")
     }
@@ -44,7 +47,8 @@ extension ONNXTensorProto {
       throw .malformed(path: path, reason: "tensor \(quoted(name)) has the dimensions \(dims.prefix(16))")
     }
     if dataLocation == .external {
-      return try externalBytes(shape, path: path).withUnsafeBytes { tensor(shape, dtype, raw: $0) }
+      let (file, offset) = try externalData(shape, path: path)
+      return try tensor(shape, dtype, from: file, at: offset)
     }
     func require(_ count: Int) throws(FormatError) {
       if count == shape.elementCount { return }
@@ -53,9 +57,10 @@ extension ONNXTensorProto {
         reason: "tensor \(quoted(name)) of \(shape) needs \(shape.elementCount) numbers, but there are \(count)")
     }
     if hasRawData {
-      let (count, rest) = rawData.count.quotientAndRemainder(dividingBy: dataType.byteCount)
+      let place = FilePlace(rawData)
+      let (count, rest) = place.byteCount.quotientAndRemainder(dividingBy: dataType.byteCount)
       try require(rest == 0 ? count : count + 1)
-      return rawData.withUnsafeBytes { tensor(shape, dtype, raw: $0) }
+      return try tensor(shape, dtype, from: file, at: place.offset)
     }
     switch dataType {
     case .float:
@@ -76,30 +81,35 @@ extension ONNXTensorProto {
     }
   }
 
-  /// - Parameter bytes: as many as the shape needs.
-  private func tensor(_ shape: Shape, _ dtype: DType, raw bytes: UnsafeRawBufferPointer) -> Tensor {
-    func bits<Bits: FixedWidthInteger>(_ index: Int, _: Bits.Type) -> Bits {
-      Bits(littleEndian: bytes.loadUnaligned(fromByteOffset: index * MemoryLayout<Bits>.size, as: Bits.self))
+  /// The numbers that lie in a file from `offset` on, in the order of bytes of all processors that this runs on.
+  private func tensor(
+    _ shape: Shape, _ dtype: DType, from file: InputFile, at offset: Int
+  ) throws(FormatError) -> Tensor {
+    func read<Scalar: TensorScalar>(as type: Scalar.Type) throws(FormatError) -> Tensor {
+      try Tensor(shape: shape, of: type) { numbers throws(FormatError) in
+        try file.read(into: UnsafeMutableRawBufferPointer(numbers), at: offset)
+      }
     }
     switch dataType {
-    case .float:
-      return Tensor(shape: shape, of: Float.self) { numbers in
-        for index in numbers.indices { numbers[index] = Float(bitPattern: bits(index, UInt32.self)) }
+    case .float: return try read(as: Float.self)
+    case .double: return try read(as: Double.self)
+    case .int32: return try read(as: Int32.self)
+    case .int64: return try read(as: Int64.self)
+    case .uint8: return try read(as: UInt8.self)
+    default: break
+    }
+    let bytes = try file.bytes(at: offset, count: shape.elementCount * dataType.byteCount)
+    return bytes.withUnsafeBytes { bytes in
+      func bits<Bits: FixedWidthInteger>(_ index: Int, _: Bits.Type) -> Int64 {
+        Int64(Bits(littleEndian: bytes.loadUnaligned(fromByteOffset: index * MemoryLayout<Bits>.size, as: Bits.self)))
       }
-    case .double:
-      return Tensor(shape: shape, of: Double.self) { numbers in
-        for index in numbers.indices { numbers[index] = Double(bitPattern: bits(index, UInt64.self)) }
-      }
-    default:
       return tensor(shape, dtype) { index in
         switch dataType {
-        case .uint8, .bool: Int64(bits(index, UInt8.self))
-        case .int8: Int64(bits(index, Int8.self))
-        case .int16: Int64(bits(index, Int16.self))
-        case .uint16, .float16, .bfloat16: Int64(bits(index, UInt16.self))
-        case .int32: Int64(bits(index, Int32.self))
-        case .uint32: Int64(bits(index, UInt32.self))
-        default: bits(index, Int64.self)
+        case .int8: bits(index, Int8.self)
+        case .int16: bits(index, Int16.self)
+        case .uint16, .float16, .bfloat16: bits(index, UInt16.self)
+        case .uint32: bits(index, UInt32.self)
+        default: bits(index, UInt8.self)
         }
       }
     }
@@ -122,8 +132,8 @@ extension ONNXTensorProto {
     }
   }
 
-  /// The bytes of a tensor that lies in a file of its own, which must be in the model's folder or below it.
-  private func externalBytes(_ shape: Shape, path: String) throws(FormatError) -> [UInt8] {
+  /// Where the numbers of a tensor start in a file of their own, which must be in the model's folder or below it.
+  private func externalData(_ shape: Shape, path: String) throws(FormatError) -> (InputFile, offset: Int) {
     let external = Dictionary(externalData.map { ($0.key, $0.value) }) { $1 }
     let location = external["location"] ?? ""
     let parts = location.split(separator: "/", omittingEmptySubsequences: false)
@@ -142,7 +152,7 @@ extension ONNXTensorProto {
         path: file.path,
         reason: "tensor \(quoted(name)) of \(shape) needs \(byteCount) bytes from byte \(offset) on; is it complete?")
     }
-    return try file.bytes(at: offset, count: byteCount)
+    return (file, offset)
   }
 }
 

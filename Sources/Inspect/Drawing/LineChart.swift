@@ -129,7 +129,7 @@ public struct LineChart: Sendable {
   }
 
   /// Round numbers 1, 2 or 5 times a power of ten apart that cover an interval.
-  static func ticks(_ low: Double, _ high: Double, count: Int = 5) -> [Double] {
+  package static func ticks(_ low: Double, _ high: Double, count: Int = 5) -> [Double] {
     let span = high > low ? high - low : 1
     let exact = span / Double(count)
     var power = 1.0
@@ -142,7 +142,7 @@ public struct LineChart: Sendable {
   }
 
   /// Digits behind the point that tell ticks apart.
-  private static func digits(_ ticks: [Double]) -> Int {
+  package static func digits(_ ticks: [Double]) -> Int {
     guard ticks.count > 1 else { return 2 }
     var (step, digits) = (ticks[1] - ticks[0], 0)
     while digits < 6, step < 0.999 {

@@ -19,7 +19,7 @@ extension Lowering {
   /// - Parameter outputs: as for ``MemoryPlan``.
   mutating func recomputeCheapValues(outputs: [(value: Int, parameter: Int?)]) {
     var peak = MemoryPlan(self, outputs: outputs).arenaByteCount
-    while true {
+    while peak >= options.recomputationThreshold {
       var trial = self
       guard trial.recomputeAtPeak(keeping: Set(outputs.map { values[$0.value].base })) else { return }
       let lower = MemoryPlan(trial, outputs: outputs).arenaByteCount

@@ -16,17 +16,19 @@ public struct Plan: Sendable {
     /// Whether convolutions may use Winograd's algorithm where it is faster: its results differ from those of the
     /// direct one by about 1e-5 of the largest output.
     public var allowsWinograd: Bool
-    /// Whether cheap values of a training step are computed again before the backward pass reads them, where that lowers the most memory that a run
-    /// needs; results are the same bits.
-    public var recomputes: Bool
+    /// Bytes of arena from which on cheap values of a training step are computed again before the backward pass reads
+    /// them, where that lowers the peak; results are the same bits. That costs a few percent of the time, which smaller
+    /// steps would spend for memory that nobody misses.
+    public var recomputationThreshold: Int
 
     public init(
-      parametersAreConstant: Bool = true, fuses: Bool = true, allowsWinograd: Bool = true, recomputes: Bool = true
+      parametersAreConstant: Bool = true, fuses: Bool = true, allowsWinograd: Bool = true,
+      recomputationThreshold: Int = 256 << 20
     ) {
       self.parametersAreConstant = parametersAreConstant
       self.fuses = fuses
       self.allowsWinograd = allowsWinograd
-      self.recomputes = recomputes
+      self.recomputationThreshold = recomputationThreshold
     }
   }
 
@@ -68,7 +70,7 @@ public struct Plan: Sendable {
     let outputs = graph.outputs.map { output in
       (value: lowering.value(output.value, .rowMajor), parameter: updates[output.name].flatMap { slots[$0] })
     }
-    if options.recomputes && !options.parametersAreConstant { lowering.recomputeCheapValues(outputs: outputs) }
+    if !options.parametersAreConstant { lowering.recomputeCheapValues(outputs: outputs) }
     self.graph = graph
     self.constants = constants
     self.outputs = outputs
