@@ -47,7 +47,7 @@ struct Twin: CustomTestStringConvertible {
       VGG(
         blocks: [1, 1, 2, 2, 2], isNormalized: true, width: 16, hidden: 128, channels: 1, classes: 10, dropout: 0.2)
     },
-    .init(name: "googlenet_aux", form: .bordered(32), epochs: 16) {
+    .init(name: "googlenet_aux", form: .bordered(32)) {
       GoogLeNet(.torchvision, hasAuxiliaryHeads: true, width: 0.25, channels: 1, classes: 10)
     },
     .init(name: "googlenet_paper_aux", form: .doubled(64)) {
