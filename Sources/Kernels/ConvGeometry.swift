@@ -80,6 +80,18 @@ package struct ConvGeometry: Hashable, Sendable {
     groups == 1 && kernel == .one && stride == .one && paddingBefore == .zero && input == output
   }
 
+  /// The groups whose products are computed as one, with zeros between their weights, so that together they fill the
+  /// vector that each would take; patches are then copied in longer pieces.
+  ///
+  /// - Parameter columns: channels of a group along the vector: those that the product writes.
+  func joiningGroups(columns: Int, _ kernels: ck_convolution_kernels) -> ConvGeometry {
+    guard groups > 1, !isDepthwise else { return self }
+    let most = min(groups, kernels.vector_width / columns)
+    var joined = self
+    joined.groups = groups / (Swift.stride(from: most, to: 1, by: -1).first { groups % $0 == 0 } ?? 1)
+    return joined
+  }
+
   package var groupInChannels: Int { inChannels / groups }
   package var groupOutChannels: Int { outChannels / groups }
   /// Rows of the matrix of patches.

@@ -5,6 +5,7 @@ extension Convolution {
   package static func forwardWeightsSize(_ g: ConvGeometry, isa: InstructionSet = .best) -> Int {
     let kernels = isa.convolution
     if g.isDepthwise { return g.kernel.count * roundUp(g.inChannels, kernels.vector_width) }
+    let g = g.joiningGroups(columns: g.groupOutChannels, kernels)
     return g.groups * g.patchDepth * Panels(g.groupOutChannels, kernels).paddedCount
   }
 
@@ -19,7 +20,18 @@ extension Convolution {
       kernels.pack(weights, 1, taps, taps, g.inChannels, packed, roundUp(g.inChannels, kernels.vector_width))
       return
     }
-    let panels = Panels(g.groupOutChannels, kernels)
+    let joined = g.joiningGroups(columns: g.groupOutChannels, kernels)
+    let panels = Panels(joined.groupOutChannels, kernels)
+    if joined != g {
+      pool.parallel(joined.groups, cost: g.weightCount) { task in
+        panels.packDiagonal(
+          g.groups / joined.groups, of: weights + task * joined.groupOutChannels * g.patchDepth,
+          blockStep: g.groupOutChannels * g.patchDepth, rowStep: taps, columnStep: g.patchDepth,
+          rows: g.groupInChannels, taps: taps, tapOffset: { $0 },
+          into: packed + task * joined.patchDepth * panels.paddedCount)
+      }
+      return
+    }
     let blocks = divideUp(g.groupInChannels, Panels.rowBlock)
     pool.parallel(g.groups * blocks, cost: g.weightCount) { task in
       let (group, block) = task.quotientAndRemainder(dividingBy: blocks)
@@ -32,7 +44,8 @@ extension Convolution {
 
   /// Floats of the weights packed for ``inputGradient(_:weights:into:_:pool:isa:)``.
   package static func inputGradientWeightsSize(_ g: ConvGeometry, isa: InstructionSet = .best) -> Int {
-    inputGradientWeightsOffset(ConvPhase.count(g), g, isa.convolution)
+    let joined = g.joiningGroups(columns: g.groupInChannels, isa.convolution)
+    return inputGradientWeightsOffset(ConvPhase.count(g), joined, isa.convolution)
   }
 
   /// Packs weights `[outChannels, inChannels / groups, kernel...]` for
@@ -42,7 +55,6 @@ extension Convolution {
   ) {
     let kernels = isa.convolution
     let taps = g.kernel.count
-    let panels = Panels(g.groupInChannels, kernels)
     let phases = ConvPhase.count(g)
     if g.isDepthwise {
       let width = roundUp(g.inChannels, kernels.vector_width)
@@ -52,6 +64,21 @@ extension Convolution {
         for tap in 0..<phase.taps.count {
           kernels.pack(weights + phase.tap(tap, g), 0, taps, 1, g.inChannels, packed + tap * width, width)
         }
+      }
+      return
+    }
+    let joined = g.joiningGroups(columns: g.groupInChannels, kernels)
+    let panels = Panels(joined.groupInChannels, kernels)
+    if joined != g {
+      pool.parallel(phases * joined.groups, cost: g.weightCount) { task in
+        let (index, group) = task.quotientAndRemainder(dividingBy: joined.groups)
+        let phase = ConvPhase(index, of: g)
+        let groupSize = phase.taps.count * joined.groupOutChannels * panels.paddedCount
+        panels.packDiagonal(
+          g.groups / joined.groups, of: weights + group * joined.groupOutChannels * g.patchDepth,
+          blockStep: g.groupOutChannels * g.patchDepth, rowStep: g.patchDepth, columnStep: taps,
+          rows: g.groupOutChannels, taps: phase.taps.count, tapOffset: { phase.tap($0, g) },
+          into: packed + inputGradientWeightsOffset(index, joined, kernels) + group * groupSize)
       }
       return
     }
@@ -114,6 +141,47 @@ struct Panels {
           source + tapOffset(tap) + row * rowStep + first(panel) * columnStep, rowStep, columnStep,
           min(Self.rowBlock, rows - row), valid(panel),
           packed + first(panel) * taps * rows + (tap * rows + row) * width, width)
+      }
+    }
+  }
+
+  /// Packs several matrices, `blockStep` floats apart, as the diagonal of one that fits into a single panel.
+  func packDiagonal(
+    _ blocks: Int, of source: UnsafePointer<Float>, blockStep: Int, rowStep: Int, columnStep: Int, rows: Int, taps: Int,
+    tapOffset: (Int) -> Int, into packed: UnsafeMutablePointer<Float>
+  ) {
+    let (width, blockColumns) = (width(0), columns / blocks)
+    packed.update(repeating: 0, count: taps * blocks * rows * width)
+    for tap in 0..<taps {
+      for block in 0..<blocks {
+        let source = source + tapOffset(tap) + block * blockStep
+        let packed = packed + (tap * blocks + block) * rows * width + block * blockColumns
+        for row in 0..<rows {
+          for column in 0..<blockColumns {
+            packed[row * width + column] = source[row * rowStep + column * columnStep]
+          }
+        }
+      }
+    }
+  }
+
+  /// The inverse of ``packDiagonal``, of the sum of several packed matrices `chunkStep` floats apart; what lies beside
+  /// the diagonal is left out.
+  func unpackDiagonal(
+    _ blocks: Int, of packed: UnsafePointer<Float>, chunks: Int, chunkStep: Int, blockStep: Int, rowStep: Int,
+    columnStep: Int, rows: Int, taps: Int, into matrices: UnsafeMutablePointer<Float>
+  ) {
+    let (width, blockColumns) = (width(0), columns / blocks)
+    for tap in 0..<taps {
+      for block in 0..<blocks {
+        let packed = packed + (tap * blocks + block) * rows * width + block * blockColumns
+        for row in 0..<rows {
+          for column in 0..<blockColumns {
+            var sum: Float = 0
+            for chunk in 0..<chunks { sum += packed[chunk * chunkStep + row * width + column] }
+            matrices[tap + block * blockStep + row * rowStep + column * columnStep] = sum
+          }
+        }
       }
     }
   }

@@ -7,8 +7,9 @@ extension Convolution {
     if g.isDepthwise {
       return depthwiseChunks(g).count * g.kernel.count * roundUp(g.inChannels, kernels.vector_width)
     }
-    let grid = OuterGrid(g.isDense ? denseGeometry(g) : g, kernels)
-    return grid.chunks.count * g.groups * grid.partialSize
+    let joined = g.isDense ? denseGeometry(g) : g.joiningGroups(columns: g.groupOutChannels, kernels)
+    let grid = OuterGrid(joined, kernels)
+    return grid.chunks.count * joined.groups * grid.partialSize
   }
 
   /// The gradient of the weights, `[outChannels, inChannels / groups, kernel...]`, summed over batch and positions.
@@ -23,7 +24,8 @@ extension Convolution {
     }
     // Without taps the product may as well be taken the other way round, which leaves it in the weights' order.
     let isDense = g.isDense
-    let (x, dy, g) = isDense ? (dy, x, denseGeometry(g)) : (x, dy, g)
+    let (x, dy, whole) = isDense ? (dy, x, denseGeometry(g)) : (x, dy, g)
+    let g = whole.joiningGroups(columns: whole.groupOutChannels, kernels)
     let grid = OuterGrid(g, kernels)
     let panels = grid.panels
     let chunkStep = g.groups * grid.partialSize
@@ -39,6 +41,16 @@ extension Convolution {
       grid.run(block, of: &product, rows: grid.chunks[chunk])
     }
     let taps = g.kernel.count
+    if g != whole {
+      pool.parallel(g.groups, cost: whole.weightCount * grid.chunks.count) { group in
+        panels.unpackDiagonal(
+          whole.groups / g.groups, of: workspace + group * grid.partialSize, chunks: grid.chunks.count,
+          chunkStep: chunkStep, blockStep: whole.groupOutChannels * whole.patchDepth, rowStep: taps,
+          columnStep: whole.patchDepth, rows: whole.groupInChannels, taps: taps,
+          into: dw + group * g.groupOutChannels * whole.patchDepth)
+      }
+      return
+    }
     let blocks = divideUp(g.groupInChannels, Panels.rowBlock)
     pool.parallel(g.groups * blocks, cost: g.weightCount * grid.chunks.count) { task in
       let (group, block) = task.quotientAndRemainder(dividingBy: blocks)

@@ -57,6 +57,7 @@ package enum Convolution {
       }
       return
     }
+    let g = g.joiningGroups(columns: g.groupOutChannels, kernels)
     let grid = ProductGrid(
       rows: g.outputRows, depth: g.patchDepth, columns: g.groupOutChannels, copies: g.groups, isDense: g.isDense,
       kernels)
@@ -98,6 +99,7 @@ package enum Convolution {
       epilogue.lateActivation?.forward(dx, dx, count: g.inputCount, pool: pool, isa: isa)
       return
     }
+    let g = g.joiningGroups(columns: g.groupInChannels, kernels)
     // The grid of the first phase, the largest, serves all.
     let first = ConvPhase(0, of: g)
     let grid = ProductGrid(

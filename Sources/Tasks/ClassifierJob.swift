@@ -45,10 +45,13 @@ public struct ClassifierJob: Codable, Hashable, Sendable {
   /// The highest learning rate for an architecture that starts from random weights, unless a person gives one.
   public static func standardLearningRate(of rule: Optimizer.Rule, for modelName: String) throws -> Double {
     let factor = try ModelRegistry.architecture(named: modelName).learningRateFactor
-    return switch rule {
-    case .sgd: 0.05 * factor
-    case .adam: 0.003 * factor
-    }
+    let usual =
+      switch rule {
+      case .sgd: 0.05
+      case .adam: 0.003
+      }
+    // A rate that people read: 0.0003, not the product's 0.00030000000000000003.
+    return (usual * factor * 1e6).rounded() / 1e6
   }
 
   /// A job with the command's own learning rule unless another is given.

@@ -137,7 +137,7 @@ struct ConvolutionTests {
   /// (in, out, groups): tails of every vector width, first layers, groups, depthwise.
   static let channels = [
     (1, 6, 1), (3, 17, 1), (5, 3, 1), (16, 33, 1), (17, 1, 1), (33, 16, 1), (64, 5, 1), (6, 64, 1), (6, 9, 3),
-    (34, 32, 2), (4, 4, 4), (17, 17, 17), (64, 64, 64), (8, 16, 8),
+    (34, 32, 2), (4, 4, 4), (17, 17, 17), (64, 64, 64), (8, 16, 8), (24, 30, 6),
   ]
 
   static func grid(_ body: (ConvGeometry) -> Void) {
@@ -178,6 +178,11 @@ struct ConvolutionTests {
       after: .init(0, 1, 1))
     Self.checkForward(depthwise)
     Self.checkGradients(depthwise)
+    let narrow = Self.geometry(
+      batch: 2, 72, 24, groups: 12, input: .init(1, 28, 28), kernel: .init(1, 3, 3), before: .init(0, 1, 1),
+      after: .init(0, 1, 1))
+    Self.checkForward(narrow)
+    Self.checkGradients(narrow)
   }
 
   @Test func linearLayersAreConvolutions() {

@@ -79,7 +79,7 @@ struct Twin: CustomTestStringConvertible {
       ]
       return MobileNetV2(width: 0.5, stages: stages, channels: 1, classes: 10)
     },
-    .init(name: "efficientnet_lite0", form: .bordered(32)) {
+    .init(name: "efficientnet_lite0", form: .bordered(32), epochs: 16) {
       EfficientNetLite(width: 0.25, depth: 0.5, channels: 1, classes: 10)
     },
     .init(name: "convnext_tiny", form: .bordered(32)) {
