@@ -14,7 +14,9 @@ extension Graph {
   private func redirectingGradients() -> Graph {
     var activated: [ValueID: ValueID] = [:]
     for node in nodes {
-      if case .unary(let function) = node.operation, showsGradient(function) { activated[node.inputs[0]] = node.outputs[0] }
+      if case .unary(let function) = node.operation, showsGradient(function) {
+        activated[node.inputs[0]] = node.outputs[0]
+      }
     }
     var rewriting = Rewriting(self)
     for node in nodes {
