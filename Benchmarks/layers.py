@@ -47,7 +47,7 @@ def compare(command, rounds, threads):
                     [command, "bench", path, "--batch", str(batch), "--profile", "--iterations", "15", "--threads",
                      str(threads), "--json"]))
                 # The layer alone: inside a network it finds its input in the layout that it wants.
-                kernels = [step for step in profile if step["algorithm"] != "convert_layout"]
+                kernels = [step for step in profile if not step["algorithm"].startswith("convert_layout")]
                 ours.append(sum(step["ms"] for step in kernels))
                 algorithm = kernels[-1]["algorithm"]
                 for layout, times in theirs.items():
