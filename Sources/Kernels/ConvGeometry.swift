@@ -81,7 +81,8 @@ package struct ConvGeometry: Hashable, Sendable {
   }
 
   /// The groups whose products are computed as one, with zeros between their weights, so that together they fill the
-  /// vector that each would take; patches are then copied in longer pieces.
+  /// vector that each would take; patches are then copied in longer pieces. An infinity or NaN in one group becomes NaN
+  /// in those joined with it.
   ///
   /// - Parameter columns: channels of a group along the vector: those that the product writes.
   func joiningGroups(columns: Int, _ kernels: ck_convolution_kernels) -> ConvGeometry {

@@ -21,7 +21,8 @@ typedef struct {
 
 /// c[rows][vectors] (+)= sum over p < depth of a[i * row_step + p * depth_step] * b[p][vectors].
 CK_INLINE void tile(const long rows, const long vectors, const long row_step, const long depth_step,
-                    const int prefetches, const float *a, const float *b, long depth, float *c, int accumulate, prefetching ahead) {
+                    const int prefetches, const float *a, const float *b, long depth, float *c, int accumulate,
+                    prefetching ahead) {
   vf sum[CK_TILE_ROWS][2];
 #pragma clang loop unroll(full)
   for (long i = 0; i < rows; i++)

@@ -26,7 +26,7 @@ extension ConvGeometry {
 
 extension ActivationKernel {
   /// Of an epilogue; fusion makes no others.
-  fileprivate static func epilogue(_ function: UnaryFunction?) -> ActivationKernel? {
+  static func epilogue(_ function: UnaryFunction?) -> ActivationKernel? {
     guard let function else { return nil }
     guard let kernel = ActivationKernel(function) else { fail("\(function.name) cannot be an epilogue") }
     return kernel

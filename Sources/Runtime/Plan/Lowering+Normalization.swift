@@ -13,7 +13,7 @@ extension Lowering {
     let pieces = (pieces[node.inputs[0]] ?? [node.inputs[0]]).map { (value($0, .channelsLast), shape($0)[1]) }
     let inputs = pieces.map(\.0) + node.inputs[1...].map { value($0, .rowMajor) }
     let widths = pieces.map(\.1)
-    let activation = activation.map { ActivationKernel($0) ?? .relu }
+    let activation = ActivationKernel.epilogue(activation)
     emit(
       pieces.count == 1 ? "batch_norm" : "joining_batch_norm", inputs: inputs,
       outputs: [output(node.outputs[0], .channelsLast)], workspaceBytes: channels * 4,
@@ -39,7 +39,7 @@ extension Lowering {
     let (rows, channels) = rows(node.inputs[0])
     let inputs = [value(node.inputs[0], .channelsLast)] + node.inputs[1...].map { value($0, .rowMajor) }
     let outputs = [output(node.outputs[0], .channelsLast)] + node.outputs[1...].map { output($0, .rowMajor) }
-    let activation = activation.flatMap { ActivationKernel($0) }
+    let activation = ActivationKernel.epilogue(activation)
     // Saved statistics, too, are in what the gradient keeps.
     let recomputation = Recomputation(
       kernel: "batch_norm_again", inputs: [inputs[0], inputs[1], inputs[2], outputs[1], outputs[2]],
