@@ -12,7 +12,7 @@ import Testing
   /// Zip, stream and a state dict within a checkpoint; views with strides and offsets, 16-bit floats, every type.
   @Test(arguments: [
     ("state.pth", TensorFormat.torchZip), ("legacy.pth", .torchStream), ("checkpoint.pt", .torchZip),
-    ("stored.npz", .npz), ("deflated.npz", .npz), ("torch.safetensors", .safetensors),
+    ("training.pt", .torchZip), ("stored.npz", .npz), ("deflated.npz", .npz), ("torch.safetensors", .safetensors),
   ])
   func everyFormatHoldsTheSameTensors(name: String, format: TensorFormat) throws {
     let archive = try openTensors(fixture(name))
@@ -32,6 +32,51 @@ import Testing
     #expect(types["bfloat16"] == "bfloat16")
     #expect(types["double"] == "float64")
     #expect(try openTensors(fixture("checkpoint.pt")).metadata == ["epoch": "3", "arch": "net"])
+    #expect(
+      try openTensors(fixture("training.pt")).metadata
+        == ["epoch": "3", "arch": "net", "taken_from": "\"state_dict\", not \"state_dict_ema\""])
+  }
+
+  /// What PyTorch knows and weights cannot be, in a word that helps; nothing of it is hostile.
+  @Test func otherTensorsAreNamed() throws {
+    let scratch = try Scratch()
+    for (module, name, words) in [
+      ("torch._utils", "_rebuild_sparse_tensor", "a sparse tensor; save tensor.to_dense() in its place"),
+      ("torch._utils", "_rebuild_qtensor", "a quantised tensor; save tensor.dequantize() in its place"),
+      ("torch", "ComplexFloatStorage", "complex numbers; save torch.view_as_real(tensor) in their place"),
+    ] {
+      let pickle = [0x80, 2] + Array("c\(module)\n\(name)\n.".utf8)
+      let path = try scratch.write(pickle, to: "\(name).pth")
+      #expect(message { _ = try openTensors(path) } == "\(path): not supported: \(words)")
+    }
+    #expect(
+      message { _ = try openTensors(fixture("negative.pt")) }
+        .hasSuffix("a tensor that is another one's negative or conjugate; save tensor.clone() in its place"))
+    #expect(
+      message { _ = try openTensors(fixture("sets.pt")) }
+        .hasSuffix(
+          "it holds several sets of tensors, \"generator\", \"discriminator\"; save one of them by itself: "
+            + "torch.save(checkpoint[\"generator\"], ...)"))
+  }
+
+  /// Dictionaries that hold each other by reference, a thousand times each on three levels: a thousand million ways.
+  @Test func sharedDictionariesCostNothing() throws {
+    let scratch = try Scratch()
+    func text(_ text: String) -> [UInt8] { [0x8c, UInt8(text.utf8.count)] + Array(text.utf8) }
+    var pickle: [UInt8] = [0x80, 4] + Array("}".utf8) + [0x94]
+    for level in 0..<4 {
+      pickle += Array("}(".utf8)
+      for index in 0..<1000 { pickle += text("\(index)") + Array("h".utf8) + [UInt8(level)] }
+      pickle += Array("u".utf8) + [0x94]
+    }
+    let stream = Array(try bytes(of: fixture("legacy.pth")).prefix(21))
+    // The version and the system, then this in place of tensors, and no storages.
+    let head = try bytes(of: fixture("legacy.pth"))
+    let end = try #require(head.indices.first { head[$0...].starts(with: Array("type_sizes".utf8)) })
+    let third = try #require(head[end...].indices.first { head[$0...].starts(with: [0x2e, 0x80, 2]) })
+    let path = try scratch.write(
+      stream + head[stream.count...third] + pickle + Array(".".utf8) + [0x80, 4] + Array("].".utf8), to: "deep.pth")
+    #expect(message { _ = try openTensors(path) }.contains("it holds no tensors by name"))
   }
 
   @Test func npzIsWrittenAndReadBack() throws {
@@ -76,7 +121,7 @@ import Testing
   }
 
   /// Whatever byte is wrong, nothing worse than an error happens; in a zip archive no wrong number passes.
-  @Test(arguments: ["state.pth", "legacy.pth", "deflated.npz", "stored.npz"])
+  @Test(arguments: ["state.pth", "training.pt", "legacy.pth", "deflated.npz", "stored.npz"])
   func damagedFilesDoNoHarm(name: String) throws {
     let scratch = try Scratch()
     let whole = try bytes(of: fixture(name))

@@ -80,7 +80,8 @@ struct PickleMachine {
       try pushGlobal(module: module, name: name)
     // Both name what they would make: `i` in the stream, `o` below its arguments.
     case UInt8(ascii: "i"): try pushGlobal(module: stream.line(), name: stream.line())
-    case UInt8(ascii: "R"): try reduce()
+    // REDUCE, and NEWOBJ, whose class makes an object of the same arguments.
+    case UInt8(ascii: "R"), 0x81: try reduce()
     case UInt8(ascii: "b"): try build()
     case UInt8(ascii: "Q"): try pushStorage(pop())
     case UInt8(ascii: "h"): try recall(stream.integer(1))
@@ -165,13 +166,17 @@ struct PickleMachine {
   }
 
   private mutating func append(_ values: [PickleValue]) throws(FormatError) {
-    guard case .list(let index) = try top() else { throw malformed("something is appended to no list") }
+    let target = try top()
+    if target == .object { return }
+    guard case .list(let index) = target else { throw malformed("something is appended to no list") }
     heap.lists[index] += values
     objectCount += values.count
   }
 
   private mutating func set(_ values: [PickleValue]) throws(FormatError) {
-    guard case .dictionary(let index) = try top() else { throw malformed("something is put into no dictionary") }
+    let target = try top()
+    if target == .object { return }
+    guard case .dictionary(let index) = target else { throw malformed("something is put into no dictionary") }
     heap.dictionaries[index] += try pairs(values)
     objectCount += values.count / 2
   }
@@ -180,6 +185,7 @@ struct PickleMachine {
 
   private mutating func pushGlobal(module: String, name: String) throws(FormatError) {
     guard let global = PickleGlobal(module: module, name: name) else {
+      if let reason = PickleGlobal.reasonAgainst(module: module, name: name) { throw stream.unsupported(reason) }
       let call = quoted("\(module).\(name)").dropFirst().dropLast()
       throw stream.refused(String(call))
     }
@@ -209,6 +215,12 @@ struct PickleMachine {
         throw malformed("a size of nothing")
       }
       pushTuple(elements)
+    case .defaultDictionary: pushDictionary([])
+    case .counter:
+      guard let first = arguments.first else { return pushDictionary([]) }
+      guard case .dictionary = first else { throw malformed("a counter of something else than a dictionary") }
+      stack.append(first)
+    case .plain: stack.append(.object)
     case .storage, .elementType: throw malformed("a call of a type of elements")
     }
   }
@@ -216,7 +228,10 @@ struct PickleMachine {
   /// State beside a dictionary's own contents, which weights do not need: PyTorch notes versions of layers there.
   private mutating func build() throws(FormatError) {
     _ = try pop()
-    guard case .dictionary = try top() else { throw malformed("a state for what has none") }
+    switch try top() {
+    case .dictionary, .object: break
+    default: throw malformed("a state for what has none")
+    }
   }
 
   /// `('storage', class, key, device, element count, view)`.
@@ -234,13 +249,17 @@ struct PickleMachine {
     stack.append(.storage(heap.storages.count - 1))
   }
 
-  /// `(storage, offset, size, strides, ...)`.
+  /// `(storage, offset, size, strides, requires gradient, hooks, marks)`.
   private mutating func pushTensor(_ arguments: [PickleValue]) throws(FormatError) {
     guard arguments.count >= 4, case .storage(let storage) = arguments[0], let offset = arguments[1].integer,
       let extents = heap.integers(arguments[2]), let strides = heap.integers(arguments[3]),
       let shape = Shape(checked: extents), strides.count == extents.count, offset >= 0,
       strides.allSatisfy({ $0 >= 0 })
     else { throw malformed("a tensor without storage, offset, size and strides") }
+    // Marks say that the numbers mean others: their negatives, or conjugates.
+    if arguments.count > 6, case .dictionary(let marks) = arguments[6], !heap.dictionaries[marks].isEmpty {
+      throw stream.unsupported("a tensor that is another one's negative or conjugate; save tensor.clone() in its place")
+    }
     var last = offset
     for (extent, stride) in zip(extents, strides) {
       let (distance, overflows) = stride.multipliedReportingOverflow(by: max(extent - 1, 0))

@@ -57,6 +57,8 @@ struct PickleStream {
     .malformed(path: source.path, reason: "\(reason), before byte \(position) of its pickle")
   }
 
+  func unsupported(_ reason: String) -> FormatError { .unsupported(path: source.path, reason: reason) }
+
   func refused(_ call: String) -> FormatError { .refused(path: source.path, call: call) }
 
   private mutating func refill(_ count: Int) throws(FormatError) {

@@ -17,6 +17,8 @@ enum PickleValue: Hashable, Sendable {
   case global(PickleGlobal)
   case storage(Int)
   case tensor(Int)
+  /// An object of a class in ``PickleGlobal/plain``, without what is in it.
+  case object
 
   var integer: Int? { if case .integer(let value) = self { value } else { nil } }
   var text: String? { if case .text(let value) = self { value } else { nil } }
@@ -56,12 +58,26 @@ enum PickleGlobal: Hashable, Sendable {
   case storage(TorchElement)
   /// A type of elements by itself, which checkpoints note beside their tensors.
   case elementType
+  /// A dictionary with a rule for keys that it lacks.
+  case defaultDictionary
+  /// A dictionary of how often things were met.
+  case counter
+  /// A class that programs keep beside weights, such as the arguments that a training was given. Its objects have no
+  /// part in weights and are passed over.
+  case plain
 
   init?(module: String, name: String) {
+    if Self.plainNames.contains("\(module).\(name)") {
+      self = .plain
+      return
+    }
     switch (module, name) {
+    case ("collections", "defaultdict"): self = .defaultDictionary
+    case ("collections", "Counter"): self = .counter
     case ("collections", "OrderedDict"): self = .orderedDictionary
     case ("torch._utils", "_rebuild_tensor"), ("torch._utils", "_rebuild_tensor_v2"): self = .rebuildTensor
-    case ("torch._utils", "_rebuild_parameter"): self = .rebuildParameter
+    case ("torch._utils", "_rebuild_parameter"), ("torch._utils", "_rebuild_parameter_with_state"):
+      self = .rebuildParameter
     case ("torch", "Size"): self = .size
     case ("torch", _):
       if let element = TorchElement(storageClass: name) {
@@ -72,6 +88,41 @@ enum PickleGlobal: Hashable, Sendable {
         return nil
       }
     default: return nil
+    }
+  }
+
+  private static let plainNames: Set = [
+    "argparse.Namespace", "types.SimpleNamespace", "_codecs.encode", "torch.device", "torch.torch_version.TorchVersion",
+    "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype",
+    "pathlib.Path", "pathlib.PosixPath", "pathlib.WindowsPath", "pathlib._local.PosixPath",
+    "pathlib._local.WindowsPath",
+    "datetime.datetime", "datetime.timedelta",
+    "pytorch_lightning.utilities.parsing.AttributeDict", "lightning.pytorch.utilities.parsing.AttributeDict",
+    "lightning_fabric.utilities.data.AttributeDict", "lightning.fabric.utilities.data.AttributeDict",
+    // Python 2's and 3's.
+    "__builtin__.set", "builtins.set", "__builtin__.dict", "builtins.dict", "__builtin__.list", "builtins.list",
+    "__builtin__.bytearray", "builtins.bytearray", "__builtin__.int", "builtins.int", "__builtin__.float",
+    "builtins.float", "__builtin__.str", "builtins.str",
+  ]
+
+  /// Why tensors of a kind that PyTorch has are not taken, and what to do.
+  static func reasonAgainst(module: String, name: String) -> String? {
+    switch (module, name) {
+    case ("torch._utils", "_rebuild_sparse_tensor"): "a sparse tensor; save tensor.to_dense() in its place"
+    case ("torch._utils", "_rebuild_qtensor"): "a quantised tensor; save tensor.dequantize() in its place"
+    case ("torch._utils", "_rebuild_nested_tensor"): "a nested tensor; save its parts one by one"
+    case ("torch._utils", "_rebuild_meta_tensor_no_storage"):
+      "a tensor on the device \"meta\", which has no numbers; save the model after its weights are loaded"
+    case ("torch._utils", "_rebuild_tensor_v3"):
+      "a tensor of elements that are not float, double, half, bfloat16, int8 to int64, uint8 or bool; save "
+        + "tensor.float() in its place"
+    case ("torch", "ComplexFloatStorage"), ("torch", "ComplexDoubleStorage"), ("torch", "ComplexHalfStorage"):
+      "complex numbers; save torch.view_as_real(tensor) in their place"
+    case ("torch._tensor", "_rebuild_from_type_v2"):
+      "a tensor of a class of its own; save tensor.as_subclass(torch.Tensor) in its place"
+    case ("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct"):
+      "NumPy's arrays inside a pickle; save them as tensors, by torch.from_numpy(array), or as .npz"
+    default: nil
     }
   }
 }
