@@ -50,6 +50,9 @@ struct PretrainedModel {
     let name = modelName == ClassifierJob.modelOfWeights ? record?.architecture : modelName
     let architecture =
       try name.map { try ModelRegistry.architecture(named: $0) } ?? Self.architecture(of: tensors, path)
+    guard architecture.classifiesImages else {
+      throw TaskError("\(path): \(architecture.name) does not classify images; `convnet models` says what it is for")
+    }
     configuration = architecture.standard
     configuration.classes = classes
     if let record, record.architecture == architecture.name {
@@ -73,14 +76,16 @@ struct PretrainedModel {
   }
 
   /// The one architecture whose names and shapes a file has, but for the last layer.
-  private static func architecture(of tensors: [String: Tensor], _ path: String) throws -> Architecture {
-    let names = Set(tensors.keys.filter { !$0.hasSuffix("num_batches_tracked") })
+  static func architecture(of tensors: [String: Tensor], _ path: String) throws -> Architecture {
+    let count = tensors.keys.count { !WeightNaming.isCounter($0) }
     let fitting = try ModelRegistry.architectures.filter { architecture in
       guard architecture.classifiesImages else { return false }
       let own = try ModelRegistry.makeStructure(architecture.standard).parameters
-      guard Set(own.map(\.path)) == names else { return false }
+      guard own.count == count else { return false }
+      let shapes = WeightNaming.shapes(of: tensors, as: own.map(\.path))
+      guard own.allSatisfy({ shapes[$0.path] != nil }) else { return false }
       // The last layer, weight and bias, may be of another size.
-      return own.count { tensors[$0.path]?.shape != $0.tensor.shape } <= 2
+      return own.count { shapes[$0.path] != $0.tensor.shape } <= 2
     }
     guard let first = fitting.first, fitting.count == 1 else {
       let found = fitting.isEmpty ? "no architecture" : fitting.map(\.name).joined(separator: ", ")

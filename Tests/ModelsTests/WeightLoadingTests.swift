@@ -84,11 +84,30 @@ import Testing
     #expect(a[0] == b[0] * 0.75 && a[27] == b[0] * 0.75 && a[9] == b[9] * 0.75)
   }
 
-  @Test func parallelModelsPrefixIsTakenOff() throws {
-    let wrapped = Dictionary(uniqueKeysWithValues: tensors.map { ("module." + $0.key, $0.value) })
+  /// A parallel model, a compiled one, a module of Lightning, an averaged one; each within each other.
+  @Test(arguments: [
+    "module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "net.module.", "model.", "encoder.",
+    "model.backbone.net.",
+  ])
+  func prefixesOfEnclosingModulesAreTakenOff(prefix: String) throws {
+    var wrapped = Dictionary(uniqueKeysWithValues: tensors.map { (prefix + $0.key, $0.value) })
+    wrapped["n_averaged"] = .zeros([])
     let (model, report) = try model().loading(wrapped, from: "w")
-    #expect(report.naming == "a parallel model's" && report.loaded.count == tensors.count)
+    #expect(report.naming == "an enclosing module's (\(prefix)*)" && report.loaded.count == tensors.count)
     #expect(Self.tensors(model).mapValues(\.bits) == tensors.mapValues(\.bits))
+    // What else it holds is listed as it is called there.
+    wrapped["projection.weight"] = .zeros([3])
+    #expect(errorText(wrapped, try self.model()).contains("not in the model: projection.weight;"))
+  }
+
+  @Test func prefixesStandBeforeForeignNamesToo() throws {
+    let structure = try ModelRegistry.makeStructure(ModelRegistry.architecture(named: "mobilenet_v2").standard)
+    let pairs = try fixture("timm_names.txt").filter { $0[0] == "mobilenet_v2" }
+    let shapes = Dictionary(uniqueKeysWithValues: structure.parameters.map { ($0.path, $0.tensor.shape) })
+    let file = Dictionary(
+      uniqueKeysWithValues: pairs.map { ("module." + $0[1], Tensor.zeros(shapes[String($0[2])] ?? [])) })
+    let report = try AnyLayer(structure).loading(file, from: "w").report
+    #expect(report.naming == "an enclosing module's (module.*) and timm's" && report.loaded.count == pairs.count)
   }
 
   /// timm's names and the package's of EfficientNet-Lite: every tensor must find its place, and no other.

@@ -105,7 +105,7 @@ extension Module {
   /// The module with its tensors replaced by those of a file, and what became of each.
   ///
   /// Names are the model's own, which are torchvision's for its architectures, or others that ``WeightNaming`` knows.
-  /// Counters of batches (`num_batches_tracked`), which nothing here needs, are passed over.
+  /// Counters of batches and of averaged models, which nothing here needs, are passed over.
   ///
   /// - Parameters:
   ///   - path: the file's, for the error text.
@@ -144,7 +144,7 @@ extension Module {
       }
     }
     let known = Set(own.map(\.path))
-    let extra = tensors.keys.filter { !known.contains($0) && !$0.hasSuffix("num_batches_tracked") }.sorted()
+    let extra = tensors.keys.filter { !known.contains($0) && !WeightNaming.isCounter($0) }.sorted()
     if allowances.contains(.unused) { report.unused = extra } else { error.unexpected = extra }
     error.advice = advice(for: error, own, head: headScopes(own, tensors))
     if !(error.missing.isEmpty && error.unexpected.isEmpty && error.misshapen.isEmpty) { throw error }

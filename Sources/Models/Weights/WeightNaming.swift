@@ -1,7 +1,7 @@
-import Layers
+package import Layers
 
 /// Ways in which other programs name the tensors of the same networks.
-struct WeightNaming: Sendable {
+package struct WeightNaming: Sendable {
   /// Whose names they are, as a genitive.
   var name: String
   /// The model's name for a name of the file; `nil` where this naming does not know it.
@@ -9,32 +9,87 @@ struct WeightNaming: Sendable {
   /// `stages` are the blocks of the model in order, where it numbers them within stages.
   var rename: @Sendable (_ name: String, _ stages: [String]) -> String?
 
-  /// Of the namings that there are, the one by which most tensors of the file find their place; the model's own names
-  /// if none is better.
+  /// Of the namings that there are, and of the prefixes that enclosing modules may have put before all names, those by
+  /// which most tensors of the file find their place; the model's own names if none are better.
   static func renamed(_ tensors: [String: Tensor], for own: [String], naming: inout String?) -> [String: Tensor] {
+    let names = renaming(Array(tensors.keys), for: own, naming: &naming)
+    return Dictionary(uniqueKeysWithValues: tensors.map { (names[$0.key] ?? $0.key, $0.value) })
+  }
+
+  /// The shapes of a file's tensors by a model's names, as far as it has them; counters are left out.
+  package static func shapes(of tensors: [String: Tensor], as own: [String]) -> [String: Shape] {
+    let names = tensors.keys.filter { !isCounter($0) }
+    var naming: String?
+    let renamed = renaming(names, for: own, naming: &naming)
+    return Dictionary(uniqueKeysWithValues: names.map { (renamed[$0] ?? $0, tensors[$0, default: .zeros([])].shape) })
+  }
+
+  /// The new names by the file's, where they differ; no two names become one.
+  ///
+  /// - Parameter naming: becomes a word for the names of the file where they are not the model's.
+  static func renaming(_ names: [String], for own: [String], naming: inout String?) -> [String: String] {
     let known = Set(own)
     let stages = blocks(of: own)
-    var best = (count: tensors.keys.count { known.contains($0) }, name: String?.none, tensors: tensors)
-    for candidate in all where best.count < known.count {
-      var renamed: [String: Tensor] = [:]
-      for (name, tensor) in tensors { renamed[candidate.rename(name, stages) ?? name] = tensor }
-      let count = renamed.keys.count { known.contains($0) }
-      // Two names that became one would lose a tensor.
-      if count > best.count, renamed.count == tensors.count { best = (count, candidate.name, renamed) }
+    var best = (count: names.count { known.contains($0) }, name: String?.none, names: [String: String]())
+    // Far more names than any network has are not worth the time.
+    guard names.count <= 1 << 17 else { return [:] }
+    for prefix in [""] + prefixes(of: names, around: known) {
+      for candidate in [plain] + all where best.count < known.count {
+        var renamed: [String: String] = [:]
+        for name in names where name.hasPrefix(prefix) {
+          let inner = String(name.dropFirst(prefix.count))
+          let new = candidate.rename(inner, stages) ?? inner
+          if new != name { renamed[name] = new }
+        }
+        let all = names.map { renamed[$0] ?? $0 }
+        let count = all.count { known.contains($0) }
+        // Two names that became one would lose a tensor.
+        guard count > best.count, Set(all).count == all.count else { continue }
+        let enclosing = prefix.isEmpty ? nil : "an enclosing module's (\(prefix)*)"
+        let parts = [enclosing, candidate.name.isEmpty ? nil : candidate.name].compactMap(\.self)
+        best = (count, parts.joined(separator: " and "), renamed)
+      }
     }
     naming = best.name
-    return best.tensors
+    return best.names
   }
+
+  /// What stands before names that end in the model's own, most often first; and what all names begin with, up to
+  /// three levels: `module.` of a parallel model, `_orig_mod.` of a compiled one, `model.`, `backbone.`.
+  private static func prefixes(of names: [String], around known: Set<String>) -> [String] {
+    var votes: [String: Int] = [:]
+    for name in names where !known.contains(name) {
+      var end = name.startIndex
+      for _ in 0..<prefixDepth {
+        guard let dot = name[end...].firstIndex(of: ".") else { break }
+        end = name.index(after: dot)
+        if known.contains(String(name[end...])) { votes[String(name[..<end]), default: 0] += 1 }
+      }
+    }
+    var found = votes.max { ($0.value, $1.key) < ($1.value, $0.key) }.map { [$0.key] } ?? []
+    let inner = names.filter { !isCounter($0) }
+    var shared = ""
+    for _ in 0..<prefixDepth {
+      guard let first = inner.first?.dropFirst(shared.count), let dot = first.firstIndex(of: ".") else { break }
+      shared += first[...dot]
+      guard inner.allSatisfy({ $0.hasPrefix(shared) }) else { break }
+      if !found.contains(shared) { found.append(shared) }
+    }
+    return found
+  }
+
+  private static let prefixDepth = 3
+
+  /// Whether a tensor of this name counts what a training has done: batches of a norm, or models of an average.
+  package static func isCounter(_ name: String) -> Bool {
+    name.hasSuffix("num_batches_tracked") || name == "n_averaged"
+  }
+
+  private static let plain = WeightNaming(name: "") { _, _ in nil }
 
   private static let all = [
-    WeightNaming(name: "a parallel model's") { name, _ in dropping(["module.", "_orig_mod."], from: name) },
-    WeightNaming(name: "an enclosing module's") { name, _ in dropping(["model.", "backbone.", "net."], from: name) },
     efficientNetPackage, timmMobileNet, timmConvNeXt, timmPreActivation, timmVGG, oldDenseNet,
   ]
-
-  private static func dropping(_ prefixes: [String], from name: String) -> String? {
-    prefixes.first { name.hasPrefix($0) }.map { String(name.dropFirst($0.count)) }
-  }
 
   /// `blocks.3.1` and the like, in order.
   private static func blocks(of own: [String]) -> [String] {
