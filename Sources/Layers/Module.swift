@@ -114,6 +114,13 @@ public protocol Layer: Module {
   /// All outputs that a training loss judges, with the weights of their losses: the output with weight 1, unless a
   /// layer has auxiliary heads as well.
   func trainingOutputs(_ x: Tensor) -> [(output: Tensor, weight: Double)]
+  /// The loss of one batch while training: that of the output and the weighted ones of auxiliary heads, unless a layer
+  /// was published with a criterion of its own.
+  ///
+  /// - Parameter loss: of one output and the target.
+  func trainingLoss(
+    _ input: Tensor, _ target: Tensor, by loss: (_ output: Tensor, _ target: Tensor) throws -> Tensor
+  ) rethrows -> Tensor
 }
 
 extension Layer {
@@ -121,14 +128,9 @@ extension Layer {
 
   public func trainingOutputs(_ x: Tensor) -> [(output: Tensor, weight: Double)] { [(self(x), 1)] }
 
-  /// The loss of one batch while training: that of the output, and the weighted ones of auxiliary heads.
-  ///
-  /// - Parameter loss: of one output and the target.
   public func trainingLoss(
     _ input: Tensor, _ target: Tensor, by loss: (_ output: Tensor, _ target: Tensor) throws -> Tensor
-  )
-    rethrows -> Tensor
-  {
+  ) rethrows -> Tensor {
     let outputs = trainingOutputs(input)
     var total = try loss(outputs[0].output, target)
     for head in outputs.dropFirst() { total = total + (try loss(head.output, target)) * head.weight }

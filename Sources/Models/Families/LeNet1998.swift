@@ -49,6 +49,21 @@ public struct LeNet1998: Layer {
     return output(squash(f6(squash(c5(maps)).flattened())))
   }
 
+  /// With radial basis functions the paper's criterion (equation 9): one more class, of rubbish, always has the distance
+  /// `j`, so that the right code's distance falls as far as that, where cross-entropy rests once the others are larger.
+  public func trainingLoss(
+    _ input: Tensor, _ target: Tensor, by loss: (_ output: Tensor, _ target: Tensor) throws -> Tensor
+  ) rethrows -> Tensor {
+    let scores = self(input)
+    let judged = try loss(scores, target)
+    guard output.codes != nil else { return judged }
+    // log(exp(-j) + sum) is log(sum) + softplus(-j - log(sum)), and the first of these is part of cross-entropy.
+    return judged + softplus(-scores.logSumExp(along: 1) - Self.rubbishDistance).mean()
+  }
+
+  /// `j`, which the paper says is positive.
+  private static let rubbishDistance = 0.1
+
   /// `1.7159 tanh(2 x / 3)` (appendix A of the paper).
   private func squash(_ x: Tensor) -> Tensor { tanh(x * (2.0 / 3)) * 1.7159 }
 

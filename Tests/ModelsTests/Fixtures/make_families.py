@@ -2,8 +2,9 @@
 
 For each: outputs in inference and, of classifiers, the features before the head, the loss in training, the norm of each parameter's gradient and some whole gradients,
 and the norms of the running statistics after the step. References are torchvision and timm where they have the family,
-else reference_models.py. They compute in double precision.
+else reference_models.py. They compute in double precision. With names as arguments only these families are made anew.
 """
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import timm
 import torch
 import torch.nn.functional as F
 import torchvision.models as tv
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 import reference_models as papers
@@ -122,6 +123,8 @@ def training_loss(model, x):
     if heads[0].dim() > 2:
         return (heads[0] * uniform(tuple(heads[0].shape), LOSS_STREAM, -1, 1).to(x)).mean()
     labels = torch.arange(len(x)) % CLASSES
+    if hasattr(model, "criterion"):
+        return model.criterion(output, labels)
     return sum(F.cross_entropy(head, labels) * (0.3 if index else 1) for index, head in enumerate(heads))
 
 
@@ -159,8 +162,11 @@ def disagreement(single, double):
         (single[key] - value).norm() / (value.norm() + 0.01 * largest) for key, value in double.items()).item()
 
 
-results = {}
-for name, (make, shape) in MODELS.items():
+chosen = sys.argv[1:] or list(MODELS)
+kept = load_file(HERE / "families.safetensors") if sys.argv[1:] else {}
+results = {key: value for key, value in kept.items() if key.split("/")[0] not in chosen}
+for name in chosen:
+    make, shape = MODELS[name]
     rename = papers.preactivation_name if name == "preact_resnet50" else lambda key: key
     # The input of a few with which rounding matters least: by PyTorch's own comparison of single and double precision,
     # and of gradients before and after a tiny shift of the input.

@@ -1,4 +1,6 @@
 """Families that neither torchvision nor timm has, written from their papers; and small forms of those that they have."""
+import math
+
 import torch
 import torch.nn.functional as F
 import torchvision.models as tv
@@ -311,6 +313,14 @@ class LeNet1998(nn.Module):
             maps.append(F.conv2d(y[:, [int(i) for i in inputs]], layer.weight[row:row + 1], layer.bias[row:row + 1]))
         y = squash(self.s4(squash(torch.cat(maps, 1))))
         return self.output(squash(self.f6(squash(self.c5(y)).flatten(1))))
+
+    def criterion(self, output, labels):
+        """Equation 9 with j = 0.1: y_D + log(exp(-j) + sum_i exp(-y_i)), where the outputs are -y_i."""
+        if hasattr(self.output, "linear"):
+            return F.cross_entropy(output, labels)
+        penalties = -output
+        right = penalties[torch.arange(len(labels)), labels]
+        return (right + torch.log(math.exp(-0.1) + torch.exp(-penalties).sum(1))).mean()
 
 
 class Perceptron(nn.Module):
