@@ -11,14 +11,15 @@ extension ImageClassifier {
       _ = try ModelRegistry.architecture(named: name.split(separator: ":").first.map(String.init) ?? name)
       throw TaskError("there are no published weights for \(name); give the file of a model that `convnet train` wrote")
     }
+    try Self.requirePictures(record)
     try self.init(record, contentsOf: folder.file(of: record))
   }
 
   /// Opens the file that a record is about. Its SHA-256 has been checked.
   package convenience init(_ record: PretrainedRecord, contentsOf path: String) throws {
+    let classNames = try Self.requirePictures(record)
     let configuration = ModelConfiguration(
-      name: record.architecture, channels: 3, classes: PretrainedRecord.imageNetClassNames.count,
-      imageSize: record.imageSize)
+      name: record.architecture, channels: 3, classes: classNames.count, imageSize: record.imageSize)
     let prefixes = record.unusedPrefixes ?? []
     let tensors = try WeightsFile(contentsOf: path).tensors.filter { name, _ in
       !prefixes.contains { name.hasPrefix($0) }
@@ -27,11 +28,21 @@ extension ImageClassifier {
     self.init(
       try structure.loading(tensors, from: path).model,
       Description(
-        architecture: configuration, classNames: PretrainedRecord.imageNetClassNames,
+        architecture: configuration, classNames: classNames,
         preprocessing: try record.preprocessing(),
         provenance: .init(
           library: "convnet \(libraryVersion)", data: record.dataset, trainingImages: 1_281_167, seed: 0),
         pretrained: record))
+  }
+
+  /// The class names of weights for pictures.
+  @discardableResult private static func requirePictures(_ record: PretrainedRecord) throws -> [String] {
+    guard let names = record.classNames else {
+      throw TaskError(
+        "\(record.fileName): the weights of \(record.architecture) are for clips of \(record.dataset), not for pictures; "
+          + "in Swift, ModelRegistry.make and loading(_:from:) take them")
+    }
+    return names
   }
 }
 

@@ -132,7 +132,8 @@ public final class ImageClassifier: Sendable {
       }
       throw TaskError(
         "\(path): this \(archive.format.rawValue) file holds weights but no description of a model, and is none that is "
-          + "published; give a file that `convnet train` wrote, or train from it with --weights")
+          + "published; `convnet convert \(path) model.safetensors --model auto` makes a model of weights that were trained "
+          + "elsewhere")
     }
     let tensors = try archive.tensors()
     let description: Description

@@ -3,6 +3,7 @@ import Foundation
 import Models
 import Tasks
 import Testing
+import Training
 
 /// Published weights on photographs, from the bytes of JPEG and PNG files to the classes: PyTorch's five most probable
 /// ones, within 1e-3. Nothing of this can lie in the repository, so the tests run where `CONVNET_WEIGHTS` is a folder of
@@ -75,6 +76,7 @@ import Testing
     }
     #expect(try PretrainedRecord.find(named: "mobilenet_v2").first?.preprocessing() == .imageNet)
     #expect(PretrainedRecord.find(named: "resnet50:IMAGENET1K_V2").map(\.resize) == [232])
+    #expect(message { _ = try ImageClassifier(pretrained: "r3d_18") }.contains("are for clips of Kinetics-400"))
   }
 
   @Test func aMissingFileSaysWhatItIsCalled() throws {
@@ -117,6 +119,48 @@ import Testing
       #expect(classifier.description.preprocessing.mean == [0.5, 0.5, 0.5])
       #expect(classifier.model.parameterCount == (record.architecture == "googlenet" ? 6_624_904 : 13_004_888))
       for (name, bits) in classifier.model.bits { #expect(bits == numbers[name], "\(name)") }
+    }
+  }
+
+  /// A state dict that was trained elsewhere becomes a model file that says how to use it.
+  @Test func weightsFromElsewhereBecomeModels() throws {
+    let scratch = try Scratch()
+    var configuration = try ModelRegistry.architecture(named: "lenet").standard
+    (configuration.channels, configuration.classes) = (3, 7)
+    let trained = AnyLayer(try ModelRegistry.make(configuration, seed: 5))
+    let path = scratch.path + "/elsewhere.safetensors"
+    let tensors = trained.parameters.map { ("module." + $0.path, $0.tensor) }
+    try Safetensors.write(Dictionary(uniqueKeysWithValues: tensors), metadata: [:], to: path)
+    let names = (0..<7).map { "class \($0)" }
+    let (made, notes) = try ImageClassifier.ofWeights(path, classNames: names, mean: [0.1, 0.2, 0.3], std: [1, 2, 3])
+    #expect(made.description.architecture == configuration && made.description.classNames == names)
+    #expect(made.description.preprocessing.std == [1, 2, 3] && made.description.preprocessing.resize == .stretch)
+    #expect(made.model.bits == trained.bits)
+    #expect(notes.count == 2 && notes[1].hasPrefix("10 tensors loaded") && notes[1].contains("(module.*)"), "\(notes)")
+    #expect(try ImageClassifier.ofWeights(path).classifier.description.classNames == (0..<7).map(String.init))
+
+    let model = scratch.path + "/model.safetensors"
+    try made.write(to: model)
+    #expect(try ImageClassifier(contentsOf: model).description == made.description)
+    #expect(
+      message { _ = try ImageClassifier(contentsOf: path) }.contains("`convnet convert \(path) model.safetensors"))
+    #expect(
+      message { _ = try ImageClassifier.ofWeights(path, classNames: ["a"]) }
+        == "\(path): the network has 7 outputs, but there are 1 class names")
+    #expect(message { _ = try ImageClassifier.ofWeights(path, mean: [1]) }.contains("takes 3 channels"))
+    #expect(message { _ = try ImageClassifier.ofWeights(path, std: [1, 0, 1]) }.contains("must be positive"))
+    #expect(message { _ = try ImageClassifier.ofWeights(path, modelName: "unet") }.contains("does not classify images"))
+    #expect(
+      message { _ = try ImageClassifier.ofWeights(path, modelName: "vgg_small") }.contains("do not fit the model"))
+  }
+
+  /// Rates as people write them, not as products come out; a tenth for networks without norms.
+  @Test func standardRatesAreRound() throws {
+    let adam = Optimizer.adamW(learningRate: 1).settings.rule
+    let sgd = Optimizer.sgd(learningRate: 1).settings.rule
+    for (name, expected) in [("lenet", [0.003, 0.05]), ("vgg11", [0.0003, 0.005]), ("alexnet", [0.0003, 0.005])] {
+      let found = try [adam, sgd].map { try ClassifierJob.standardLearningRate(of: $0, for: name) }
+      #expect(found == expected, "\(name)")
     }
   }
 

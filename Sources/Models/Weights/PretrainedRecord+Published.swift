@@ -2,7 +2,7 @@ extension PretrainedRecord {
   /// Weights that anyone may fetch. The first of an architecture is the one that its name means.
   ///
   /// Sizes and preparation are those of torchvision's and timm's own tables.
-  public static let published: [PretrainedRecord] = torchvision + efficientNetLite + timm
+  public static let published: [PretrainedRecord] = torchvision + video + efficientNetLite + timm
 
   // MARK: torchvision
 
@@ -43,6 +43,17 @@ extension PretrainedRecord {
       architecture, "googlenet-1378be20.pth", 49.731, mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5],
       unusedPrefixes: unusedPrefixes)
   }
+
+  /// Of clips: 16 frames at 15 a second. Their frames are brought to 128x171 before the middle is cut out; the class
+  /// names are not in the library.
+  private static let video: [PretrainedRecord] = {
+    var record = torchvision(
+      "r3d_18", "r3d_18-b3b3357e.pth", 127.359, tag: "KINETICS400_V1", resize: 128, mean: [0.43216, 0.394666, 0.37645],
+      std: [0.22803, 0.22145, 0.216989])
+    record.imageSize = [112, 112]
+    record.dataset = "Kinetics-400"
+    return [record]
+  }()
 
   private static func torchvision(
     _ architecture: String, _ fileName: String, _ mebibytes: Double, tag: String = "IMAGENET1K_V1",

@@ -29,7 +29,7 @@ public struct PretrainedRecord: Codable, Hashable, Sendable {
   /// How convolutions pad: `symmetric`, or `same` as TensorFlow does.
   public var padding: String
   /// The data, whose class names the outputs have.
-  public var dataset = "ImageNet-1k (ILSVRC 2012)"
+  public var dataset = imageNet
   public var license: String
   /// Who publishes the file and where to look for it.
   public var source: String
@@ -43,6 +43,11 @@ public struct PretrainedRecord: Codable, Hashable, Sendable {
     case imageSize = "image_size"
     case unusedPrefixes = "unused_prefixes"
   }
+
+  private static let imageNet = "ImageNet-1k (ILSVRC 2012)"
+
+  /// The names of the outputs; `nil` for data whose names the library does not have.
+  public var classNames: [String]? { dataset == Self.imageNet ? Self.imageNetClassNames : nil }
 
   /// The 1000 class names of ImageNet by torchvision's short names, in the order of the outputs.
   public static let imageNetClassNames: [String] = {
