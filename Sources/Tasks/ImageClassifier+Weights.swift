@@ -13,7 +13,8 @@ extension ImageClassifier {
   ///   - mean: by which each channel was standardised, on the scale where white is 1; that of ImageNet unless given, and
   ///     0 for grey pictures.
   ///   - std: the deviation that goes with it; 1 for grey pictures.
-  ///   - allowances: differences between the file and the architecture that are meant.
+  ///   - allowances: differences between the file and the architecture that are meant; a new last layer is one for
+  ///     `classNames`, with random numbers.
   /// - Returns: the model, and what was assumed and loaded, in words.
   /// - Throws: `FormatError`, `WeightsError`, `ModelError` or ``TaskError``.
   public static func ofWeights(
@@ -41,11 +42,17 @@ extension ImageClassifier {
     {
       configuration.channels = shape[1]
     }
+    if allowances.contains(.newHead) {
+      guard let classNames else {
+        throw TaskError("\(path): a new last layer is for new classes; give --class-names FILE")
+      }
+      configuration.classes = classNames.count
+    }
     let (channels, classes) = (configuration.channels, configuration.classes)
     guard channels == 1 || channels == 3 else {
       throw TaskError("\(path): the network takes \(channels) channels, but pictures have 1 or 3")
     }
-    var notes = ["\(path): \(architecture.name), \(channels) channels, \(classes) classes"]
+    var notes = ["\(path): \(architecture.name), \(channels == 1 ? "grey" : "RGB"), \(classes) classes"]
     if let classNames, classNames.count != classes {
       throw TaskError("\(path): the network has \(classes) outputs, but there are \(classNames.count) class names")
     }

@@ -84,8 +84,9 @@ struct PretrainedModel {
       guard own.count == count else { return false }
       let shapes = WeightNaming.shapes(of: tensors, as: own.map(\.path))
       guard own.allSatisfy({ shapes[$0.path] != nil }) else { return false }
-      // The last layer, weight and bias, may be of another size.
-      return own.count { shapes[$0.path] != $0.tensor.shape } <= 2
+      // The last layer, weight and bias, may be for other classes, and the first convolution for other channels.
+      // Extents of 1 do not count: timm has linear layers as convolutions.
+      return own.count { shapes[$0.path]?.elementCount != $0.tensor.elementCount } <= 3
     }
     guard let first = fitting.first, fitting.count == 1 else {
       let found = fitting.isEmpty ? "no architecture" : fitting.map(\.name).joined(separator: ", ")

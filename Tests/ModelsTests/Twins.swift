@@ -28,8 +28,8 @@ struct Twin: CustomTestStringConvertible {
   var testDescription: String { name }
 
   static let all: [Twin] = [
-    .init(name: "perceptron", form: .picture) { Perceptron(hidden: 32, classes: 10, imageSize: [28, 28]) },
-    .init(name: "lenet_1998", form: .bordered(32), epochs: 24) { LeNet1998(.radialBasis) },
+    .init(name: "perceptron", form: .picture) { Perceptron(hidden: 128, classes: 10, imageSize: [28, 28]) },
+    .init(name: "lenet_1998", form: .bordered(32)) { LeNet1998(.radialBasis) },
     .init(name: "lenet_1998_linear", form: .bordered(32)) { LeNet1998(.linear) },
     .init(name: "lenet", form: .bordered(32)) { LeNet() },
     .init(name: "alexnet", form: .doubled(68), epochs: 16) {
@@ -40,17 +40,17 @@ struct Twin: CustomTestStringConvertible {
     },
     .init(name: "zfnet", form: .doubled(68), epochs: 16) { ZFNet(width: 0.25, channels: 1, classes: 10, dropout: 0.2) },
     .init(name: "vgg_small", form: .picture) { VGGSmall() },
-    .init(name: "vgg11", form: .bordered(32)) {
+    .init(name: "vgg11", form: .bordered(32), epochs: 24) {
       VGG(blocks: [1, 1, 2, 2, 2], width: 16, hidden: 128, channels: 1, classes: 10, dropout: 0.2)
     },
     .init(name: "vgg11_bn", form: .bordered(32)) {
       VGG(
         blocks: [1, 1, 2, 2, 2], isNormalized: true, width: 16, hidden: 128, channels: 1, classes: 10, dropout: 0.2)
     },
-    .init(name: "googlenet_aux", form: .bordered(32)) {
+    .init(name: "googlenet_aux", form: .doubled(64)) {
       GoogLeNet(.torchvision, hasAuxiliaryHeads: true, width: 0.25, channels: 1, classes: 10)
     },
-    .init(name: "googlenet_paper_aux", form: .doubled(64)) {
+    .init(name: "googlenet_paper_aux", form: .doubled(64), epochs: 24) {
       GoogLeNet(.paper, hasAuxiliaryHeads: true, width: 0.25, channels: 1, classes: 10)
     },
     .init(name: "resnet18", form: .bordered(32)) {
@@ -79,14 +79,14 @@ struct Twin: CustomTestStringConvertible {
       ]
       return MobileNetV2(width: 0.5, stages: stages, channels: 1, classes: 10)
     },
-    .init(name: "efficientnet_lite0", form: .bordered(32), epochs: 16) {
+    .init(name: "efficientnet_lite0", form: .doubled(64)) {
       EfficientNetLite(width: 0.25, depth: 0.5, channels: 1, classes: 10)
     },
     .init(name: "convnext_tiny", form: .bordered(32)) {
       ConvNeXt(widths: [32, 64, 128], blocks: [1, 1, 2], channels: 1, classes: 10)
     },
     .init(name: "resnet_1d", form: .series) { TimeSeriesResNet(width: 32, channels: 28, classes: 10) },
-    .init(name: "c3d", form: .clip(frames: 16)) {
+    .init(name: "c3d", form: .clip(frames: 16), epochs: 24) {
       C3D(width: 8, hidden: 64, channels: 1, classes: 10, clipSize: [16, 16, 16], dropout: 0.2)
     },
     .init(name: "r3d_18", form: .clip(frames: 8)) {

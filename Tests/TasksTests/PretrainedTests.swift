@@ -136,7 +136,9 @@ import Training
     #expect(made.description.architecture == configuration && made.description.classNames == names)
     #expect(made.description.preprocessing.std == [1, 2, 3] && made.description.preprocessing.resize == .stretch)
     #expect(made.model.bits == trained.bits)
-    #expect(notes.count == 2 && notes[1].hasPrefix("10 tensors loaded") && notes[1].contains("(module.*)"), "\(notes)")
+    #expect(
+      notes.count == 2 && notes[0].hasSuffix("lenet, RGB, 7 classes") && notes[1].hasPrefix("10 tensors loaded")
+        && notes[1].contains("(module.*)"), "\(notes)")
     #expect(try ImageClassifier.ofWeights(path).classifier.description.classNames == (0..<7).map(String.init))
 
     let model = scratch.path + "/model.safetensors"
@@ -147,6 +149,9 @@ import Training
     #expect(
       message { _ = try ImageClassifier.ofWeights(path, classNames: ["a"]) }
         == "\(path): the network has 7 outputs, but there are 1 class names")
+    #expect(message { _ = try ImageClassifier.ofWeights(path, allowing: .newHead) }.contains("give --class-names"))
+    let head = try ImageClassifier.ofWeights(path, classNames: ["a", "b"], allowing: .newHead).classifier
+    #expect(head.description.architecture.classes == 2 && head.model.bits["fc2.weight"] == trained.bits["fc2.weight"])
     #expect(message { _ = try ImageClassifier.ofWeights(path, mean: [1]) }.contains("takes 3 channels"))
     #expect(message { _ = try ImageClassifier.ofWeights(path, std: [1, 0, 1]) }.contains("must be positive"))
     #expect(message { _ = try ImageClassifier.ofWeights(path, modelName: "unet") }.contains("does not classify images"))
