@@ -29,9 +29,9 @@ struct Twin: CustomTestStringConvertible {
 
   static let all: [Twin] = [
     .init(name: "perceptron", form: .picture) { Perceptron(hidden: 128, classes: 10, imageSize: [28, 28]) },
-    .init(name: "lenet_1998", form: .bordered(32)) { LeNet1998(.radialBasis) },
-    .init(name: "lenet_1998_linear", form: .bordered(32)) { LeNet1998(.linear) },
-    .init(name: "lenet", form: .bordered(32)) { LeNet() },
+    .init(name: "lenet_1998", form: .bordered(32), epochs: 16) { LeNet1998(.radialBasis) },
+    .init(name: "lenet_1998_linear", form: .bordered(32), epochs: 16) { LeNet1998(.linear) },
+    .init(name: "lenet", form: .bordered(32), epochs: 16) { LeNet() },
     .init(name: "alexnet", form: .doubled(68), epochs: 16) {
       AlexNet(.oneColumn, width: 0.25, channels: 1, classes: 10, dropout: 0.2)
     },
