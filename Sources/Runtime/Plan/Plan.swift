@@ -59,7 +59,9 @@ public struct Plan: Sendable {
   {
     var graph = graph.removingDeadCode()
     if options.fuses {
-      if options.parametersAreConstant { graph = graph.foldingBatchNorm().foldingChannelFactors() }
+      if options.parametersAreConstant {
+        graph = graph.recognizingLinearLayers().cancellingTransposes().foldingBatchNorm().foldingChannelFactors()
+      }
       graph = graph.fusingEpilogues()
     }
     var slots: [String: Int] = [:]
