@@ -53,6 +53,34 @@ import Testing
     #expect(onImages == 2)
   }
 
+  @Test func foldingPadding() throws {
+    var net = Network([2, 3, 7, 6])
+    func pad(_ before: [Int], _ after: [Int], value: Double = 0) throws {
+      net.value = try net.graph.append(.pad(before: before, after: after, value: value), [net.value])[0]
+    }
+    try pad([0, 0, 0, 1], [0, 0, 1, 2])
+    try net.conv(4, name: "uneven", hasBias: true)
+    // Read by another node, too.
+    try pad([0, 0, 2, 0], [0, 0, 0, 2])
+    let shared = net.value
+    try net.conv(4, name: "shared", padding: 0, groups: 4)
+    let row = SliceAttributes(starts: [0, 0, 1, 1], counts: [2, 4, 1, 9], steps: [1, 1, 1, 1])
+    let slice = try net.graph.append(.slice(row), [shared])[0]
+    net.value = try net.graph.append(.concatenate(axis: 2), [net.value, slice])[0]
+    // Ones, and channels, stay.
+    try pad([0, 0, 1, 0], [0, 0, 0, 0], value: 1)
+    try net.conv(3, name: "ones")
+    try pad([0, 1, 1, 0], [0, 0, 0, 0])
+    try net.conv(2, name: "channels")
+    net.graph.outputs = [.init(name: "y", value: net.value)]
+
+    let folded = net.graph.foldingPadding()
+    try expectEqual(net, folded)
+    #expect(folded.count(of: .pad) == 3)
+    guard case .conv(let uneven)? = folded.nodes.first(where: { $0.name == "uneven" })?.operation else { return }
+    #expect((uneven.paddingBefore, uneven.paddingAfter) == ([1, 2], [2, 3]))
+  }
+
   /// Linear layers as exporters write them: a product with a matrix, and around it factors and shifts of features.
   @Test func recognizingLinearLayers() throws {
     var net = Network([2, 5, 3])

@@ -60,7 +60,8 @@ public struct Plan: Sendable {
     var graph = graph.removingDeadCode()
     if options.fuses {
       if options.parametersAreConstant {
-        graph = graph.recognizingLinearLayers().cancellingTransposes().foldingBatchNorm().foldingChannelFactors()
+        graph = graph.recognizingLinearLayers().cancellingTransposes()
+        graph = graph.foldingPadding().foldingBatchNorm().foldingChannelFactors()
       }
       graph = graph.fusingEpilogues()
     }
