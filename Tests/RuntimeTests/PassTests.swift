@@ -144,6 +144,27 @@ import Testing
     #expect(attributes.hasBias && attributes.epilogue.activation == .gelu)
   }
 
+  /// Of three axes, one transposition is its own inverse: which of several begins and which ends is the passes' choice.
+  @Test func cancellingTransposesOfSequences() throws {
+    for changes in [[2], [4], [2, 4], [1, 3], [3]] {
+      var net = Network([2, 3, 4])
+      for index in 0...4 {
+        try net.transposeToEnd()
+        try net.unary(.tanh)
+        if changes.contains(index) {
+          // Cannot be rewritten.
+          let shape = net.graph.shape(of: net.value)
+          net.value = try net.graph.append(.reshape(Shape([shape[0], shape[2], shape[1]])), [net.value])[0]
+        }
+        if index == 2 { try net.transposeToEnd() }
+      }
+      net.graph.outputs = [.init(name: "y", value: net.value)]
+      let cancelled = net.graph.cancellingTransposes()
+      try expectEqual(net, cancelled)
+      #expect(cancelled.nodes.count(where: isTranspose) < net.graph.nodes.count(where: isTranspose))
+    }
+  }
+
   /// Transpositions stay where something between them is seen from outside or cannot be rewritten.
   @Test func transposesThatCannotBeCancelled() throws {
     var net = Network([2, 3, 5, 4])

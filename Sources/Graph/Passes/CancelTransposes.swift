@@ -6,18 +6,22 @@ extension Graph {
   /// Only what lies between such transpositions altogether is rewritten, so none is added.
   public func cancellingTransposes() -> Graph {
     let isKnown = valuesKnownAhead()
-    let between = nodesBetweenTranspositions(isKnown)
+    let places = placesAmongTranspositions(isKnown)
     /// By a value with its channels at the end: the value of the new graph that has them in front.
     var channelsFirst: [ValueID: ValueID] = [:]
     var rewriting = Rewriting(self)
-    for (node, isBetween) in zip(nodes, between) {
-      if isBetween {
-        rewrite(node, &rewriting, &channelsFirst)
-      } else if isTransposition(node, toEnd: false), let value = channelsFirst[node.inputs[0]] {
-        rewriting.replace(node.outputs[0], with: value)
-      } else {
+    for (node, place) in zip(nodes, places) {
+      switch place {
+      case .between: rewrite(node, &rewriting, &channelsFirst)
+      case .entry:
         rewriting.copy(node)
-        if isTransposition(node, toEnd: true) { channelsFirst[node.outputs[0]] = rewriting[node.inputs[0]] }
+        channelsFirst[node.outputs[0]] = rewriting[node.inputs[0]]
+      case .outside:
+        if isTransposition(node, toEnd: false), let value = channelsFirst[node.inputs[0]] {
+          rewriting.replace(node.outputs[0], with: value)
+        } else {
+          rewriting.copy(node)
+        }
       }
     }
     return rewriting.finished().removingDeadCode()
@@ -30,40 +34,49 @@ extension Graph {
     return permutation == (toEnd ? [0] + Array(2..<rank) + [1] : [0, rank - 1] + Array(1..<rank - 1))
   }
 
-  /// For each node, whether everything that it reads comes from transpositions to the end, directly or through other
-  /// such nodes, or is known ahead, and everything that reads it leads to transpositions back.
-  private func nodesBetweenTranspositions(_ isKnown: [Bool]) -> [Bool] {
+  private enum Place {
+    /// A transposition to the end that nodes between may begin at.
+    case entry
+    /// Everything that the node reads comes from entries, directly or through other such nodes, or is known ahead, and
+    /// everything that reads it leads to transpositions back.
+    case between
+    case outside
+  }
+
+  private func placesAmongTranspositions(_ isKnown: [Bool]) -> [Place] {
     var hasChannelsLast = [Bool](repeating: false, count: values.count)
-    var isBetween = nodes.map { node in
-      let isInside = canHaveChannelsLast(node, hasChannelsLast, isKnown)
+    var places = nodes.map { node -> Place in
       // Of three axes, moving to the end and to the front is the same.
       let movesBack = isTransposition(node, toEnd: false) && hasChannelsLast[node.inputs[0].index]
-      if isInside || isTransposition(node, toEnd: true) && !movesBack {
-        for output in node.outputs { hasChannelsLast[output.index] = true }
-      }
-      return isInside
+      let place: Place =
+        canHaveChannelsLast(node, hasChannelsLast, isKnown)
+        ? .between : isTransposition(node, toEnd: true) && !movesBack ? .entry : .outside
+      if place != .outside { for output in node.outputs { hasChannelsLast[output.index] = true } }
+      return place
     }
     let seen = Set(outputs.map(\.value))
     let readers = consumers()
     func leadsBack(_ node: Node) -> Bool {
       node.outputs.allSatisfy { output in
         !seen.contains(output)
-          && readers[output.index].allSatisfy { isBetween[$0] || isTransposition(nodes[$0], toEnd: false) }
+          && readers[output.index].allSatisfy { places[$0] == .between || isTransposition(nodes[$0], toEnd: false) }
       }
     }
     // A node that turns out not to lie between may take those with it that lead to it or come from it.
-    var unsure = nodes.indices.filter { isBetween[$0] }
+    var unsure = nodes.indices.filter { places[$0] == .between }
     while let index = unsure.popLast() {
       let node = nodes[index]
-      if !isBetween[index] || leadsBack(node) && canHaveChannelsLast(node, hasChannelsLast, isKnown) { continue }
-      isBetween[index] = false
+      guard places[index] == .between, !leadsBack(node) || !canHaveChannelsLast(node, hasChannelsLast, isKnown) else {
+        continue
+      }
+      places[index] = .outside
       for output in node.outputs {
         hasChannelsLast[output.index] = false
         unsure += readers[output.index]
       }
       for case .node(let producer, _) in node.inputs.map({ self[$0].source }) { unsure.append(producer) }
     }
-    return isBetween
+    return places
   }
 
   /// Whether a node can be rewritten for channels in front, given which values have them at the end.
