@@ -77,6 +77,8 @@ extension Operation {
       }
       if hasBias && needed[2] { result[2] = b(.reduce(.sum, axes: [0], keepsDimensions: false), rows(dy, &b)) }
     case .matmul(let transposesA, let transposesB):
+      // Rows of all matrices on the left meet the same matrix on the right: one sum over all of them.
+      let sumsRows = !transposesA && b.shape(of: inputs[1]).rank == 2 && b.shape(of: inputs[0]).rank > 2
       if needed[0] {
         let gradient =
           transposesA
@@ -84,7 +86,10 @@ extension Operation {
           : b(.matmul(transposesA: false, transposesB: !transposesB), dy, inputs[1])
         result[0] = b.unbroadcast(gradient, to: b.shape(of: inputs[0]))
       }
-      if needed[1] {
+      if needed[1] && sumsRows {
+        let (x, dy) = (rows(inputs[0], &b), rows(dy, &b))
+        result[1] = b(.matmul(transposesA: true, transposesB: false), transposesB ? dy : x, transposesB ? x : dy)
+      } else if needed[1] {
         let gradient =
           transposesB
           ? b(.matmul(transposesA: true, transposesB: transposesA), dy, inputs[0])

@@ -26,23 +26,20 @@ import Testing
 
   @Test func foldingChannelFactors() throws {
     var net = Network([2, 3, 7, 6])
-    func apply(_ function: BinaryFunction, _ operand: Graph.ValueID) throws {
-      net.value = try net.graph.append(.binary(function), [net.value, operand])[0]
-    }
     // Behind a convolution: a factor, then a shift.
     try net.conv(4, name: "conv1")
-    try apply(.multiply, net.parameter("scale1", [4, 1, 1]))
-    try apply(.add, net.parameter("shift1", [1, 4, 1, 1]))
+    try net.binary(.multiply, net.parameter("scale1", [4, 1, 1]))
+    try net.binary(.add, net.parameter("shift1", [1, 4, 1, 1]))
     try net.unary(.silu)
     // In front of one without padding.
-    try apply(.multiply, net.parameter("scale2", [4, 1, 1]))
-    try apply(.add, net.parameter("shift2", [4, 1, 1]))
+    try net.binary(.multiply, net.parameter("scale2", [4, 1, 1]))
+    try net.binary(.add, net.parameter("shift2", [4, 1, 1]))
     try net.conv(5, name: "conv2", kernel: 2, padding: 0)
     try net.unary(.relu)
     // Padding is not shifted, and columns are not channels.
-    try apply(.add, net.parameter("shift3", [5, 1, 1]))
+    try net.binary(.add, net.parameter("shift3", [5, 1, 1]))
     try net.conv(5, name: "conv3", hasBias: true)
-    try apply(.multiply, net.parameter("columns", [5]))
+    try net.binary(.multiply, net.parameter("columns", [5]))
     net.graph.outputs = [.init(name: "y", value: net.value)]
 
     let folded = net.graph.foldingChannelFactors()
@@ -54,6 +51,157 @@ import Testing
       return folded.shape(of: node.outputs[0]).dimensions.first == 2
     }
     #expect(onImages == 2)
+  }
+
+  @Test func foldingPadding() throws {
+    var net = Network([2, 3, 7, 6])
+    func pad(_ before: [Int], _ after: [Int], value: Double = 0) throws {
+      net.value = try net.graph.append(.pad(before: before, after: after, value: value), [net.value])[0]
+    }
+    try pad([0, 0, 0, 1], [0, 0, 1, 2])
+    try net.conv(4, name: "uneven", hasBias: true)
+    // Read by another node, too.
+    try pad([0, 0, 2, 0], [0, 0, 0, 2])
+    let shared = net.value
+    try net.conv(4, name: "shared", padding: 0, groups: 4)
+    let row = SliceAttributes(starts: [0, 0, 1, 1], counts: [2, 4, 1, 9], steps: [1, 1, 1, 1])
+    let slice = try net.graph.append(.slice(row), [shared])[0]
+    net.value = try net.graph.append(.concatenate(axis: 2), [net.value, slice])[0]
+    // Ones, and channels, stay.
+    try pad([0, 0, 1, 0], [0, 0, 0, 0], value: 1)
+    try net.conv(3, name: "ones")
+    try pad([0, 1, 1, 0], [0, 0, 0, 0])
+    try net.conv(2, name: "channels")
+    net.graph.outputs = [.init(name: "y", value: net.value)]
+
+    let folded = net.graph.foldingPadding()
+    try expectEqual(net, folded)
+    #expect(folded.count(of: .pad) == 3)
+    guard case .conv(let uneven)? = folded.nodes.first(where: { $0.name == "uneven" })?.operation else { return }
+    #expect((uneven.paddingBefore, uneven.paddingAfter) == ([1, 2], [2, 3]))
+  }
+
+  /// Linear layers as exporters write them: a product with a matrix, and around it factors and shifts of features.
+  @Test func recognizingLinearLayers() throws {
+    var net = Network([2, 5, 3])
+    try net.binary(.multiply, net.parameter("scale1", [3]))
+    try net.binary(.add, net.parameter("shift1", [1, 3]))
+    try net.matmul(4, name: "fc1")
+    try net.binary(.add, net.parameter("shift2", [4]))
+    try net.binary(.multiply, net.parameter("scale2", [1, 1, 4]))
+    try net.unary(.gelu)
+    try net.matmul(6, name: "fc2", transposesB: true)
+    // Rows, not features; then a product of two values that are computed.
+    try net.binary(.add, net.parameter("rows", [5, 1]))
+    net.value = try net.graph.append(.matmul(transposesA: false, transposesB: true), [net.value, net.value])[0]
+    net.graph.outputs = [.init(name: "y", value: net.value)]
+
+    let recognized = net.graph.recognizingLinearLayers()
+    try expectEqual(net, recognized)
+    #expect(names(recognized, of: .linear) == ["fc1", "fc2"])
+    let folded = recognized.foldingChannelFactors()
+    try expectEqual(net, folded)
+    #expect(folded.nodes.filter { OperationKind($0.operation) == .linear }.map(\.operation.inputCount) == [3, 2])
+    let onRows = folded.nodes.filter { folded.shape(of: $0.outputs[0]).rank == 3 }
+    #expect(onRows.map { OperationKind($0.operation) } == [.linear, .unary, .linear, .binary, .matmul])
+  }
+
+  /// A block in the manner of ConvNeXt, for images of each rank.
+  @Test(arguments: [[6], [5, 4], [3, 4, 2]]) func cancellingTransposes(_ extents: [Int]) throws {
+    var net = Network(Shape([2, 3] + extents))
+    let image = net.value
+    try net.transposeToEnd()
+    let last = extents.count + 1
+    net.value = try net.graph.append(.standardize(axis: last, epsilon: 1e-6), [net.value])[0]
+    try net.binary(.multiply, net.parameter("norm.weight", [3]))
+    try net.binary(.add, net.parameter("norm.bias", [3]))
+    try net.matmul(6, name: "fc1")
+    try net.binary(.add, net.parameter("fc1.bias", [6]))
+    try net.unary(.gelu)
+    // Global response normalisation: a branch that is joined again.
+    let branch = net.value
+    net.value = try net.graph.append(.reduce(.sum, axes: Array(1..<last), keepsDimensions: true), [branch])[0]
+    net.value = try net.graph.append(.softmax(axis: last), [net.value])[0]
+    try net.binary(.multiply, branch)
+    net.value = try net.graph.append(.concatenate(axis: last), [branch, net.value])[0]
+    try net.matmul(3, name: "fc2")
+    // A map of positions, the same for all channels.
+    try net.binary(.multiply, net.parameter("positions", Shape(extents + [1])))
+    try net.transposeToFront()
+    try net.binary(.add, image)
+    net.graph.outputs = [.init(name: "y", value: net.value)]
+
+    let cancelled = net.graph.recognizingLinearLayers().cancellingTransposes()
+    try expectEqual(net, cancelled)
+    #expect(names(cancelled, of: .conv) == ["fc1", "fc2"])
+    #expect(cancelled.nodes.allSatisfy { node in !isOnImage(node, cancelled) || !isTranspose(node) })
+    let folded = cancelled.foldingChannelFactors().fusingEpilogues()
+    try expectEqual(net, folded)
+    // Of norm and first layer two nodes are left.
+    let first = try #require(folded.nodes.first { $0.name == "fc1" })
+    #expect(folded.producer(of: first.inputs[0])?.operation == .standardize(axis: 1, epsilon: 1e-6))
+    guard case .conv(let attributes) = first.operation else { return }
+    #expect(attributes.hasBias && attributes.epilogue.activation == .gelu)
+  }
+
+  /// Of three axes, one transposition is its own inverse: which of several begins and which ends is the passes' choice.
+  @Test func cancellingTransposesOfSequences() throws {
+    for changes in [[2], [4], [2, 4], [1, 3], [3]] {
+      var net = Network([2, 3, 4])
+      for index in 0...4 {
+        try net.transposeToEnd()
+        try net.unary(.tanh)
+        if changes.contains(index) {
+          // Cannot be rewritten.
+          let shape = net.graph.shape(of: net.value)
+          net.value = try net.graph.append(.reshape(Shape([shape[0], shape[2], shape[1]])), [net.value])[0]
+        }
+        if index == 2 { try net.transposeToEnd() }
+      }
+      net.graph.outputs = [.init(name: "y", value: net.value)]
+      let cancelled = net.graph.cancellingTransposes()
+      try expectEqual(net, cancelled)
+      #expect(cancelled.nodes.count(where: isTranspose) < net.graph.nodes.count(where: isTranspose))
+    }
+  }
+
+  /// Transpositions stay where something between them is seen from outside or cannot be rewritten.
+  @Test func transposesThatCannotBeCancelled() throws {
+    var net = Network([2, 3, 5, 4])
+    let image = net.value
+    func block(_ name: String, _ body: () throws -> Void) throws {
+      net.value = image
+      try net.transposeToEnd()
+      try body()
+      try net.transposeToFront()
+      net.graph.outputs.append(.init(name: name, value: net.value))
+    }
+    try block("seen") {
+      try net.unary(.relu)
+      net.graph.outputs.append(.init(name: "inside", value: net.value))
+      try net.unary(.tanh)
+    }
+    try block("reshaped") {
+      try net.unary(.relu)
+      net.value = try net.graph.append(.reshape([2, 4, 5, 3]), [net.value])[0]
+      try net.unary(.tanh)
+    }
+    try block("joined") { try net.binary(.add, net.graph.addInput("other", TensorType([2, 5, 4, 3], .float64))) }
+    net.give(net.graph.inputs[1])
+    try block("widened") { try net.binary(.multiply, net.parameter("wide", [1, 2, 1, 1, 3])) }
+    // Nothing between, and only activations: these go.
+    try block("nothing") {}
+    try block("activated") { try net.unary(.relu) }
+
+    let cancelled = net.graph.cancellingTransposes()
+    try expectEqual(net, cancelled)
+    #expect(cancelled.nodes.count(where: isTranspose) == net.graph.nodes.count(where: isTranspose) - 4)
+  }
+
+  private func isTranspose(_ node: Graph.Node) -> Bool { OperationKind(node.operation) == .transpose }
+
+  private func isOnImage(_ node: Graph.Node, _ graph: Graph) -> Bool {
+    graph.shape(of: node.outputs[0]).dimensions.first == 2
   }
 
   @Test func fusingForInference() throws {
@@ -203,6 +351,31 @@ private struct Network {
   }
 
   mutating func unary(_ function: UnaryFunction) throws { value = try graph.append(.unary(function), [value])[0] }
+
+  mutating func binary(_ function: BinaryFunction, _ operand: Graph.ValueID) throws {
+    value = try graph.append(.binary(function), [value, operand])[0]
+  }
+
+  /// A product with a matrix `[in, out]`, or transposed.
+  mutating func matmul(_ outputs: Int, name: String, transposesB: Bool = false) throws {
+    let inputs = graph.shape(of: value).dimensions.last!
+    let matrix = parameter("\(name).weight", transposesB ? [outputs, inputs] : [inputs, outputs])
+    value = try graph.append(
+      .matmul(transposesA: false, transposesB: transposesB), [value, matrix], name: name)[0]
+  }
+
+  mutating func transposeToEnd() throws {
+    let rank = graph.shape(of: value).rank
+    value = try graph.append(.transpose([0] + Array(2..<rank) + [1]), [value])[0]
+  }
+
+  mutating func transposeToFront() throws {
+    let rank = graph.shape(of: value).rank
+    value = try graph.append(.transpose([0, rank - 1] + Array(1..<rank - 1)), [value])[0]
+  }
+
+  /// Draws a tensor for an input.
+  mutating func give(_ id: Graph.ValueID) { tensors[id] = random.tensor(graph.shape(of: id)) }
 
   /// 3 x 3, padded to keep the extents.
   mutating func conv(

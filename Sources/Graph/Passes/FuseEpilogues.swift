@@ -116,14 +116,6 @@ extension Graph {
     }
     return rewriting.finished().removingDeadCode()
   }
-
-  /// For each value, whether exactly one node reads it, once, and no output is it.
-  func singleReaders() -> [Bool] {
-    var counts = [Int](repeating: 0, count: values.count)
-    for node in nodes { for input in node.inputs { counts[input.index] += 1 } }
-    for output in outputs { counts[output.value.index] += 2 }
-    return counts.map { $0 == 1 }
-  }
 }
 
 extension Operation {

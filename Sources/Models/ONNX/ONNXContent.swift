@@ -91,7 +91,7 @@ struct ONNXContent {
       let inputs = node.inputs.map { $0.isEmpty ? nil : constants[$0] }
       let isConstant = !node.inputs.isEmpty && zip(node.inputs, inputs).allSatisfy { $0.isEmpty || $1 != nil }
       // A node that cannot be computed stays, and says so when the model runs.
-      guard isConstant, let operation = ONNXOperators.table[node.operation],
+      guard isConstant, let operation = ONNXOperators.named(by: node),
         let results = try? operation(ONNXCall(node: node, inputs: inputs, version: version)),
         results.count >= node.outputs.count,
         case let count = results.reduce(0, { $0 + $1.elementCount }), count <= Self.foldedElementLimit - folded

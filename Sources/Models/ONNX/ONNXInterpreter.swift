@@ -31,7 +31,7 @@ struct ONNXInterpreter {
         return value
       }
       let call = ONNXCall(node: node, inputs: inputs, version: version)
-      guard let operation = ONNXOperators.table[node.operation] else { throw call.unsupported(node.operation) }
+      guard let operation = ONNXOperators.named(by: node) else { throw call.unsupported(node.operation) }
       let results = try operation(call)
       for (position, name) in node.outputs.enumerated() where !name.isEmpty {
         guard position < results.count else { throw call.unsupported("output \(position) of \(node.operation)") }

@@ -63,16 +63,16 @@ public struct ONNXModel: Layer {
     constants: [String: Tensor], weights: [Parameter]
   ) {
     (self.path, self.inputs, self.outputs) = (path, inputs, outputs)
-    (self.nodes, self.version, self.constants, self.weights) = (nodes, version, constants, weights)
+    let others = inputs.map(\.name) + weights.map(\.name)
+    self.nodes = ONNXComposites(nodes, constants, others: others).recognized(outputs: outputs.map(\.name))
+    (self.version, self.constants, self.weights) = (version, constants, weights)
   }
 
   static func checkOperators(_ nodes: [ONNXFile.Node], path: String) throws(ONNXError) {
     var unknown: [String: Int] = [:]
     for node in nodes {
-      if !node.domain.isEmpty {
-        unknown["\(node.domain).\(node.operation)", default: 0] += 1
-      } else if ONNXOperators.table[node.operation] == nil {
-        unknown[node.operation, default: 0] += 1
+      if ONNXOperators.named(by: node) == nil {
+        unknown[node.domain.isEmpty ? node.operation : "\(node.domain).\(node.operation)", default: 0] += 1
       }
     }
     if !unknown.isEmpty { throw .unsupportedOperators(path: path, counts: unknown) }

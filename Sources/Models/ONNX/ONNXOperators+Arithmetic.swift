@@ -21,6 +21,11 @@ extension ONNXOperators {
       let isTanh = try call.string("approximate", "none") == "tanh"
       return [try call.unary(isTanh ? .geluTanh : .gelu, call.input())]
     },
+    "Swish": { call in
+      let (x, alpha) = (try call.input(), try call.number("alpha", 1))
+      if alpha == 1 { return [try call.unary(.silu, x)] }
+      return [try call.multiply(x, call.unary(.sigmoid, call.affine(x, scale: alpha)))]
+    },
     "HardSigmoid": { call in
       let (alpha, beta) = (try call.number("alpha", 0.2), try call.number("beta", 0.5))
       return [try call.clip(call.affine(call.input(), scale: alpha, shift: beta), 0, 1)]

@@ -14,8 +14,7 @@ extension ONNXOperators {
     "LayerNormalization": { call in
       let x = try call.input()
       let first = try call.axis(call.integer("axis", -1), rank: x.rank)
-      let rows = x.shape.dimensions[..<first].reduce(1, *)
-      let result = try call.standardize(x, rows: rows, call.number("epsilon", 1e-5))
+      let result = try call.standardize(x, from: first, call.number("epsilon", 1e-5))
       let scaled = try call.multiply(result.output, call.input(1))
       let output = try call.optional(2).map { try call.add(scaled, $0) } ?? scaled
       if call.node.outputs.count == 1 { return [output] }
@@ -66,6 +65,18 @@ extension ONNXCall {
     let flat = try reshape(x, [rows, x.elementCount / rows])
     let results = try compute(.standardize(axis: 1, epsilon: epsilon), [flat])
     return (try reshape(results[0], x.shape.dimensions), results[1])
+  }
+
+  /// The same over all axes from one on together.
+  fileprivate func standardize(_ x: Tensor, from first: Int, _ epsilon: Double) throws -> (
+    output: Tensor, inverseDeviation: Tensor
+  ) {
+    let extents = x.shape.dimensions
+    guard x.elementCount > 0, x.elementCount == extents[...first].reduce(1, *) else {
+      return try standardize(x, rows: extents[..<first].reduce(1, *), epsilon)
+    }
+    let results = try compute(.standardize(axis: first, epsilon: epsilon), [x])
+    return (results[0], results[1])
   }
 
   /// Wu and He, 2018. Scale and shift are those of groups up to version 20, of channels since.

@@ -177,7 +177,9 @@ extension Lowering {
     let (a, b, c) = (shape(node.inputs[0]), shape(node.inputs[1]), shape(node.outputs[0]))
     let inputs = [value(node.inputs[0], .rowMajor), value(node.inputs[1], .rowMajor)]
     let result = output(node.outputs[0], .rowMajor)
-    let (m, n) = (c[c.rank - 2], c[c.rank - 1])
+    // Where all matrices on the left meet the same one on the right, their rows are those of one matrix.
+    let joinsRows = !transposesA && b.rank == 2
+    let (m, n) = (joinsRows ? c.elementCount / max(1, c[c.rank - 1]) : c[c.rank - 2], c[c.rank - 1])
     let k = transposesA ? a[a.rank - 2] : a[a.rank - 1]
     if transposesA && !transposesB && c.rank == 2 {
       // The gradient of a linear layer's weight: no operand needs packing.
@@ -185,9 +187,12 @@ extension Lowering {
         .linear(rows: k, inputs: n, outputs: m), x: inputs[1], dy: inputs[0], output: result)
     }
     let bytes = 4 * Convolution.matmulWorkspaceSize(m: m, n: n, k: k, transposeA: transposesA, transposeB: transposesB)
-    let batch = Shape(Array(c.dimensions.dropLast(2)))
-    let aOffsets = broadcastOffsets(of: Array(a.dimensions.dropLast(2)), over: batch).map { $0 * m * k }
-    let bOffsets = broadcastOffsets(of: Array(b.dimensions.dropLast(2)), over: batch).map { $0 * k * n }
+    func offsets(of operand: Shape, _ elements: Int) -> [Int] {
+      if joinsRows { return [0] }
+      let batch = Shape(Array(c.dimensions.dropLast(2)))
+      return broadcastOffsets(of: Array(operand.dimensions.dropLast(2)), over: batch).map { $0 * elements }
+    }
+    let (aOffsets, bOffsets) = (offsets(of: a, m * k), offsets(of: b, k * n))
     emit("gemm", inputs: inputs, outputs: [result], workspaceBytes: max(4, bytes)) { call in
       for index in aOffsets.indices {
         Convolution.matmul(

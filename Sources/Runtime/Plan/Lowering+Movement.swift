@@ -17,6 +17,16 @@ extension Lowering {
   }
 
   mutating func transpose(_ permutation: [Int], _ node: Graph.Node) {
+    // Channels moved to the end and read as row major are those in front and read as channels last: the same bytes.
+    let axes = Array(permutation.indices)
+    let channelsToEnd = Layout.channelsLast.physical(axes)
+    let channelsToFront = axes.map { Layout.channelsLast.physicalAxis($0, rank: axes.count) }
+    if permutation == channelsToEnd, permutation != channelsToFront || has(node.inputs[0], .channelsLast) {
+      return alias(node.outputs[0], of: value(node.inputs[0], .channelsLast), .rowMajor)
+    }
+    if permutation == channelsToFront {
+      return alias(node.outputs[0], of: value(node.inputs[0], .rowMajor), .channelsLast)
+    }
     let (input, result) = (shape(node.inputs[0]), shape(node.outputs[0]))
     let strides = input.strides
     let source = value(node.inputs[0], .rowMajor)

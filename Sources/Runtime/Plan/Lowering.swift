@@ -91,6 +91,7 @@ struct Lowering {
 
   private struct PackKey: Hashable {
     var value: Int
+    var shape: Shape
     var kind: String
   }
 
@@ -224,7 +225,7 @@ struct Lowering {
     _ value: Int, kind: String, elementCount: Int,
     _ body: @escaping @Sendable (borrowing Invocation) throws(ExecutionError) -> Void
   ) -> Int {
-    let key = PackKey(value: values[value].base, kind: kind)
+    let key = PackKey(value: values[value].base, shape: values[value].type.shape, kind: kind)
     if let known = packed[key] { return known }
     let result = temporary(TensorType([elementCount]))
     emit(kind, inputs: [value], outputs: [result], body)

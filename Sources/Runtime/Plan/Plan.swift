@@ -59,7 +59,10 @@ public struct Plan: Sendable {
   {
     var graph = graph.removingDeadCode()
     if options.fuses {
-      if options.parametersAreConstant { graph = graph.foldingBatchNorm().foldingChannelFactors() }
+      if options.parametersAreConstant {
+        graph = graph.recognizingLinearLayers().cancellingTransposes()
+        graph = graph.foldingPadding().foldingBatchNorm().foldingChannelFactors()
+      }
       graph = graph.fusingEpilogues()
     }
     var slots: [String: Int] = [:]
