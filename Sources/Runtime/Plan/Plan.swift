@@ -40,8 +40,8 @@ public struct Plan: Sendable {
   let memory: MemoryPlan
   /// For each output its buffer, and the parameter that it overwrites, if any.
   let outputs: [(value: Int, parameter: Int?)]
-  /// Elements of each buffer, for observers.
-  private let elementCounts: [Int]
+  /// Of each buffer, for observers.
+  private let spans: [OutputSpan]
 
   /// Bytes of the arena that each concurrent run needs.
   public var arenaByteCount: Int { memory.arenaByteCount }
@@ -74,7 +74,7 @@ public struct Plan: Sendable {
     self.graph = graph
     self.constants = constants
     self.outputs = outputs
-    elementCounts = lowering.values.map(\.type.shape.elementCount)
+    spans = lowering.values.map { OutputSpan($0, base: lowering.values[$0.base]) }
     memory = MemoryPlan(lowering, outputs: outputs)
     prologue = lowering.steps.filter { lowering.values[$0.outputs[0]].isPrepared }
     steps = lowering.steps.filter { !lowering.values[$0.outputs[0]].isPrepared }
@@ -104,7 +104,30 @@ package struct ObservedStep {
   package var kernel: String
   /// The node's, if this kernel did its work; bytes alone for packing, layout changes and the like.
   package var cost: Cost
-  package var outputs: [UnsafeBufferPointer<Float>]
+  fileprivate var output: OutputSpan
+  fileprivate var start: UnsafePointer<Float>
+
+  /// Whether the first output holds numbers only.
+  package var isFinite: Bool {
+    (0..<output.rows).allSatisfy { row in
+      UnsafeBufferPointer(start: start + row * output.pixel, count: output.width).allSatisfy(\.isFinite)
+    }
+  }
+}
+
+/// Where the elements of a buffer lie: `rows` times `width` of them, `pixel` floats apart.
+private struct OutputSpan {
+  var rows: Int
+  var width: Int
+  var pixel: Int
+
+  init(_ value: LoweredValue, base: LoweredValue) {
+    let count = value.type.dtype == .float32 ? value.type.shape.elementCount : 0
+    (rows, width, pixel) = (1, count, count)
+    if value.sliceOffset == nil { return }
+    (width, pixel) = (value.type.shape[1], base.type.shape[1])
+    rows = count / max(1, width)
+  }
 }
 
 /// Called after each kernel of an observed run; returns whether to go on.
@@ -135,15 +158,17 @@ final class Workspace: Sendable {
     outputs: [Storage?]
   ) {
     for (index, place) in plan.memory.places.enumerated() {
-      switch place {
-      case .input(let slot): pointers[index] = inputs[slot].storage!.pointer
-      case .parameter(let slot): pointers[index] = parameters[slot].pointer
-      case .constant(let slot): pointers[index] = plan.constants[slot].storage!.pointer
-      case .output(let slot): pointers[index] = outputs[slot]!.pointer
-      case .prepared(let offset): pointers[index] = prepared.pointer + offset
-      case .preparation(let offset): pointers[index] = (preparation ?? arena).pointer + offset
-      case .arena(let offset): pointers[index] = arena.pointer + offset
-      }
+      let start =
+        switch place {
+        case .input(let slot): inputs[slot].storage!.pointer
+        case .parameter(let slot): parameters[slot].pointer
+        case .constant(let slot): plan.constants[slot].storage!.pointer
+        case .output(let slot): outputs[slot]!.pointer
+        case .prepared(let offset): prepared.pointer + offset
+        case .preparation(let offset): (preparation ?? arena).pointer + offset
+        case .arena(let offset): arena.pointer + offset
+        }
+      pointers[index] = start + plan.memory.offsets[index]
     }
   }
 }
@@ -194,12 +219,10 @@ extension Plan {
     for step in steps {
       try step.body(Invocation(step: step, pointers: workspace.pointers, pool: pool))
       if let observer {
-        let outputs = step.outputs.map { value in
-          UnsafeBufferPointer(
-            start: workspace.pointers[value].assumingMemoryBound(to: Float.self), count: elementCounts[value])
-        }
+        let result = step.outputs[0]
         let observed = ObservedStep(
-          node: step.name, operation: step.operation, kernel: step.kernel, cost: step.cost, outputs: outputs)
+          node: step.name, operation: step.operation, kernel: step.kernel, cost: step.cost, output: spans[result],
+          start: UnsafePointer(workspace.pointers[result].assumingMemoryBound(to: Float.self)))
         if !observer(observed) { return }
       }
     }
