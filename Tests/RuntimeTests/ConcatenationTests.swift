@@ -170,4 +170,20 @@ import Testing
       net.conv(other, 4, kernel: 3), net.unary(.sigmoid, net.join(net.conv(x, 8), net.conv(x, 8))),
     ])
   }
+
+  /// What a plan has packed need not be kept.
+  @Test func packedParametersAreLetGo() throws {
+    var (net, y) = try skip()
+    net.graph.outputs = [.init(name: "y", value: y)]
+    let inputs = net.graph.inputs.compactMap { net.tensors[$0] }
+    let expected = try #require(try ReferenceBackend.run(net.graph, inputs: net.tensors)[y.index])
+    var parameters = net.graph.parameters.compactMap { net.tensors[$0] }
+    net.tensors = [:]
+    weak let weight = parameters[0].storage
+    weak let bias = parameters[1].storage
+    let plan = try LoadedPlan(Plan(net.graph), parameters: consume parameters)
+    parameters = []
+    #expect(weight == nil && bias != nil)
+    for _ in 0..<2 { #expect(relativeDifference(try plan.run(inputs)[0], expected) < 2e-5) }
+  }
 }

@@ -42,6 +42,8 @@ public struct Plan: Sendable {
   let outputs: [(value: Int, parameter: Int?)]
   /// Of each buffer, for observers.
   private let spans: [OutputSpan]
+  /// For each step of the prologue the parameters that nothing reads after it.
+  private let releases: [[Int]]
 
   /// Bytes of the arena that each concurrent run needs.
   public var arenaByteCount: Int { memory.arenaByteCount }
@@ -70,7 +72,11 @@ public struct Plan: Sendable {
     let outputs = graph.outputs.map { output in
       (value: lowering.value(output.value, .rowMajor), parameter: updates[output.name].flatMap { slots[$0] })
     }
-    if !options.parametersAreConstant { lowering.recomputeCheapValues(outputs: outputs) }
+    if options.parametersAreConstant {
+      lowering.orderPreparation()
+    } else {
+      lowering.recomputeCheapValues(outputs: outputs)
+    }
     self.graph = graph
     self.constants = constants
     self.outputs = outputs
@@ -78,6 +84,23 @@ public struct Plan: Sendable {
     memory = MemoryPlan(lowering, outputs: outputs)
     prologue = lowering.steps.filter { lowering.values[$0.outputs[0]].isPrepared }
     steps = lowering.steps.filter { !lowering.values[$0.outputs[0]].isPrepared }
+    releases = Self.releases(prologue, before: steps, memory, outputs: outputs.map(\.value))
+  }
+
+  private static func releases(
+    _ prologue: [Step], before steps: [Step], _ memory: MemoryPlan, outputs: [Int]
+  ) -> [[Int]] {
+    func parameters(_ values: [Int]) -> Set<Int> {
+      Set(values.compactMap { if case .parameter(let slot) = memory.places[$0] { slot } else { nil } })
+    }
+    var kept = parameters(steps.flatMap(\.inputs) + steps.flatMap(\.outputs) + outputs)
+    var releases: [[Int]] = []
+    for step in prologue.reversed() {
+      let last = parameters(step.inputs).subtracting(kept)
+      releases.append(last.sorted())
+      kept.formUnion(last)
+    }
+    return releases.reversed()
   }
 
   /// The names of the inputs, in order.
@@ -152,16 +175,18 @@ final class Workspace: Sendable {
 
   /// Points every buffer to its place.
   ///
-  /// - Parameter preparation: while the plan prepares.
+  /// - Parameters:
+  ///   - parameters: `nil` where nothing reads them any more.
+  ///   - preparation: while the plan prepares.
   func bind(
-    _ plan: Plan, inputs: [Tensor], parameters: [Storage], prepared: Storage, preparation: Storage? = nil,
+    _ plan: Plan, inputs: [Tensor], parameters: [Storage?], prepared: Storage, preparation: Storage? = nil,
     outputs: [Storage?]
   ) {
     for (index, place) in plan.memory.places.enumerated() {
       let start =
         switch place {
         case .input(let slot): inputs[slot].storage!.pointer
-        case .parameter(let slot): parameters[slot].pointer
+        case .parameter(let slot): parameters[slot]?.pointer ?? arena.pointer
         case .constant(let slot): plan.constants[slot].storage!.pointer
         case .output(let slot): outputs[slot]!.pointer
         case .prepared(let offset): prepared.pointer + offset
@@ -201,7 +226,10 @@ extension Plan {
   }
 
   /// Computes ahead what does not change between runs: packed weights, folded norms, constants.
-  func prepare(parameters: [Storage], in workspace: Workspace) throws(ExecutionError) -> Storage {
+  ///
+  /// - Parameter parameters: those that no run reads become `nil` as soon as they have been used. Where nobody else
+  ///   holds them, weights and their packed form so never lie in memory together, all of them.
+  func prepare(_ parameters: inout [Storage?], in workspace: Workspace) throws(ExecutionError) -> Storage {
     let prepared = Storage(byteCount: preparedByteCount)
     if prologue.isEmpty { return prepared }
     // The prologue reads neither inputs nor outputs; empty tensors stand in for them.
@@ -210,7 +238,14 @@ extension Plan {
     workspace.bind(
       self, inputs: graph.inputs.map { _ in nothing }, parameters: parameters, prepared: prepared,
       preparation: preparation, outputs: outputs.map { _ in nothing.storage })
-    try withExtendedLifetime(preparation) { () throws(ExecutionError) in try execute(prologue, in: workspace) }
+    for (step, released) in zip(prologue, releases) {
+      try execute([step], in: workspace)
+      for slot in released {
+        if isKnownUniquelyReferenced(&parameters[slot]) { parameters[slot]?.discard() }
+        parameters[slot] = nil
+      }
+    }
+    withExtendedLifetime(preparation) {}
     return prepared
   }
 
