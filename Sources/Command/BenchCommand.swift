@@ -56,12 +56,12 @@ struct BenchCommand: ParsableCommand {
         report.imagesPerSecond, report.gigaflopsPerSecond, report.peakBytes.formattedByteCount))
   }
 
-  /// In a function of its own, so that the model itself is gone while its copy in the plan is timed.
+  /// The model's weights go as the plan packs them.
   private func makeBenchmark() throws -> Benchmark {
     let named = try findModel(model, input: input, classes: nil, withNumbers: true)
+    let (title, input) = (named.title, named.configuration.inputShape(batch: batch))
     return try Benchmark(
-      named.layer, name: named.title, input: named.configuration.inputShape(batch: batch), isTraining: train,
-      allowsWinograd: !noWinograd)
+      (consume named).layer, name: title, input: input, isTraining: train, allowsWinograd: !noWinograd)
   }
 
   private func load(_ data: String) throws {

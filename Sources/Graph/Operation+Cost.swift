@@ -33,7 +33,7 @@ extension Operation {
     case .convTransposed(let attributes, _):
       let weight = inputs[1].shape
       cost.multiplyAccumulates = inputs[0].shape.elementCount * (weight.elementCount / max(1, weight[0]))
-      cost.elementOperations = count * attributes.epilogue.operationCount
+      cost.elementOperations = count * ((attributes.hasBias ? 1 : 0) + attributes.epilogue.operationCount)
     case .convWeightGradient(_, let weight):
       cost.multiplyAccumulates = inputs[1].shape.elementCount * (weight.elementCount / max(1, weight[0]))
     case .linear(let hasBias, let epilogue):

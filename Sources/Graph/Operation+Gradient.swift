@@ -54,15 +54,14 @@ extension Operation {
       let plain = attributes.withoutExtras
       if needed[0] { result[0] = b(.convTransposed(plain, output: b.shape(of: inputs[0])), dy, inputs[1]) }
       if needed[1] { result[1] = b(.convWeightGradient(plain, weight: b.shape(of: inputs[1])), inputs[0], dy) }
-      if attributes.hasBias && needed[2] {
-        let axes = [0] + Array(2..<b.shape(of: dy).rank)
-        result[2] = b(.reduce(.sum, axes: axes, keepsDimensions: false), dy)
-      }
+      if attributes.hasBias && needed[2] { result[2] = channelSums(dy, &b) }
     case .convTransposed(let attributes, _):
       if attributes.epilogue != .none { fail("differentiate before fusing: \(name) has an epilogue") }
       // Linear in both arguments: <dx', transposed(dy, w)> = <conv(dx', w), dy>.
-      if needed[0] { result[0] = b(.conv(attributes.withoutExtras), dy, inputs[1]) }
-      if needed[1] { result[1] = b(.convWeightGradient(attributes, weight: b.shape(of: inputs[1])), dy, inputs[0]) }
+      let plain = attributes.withoutExtras
+      if needed[0] { result[0] = b(.conv(plain), dy, inputs[1]) }
+      if needed[1] { result[1] = b(.convWeightGradient(plain, weight: b.shape(of: inputs[1])), dy, inputs[0]) }
+      if attributes.hasBias && needed[2] { result[2] = channelSums(dy, &b) }
     case .convWeightGradient(let attributes, _):
       if needed[0] { result[0] = b(.convTransposed(attributes, output: b.shape(of: inputs[0])), inputs[1], dy) }
       if needed[1] { result[1] = b(.conv(attributes.withoutExtras), inputs[0], dy) }
@@ -174,6 +173,11 @@ extension Operation {
   }
 
   /// All axes but the last collapsed into one.
+  /// Of `[N, C, ...]`: the gradient of a bias.
+  private func channelSums<Builder: OperationBuilder>(_ dy: Builder.Value, _ b: inout Builder) -> Builder.Value {
+    b(.reduce(.sum, axes: [0] + Array(2..<b.shape(of: dy).rank), keepsDimensions: false), dy)
+  }
+
   private func rows<Builder: OperationBuilder>(_ value: Builder.Value, _ b: inout Builder) -> Builder.Value {
     let shape = b.shape(of: value)
     if shape.rank == 2 { return value }

@@ -156,9 +156,9 @@ extension Operation {
   /// How many inputs the operation takes; `nil` if any number from one up.
   public var inputCount: Int? {
     switch self {
-    case .conv(let attributes): 2 + (attributes.hasBias ? 1 : 0) + (attributes.epilogue.addsResidual ? 1 : 0)
+    case .conv(let attributes), .convTransposed(let attributes, _):
+      2 + (attributes.hasBias ? 1 : 0) + (attributes.epilogue.addsResidual ? 1 : 0)
     case .linear(let hasBias, let epilogue): 2 + (hasBias ? 1 : 0) + (epilogue.addsResidual ? 1 : 0)
-    case .convTransposed(let attributes, _): 2 + (attributes.epilogue.addsResidual ? 1 : 0)
     case .convWeightGradient, .matmul, .unaryGradient, .binary, .dropout, .softmaxGradient,
       .gatherElements,
       .scatterElements:

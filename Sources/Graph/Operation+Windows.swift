@@ -31,13 +31,17 @@ extension Operation {
       extents.append(extent)
     }
     let output = Shape(extents)
+    try requireExtras(attributes, inputs, output: output)
+    return TensorType(output, inputs[0].dtype)
+  }
+
+  private func requireExtras(_ attributes: ConvAttributes, _ inputs: [TensorType], output: Shape) throws(ShapeError) {
     if attributes.hasBias {
-      try require(inputs[2].shape == [weight[0]], "the bias is \(inputs[2].shape), expected \(weight[0])")
+      try require(inputs[2].shape == [output[1]], "the bias is \(inputs[2].shape), expected \(output[1])")
     }
     if attributes.epilogue.addsResidual {
       try require(inputs.last!.shape == output, "the residual is \(inputs.last!.shape), the output \(output)")
     }
-    return TensorType(output, inputs[0].dtype)
   }
 
   func poolType(_ attributes: PoolAttributes, _ input: TensorType) throws(ShapeError) -> TensorType {
@@ -120,9 +124,7 @@ extension Operation {
     let expected = try convType(attributes.withoutExtras, [result, inputs[1]]).shape
     try require(
       expected == input, "an output of \(output) would come from the input \(expected), but the input is \(input)")
-    if attributes.epilogue.addsResidual {
-      try require(inputs[2].shape == output, "the residual is \(inputs[2].shape), the output \(output)")
-    }
+    try requireExtras(attributes, inputs, output: output)
     return result
   }
 }

@@ -8,8 +8,8 @@ public enum Operation: Hashable, Sendable {
 
   /// `x [N, C, ...], weight [K, C / groups, ...], bias [K]?, residual? -> y [N, K, ...]`: cross-correlation.
   case conv(ConvAttributes)
-  /// `x [N, K, ...], weight [K, C / groups, ...] -> y [N, C, ...]` of the shape `output`: the transpose of the
-  /// convolution with these attributes, which is also the gradient of that convolution's input.
+  /// `x [N, K, ...], weight [K, C / groups, ...], bias [C]?, residual? -> y [N, C, ...]` of the shape `output`: the
+  /// transpose of the convolution with these attributes, which is also the gradient of that convolution's input.
   case convTransposed(ConvAttributes, output: Shape)
   /// `x, dy -> dweight`.
   case convWeightGradient(ConvAttributes, weight: Shape)

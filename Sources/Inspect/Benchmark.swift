@@ -49,14 +49,15 @@ public final class Benchmark {
   private let observe: (@escaping StepObserver) throws -> Void
 
   /// - Parameters:
+  ///   - base: given up (`consume`), its weights are freed as they are packed.
   ///   - input: the shape of a batch of inputs, `[batch, channels, height, width]`.
   ///   - isTraining: whether to time forward, backward and update (SGD with momentum) instead of inference.
   ///   - allowsWinograd: see ``Plan/Options``.
   /// - Throws: `ShapeError` if the model does not take such inputs.
   public init(
-    _ base: any Layer, name: String, input: Shape, isTraining: Bool, allowsWinograd: Bool = true
+    _ base: consuming any Layer, name: String, input: Shape, isTraining: Bool, allowsWinograd: Bool = true
   ) throws {
-    let model = AnyLayer(base)
+    let model = AnyLayer(consume base)
     var random = RandomStream(seed: 1)
     let images = Tensor(shape: input, of: Float.self) { buffer in
       for index in buffer.indices { buffer[index] = random.uniform(-1..<1) }
@@ -89,9 +90,9 @@ public final class Benchmark {
       runOnce = { _ = try step.run(examples, step: 1, learningRate: 1e-3) }
       observe = { try step.run(examples, step: 1, learningRate: 1e-3, observer: $0) }
     } else {
-      let plan = try compile(model, input: input, options: .init(allowsWinograd: allowsWinograd))
-      arenaBytes = plan.plan.arenaByteCount
       parameterBytes = model.parameters.reduce(0) { $0 + $1.tensor.elementCount * 4 }
+      let plan = try compile(consume model, input: input, options: .init(allowsWinograd: allowsWinograd))
+      arenaBytes = plan.plan.arenaByteCount
       preparedBytes = plan.plan.preparedByteCount
       runOnce = { _ = try plan.run([images]) }
       observe = { _ = try plan.run([images], observer: $0) }

@@ -41,11 +41,15 @@ package struct ConvGeometry: Hashable, Sendable {
   package var dilation: SpatialExtents
   package var paddingBefore: SpatialExtents
   package var output: SpatialExtents
+  /// Floats between neighbouring positions of x, and of y: more than their channels where they are slices of wider
+  /// tensors.
+  package var inPixel: Int
+  package var outPixel: Int
 
   package init(
     batch: Int, inChannels: Int, outChannels: Int, groups: Int = 1, input: SpatialExtents, kernel: SpatialExtents,
     stride: SpatialExtents = .one, dilation: SpatialExtents = .one, paddingBefore: SpatialExtents = .zero,
-    output: SpatialExtents
+    output: SpatialExtents, inPixel: Int? = nil, outPixel: Int? = nil
   ) {
     self.batch = batch
     self.inChannels = inChannels
@@ -57,6 +61,8 @@ package struct ConvGeometry: Hashable, Sendable {
     self.dilation = dilation
     self.paddingBefore = paddingBefore
     self.output = output
+    self.inPixel = inPixel ?? inChannels
+    self.outPixel = outPixel ?? outChannels
   }
 
   /// A linear layer, x `[rows, inputs]`, weights `[outputs, inputs]`, y `[rows, outputs]`: a convolution of one tap
@@ -103,15 +109,15 @@ package struct ConvGeometry: Hashable, Sendable {
   var patches: ck_patches {
     ck_patches(
       input: input.ck, output: output.ck, kernel: kernel.ck, stride: stride.ck, dilation: dilation.ck,
-      padding: paddingBefore.ck, channels: groupInChannels, pixel: inChannels)
+      padding: paddingBefore.ck, channels: groupInChannels, pixel: inPixel)
   }
 }
 
 extension ck_strides {
-  /// Of a dense channels-last array.
-  init(extents: SpatialExtents, channels: Int) {
+  /// Of a channels-last array whose positions are `pixel` floats apart.
+  init(extents: SpatialExtents, pixel: Int) {
     self.init(
-      batch: extents.count * channels, depth: extents.height * extents.width * channels,
-      height: extents.width * channels, width: channels)
+      batch: extents.count * pixel, depth: extents.height * extents.width * pixel, height: extents.width * pixel,
+      width: pixel)
   }
 }

@@ -65,12 +65,12 @@ struct ConvPhase {
       input: g.output.ck, output: positions.ck, kernel: taps.ck, stride: SpatialExtents.one.ck,
       dilation: SpatialExtents(depth.dilation, height.dilation, width.dilation).ck,
       padding: SpatialExtents(depth.padding, height.padding, width.padding).ck, channels: g.groupOutChannels,
-      pixel: g.outChannels)
+      pixel: g.outPixel)
   }
 
   /// Where the phase writes dx, from its first position on.
   func strides(_ g: ConvGeometry) -> ck_strides {
-    var strides = ck_strides(extents: g.input, channels: g.inChannels)
+    var strides = ck_strides(extents: g.input, pixel: g.inPixel)
     strides.depth *= g.stride.depth
     strides.height *= g.stride.height
     strides.width *= g.stride.width
@@ -79,7 +79,7 @@ struct ConvPhase {
 
   /// Floats from the start of dx to the phase's first position.
   func offset(_ g: ConvGeometry) -> Int {
-    ((depth.first * g.input.height + height.first) * g.input.width + width.first) * g.inChannels
+    ((depth.first * g.input.height + height.first) * g.input.width + width.first) * g.inPixel
   }
 
   /// The tap of the convolution, within its kernel, that is the `index`-th of the phase.

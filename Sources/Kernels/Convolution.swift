@@ -14,7 +14,7 @@ package enum Convolution {
   package struct Epilogue {
     /// `[outChannels]`.
     package var bias: Input?
-    /// As large and laid out as the output.
+    /// As large and laid out as the output, its positions as far apart.
     package var residual: Input?
     package var activation: ActivationKernel?
 
@@ -37,7 +37,27 @@ package enum Convolution {
     }
 
     /// An activation that is too much for registers: applied to what has just been written.
-    var lateActivation: ActivationKernel? { activation == .relu || activation == .relu6 ? nil : activation }
+    private var lateActivation: ActivationKernel? { activation == .relu || activation == .relu6 ? nil : activation }
+
+    /// Whether ``finish(_:positions:channels:pixel:isa:)`` has anything to do.
+    var isLate: Bool { lateActivation != nil }
+
+    /// Applies such an activation to `channels` neighbours at each of some positions of y, `pixel` floats apart.
+    func finish(_ y: Output, positions: Range<Int>, channels: Int, pixel: Int, isa: InstructionSet) {
+      guard let lateActivation else { return }
+      if channels == pixel {
+        return lateActivation.map(y + positions.lowerBound * pixel, count: positions.count * pixel, isa: isa)
+      }
+      for position in positions { lateActivation.map(y + position * pixel, count: channels, isa: isa) }
+    }
+
+    /// Applies such an activation to all positions.
+    func finish(_ y: Output, positions: Int, channels: Int, pixel: Int, pool: ThreadPool, isa: InstructionSet) {
+      guard isLate else { return }
+      pool.rowChunks(positions, width: channels) {
+        finish(y, positions: $0, channels: channels, pixel: pixel, isa: isa)
+      }
+    }
   }
 
   /// y = epilogue(x * weights + ...), with weights from ``packForward(_:into:_:pool:isa:)``.
@@ -46,14 +66,16 @@ package enum Convolution {
     isa: InstructionSet = .best
   ) {
     let kernels = isa.convolution
-    let strides = ck_strides(extents: g.output, channels: g.outChannels)
+    let strides = ck_strides(extents: g.output, pixel: g.outPixel)
     if g.isDepthwise {
       let problem = ck_depthwise(
         patches: depthwisePatches(g.patches, channels: g.inChannels), strides: strides, epilogue: epilogue.ck(from: 0),
         x: x, weights: weights, y: y)
-      let line = g.output.width * g.outChannels
-      depthwise(problem, lines: g.batch * g.output.depth * g.output.height, width: g.output.width, pool, kernels) {
-        epilogue.lateActivation?.map(y + $0.lowerBound * line, count: $0.count * line, isa: isa)
+      let width = g.output.width
+      depthwise(problem, lines: g.batch * g.output.depth * g.output.height, width: width, pool, kernels) { lines in
+        epilogue.finish(
+          y, positions: lines.lowerBound * width..<lines.upperBound * width, channels: g.outChannels,
+          pixel: g.outPixel, isa: isa)
       }
       return
     }
@@ -67,11 +89,10 @@ package enum Convolution {
       var product = ck_product(
         patches: g.patches, strides: strides, epilogue: epilogue.ck(from: channel), x: x + group * g.groupInChannels,
         weights: weights + group * g.patchDepth * grid.panels.paddedCount, y: y + channel, columns: g.groupOutChannels)
-      guard let activation = epilogue.lateActivation else { return grid.run(block, of: &product, rows: g.outputRows) }
+      guard epilogue.isLate else { return grid.run(block, of: &product, rows: g.outputRows) }
       grid.run(block, of: &product, rows: g.outputRows) { rows, columns in
-        for row in rows {
-          activation.map(y + row * g.outChannels + channel + columns.lowerBound, count: columns.count, isa: isa)
-        }
+        epilogue.finish(
+          y + channel + columns.lowerBound, positions: rows, channels: columns.count, pixel: g.outPixel, isa: isa)
       }
     }
   }
@@ -84,6 +105,10 @@ package enum Convolution {
   ) {
     let kernels = isa.convolution
     let phases = ConvPhase.count(g)
+    func finish() {
+      epilogue.finish(
+        dx, positions: g.batch * g.input.count, channels: g.inChannels, pixel: g.inPixel, pool: pool, isa: isa)
+    }
     if g.isDepthwise {
       for index in 0..<phases {
         let phase = ConvPhase(index, of: g)
@@ -96,7 +121,7 @@ package enum Convolution {
         depthwise(
           problem, lines: g.batch * phase.depth.count * phase.height.count, width: phase.width.count, pool, kernels)
       }
-      epilogue.lateActivation?.forward(dx, dx, count: g.inputCount, pool: pool, isa: isa)
+      finish()
       return
     }
     let g = g.joiningGroups(columns: g.groupInChannels, kernels)
@@ -105,10 +130,13 @@ package enum Convolution {
     let grid = ProductGrid(
       rows: g.batch * first.positions.count, depth: divideUp(g.kernel.count, phases) * g.groupOutChannels,
       columns: g.groupInChannels, copies: g.groups * phases, isDense: g.isDense, kernels)
-    pool.parallel(phases * g.groups * grid.count, cost: grid.cost) { task in
-      let block = task % grid.count
-      let group = task / grid.count % g.groups
-      let index = task / grid.count / g.groups
+    // Neighbouring tasks share their weights, or, where those of all phases stay in a cache, patches and lines of dx.
+    let isInterleaved = g.weightCount / g.groups <= ProductGrid.cachedWeights
+    let tasksOfPhase = grid.count * g.groups
+    pool.parallel(phases * tasksOfPhase, cost: grid.cost) { task in
+      let (index, rest) =
+        isInterleaved ? (task % phases, task / phases) : (task / tasksOfPhase, task % tasksOfPhase)
+      let (group, block) = rest.quotientAndRemainder(dividingBy: grid.count)
       let phase = ConvPhase(index, of: g)
       let depth = phase.taps.count * g.groupOutChannels
       let packed = weights + inputGradientWeightsOffset(index, g, kernels) + group * depth * grid.panels.paddedCount
@@ -120,14 +148,13 @@ package enum Convolution {
         columns: g.groupInChannels)
       grid.run(block, of: &product, rows: g.batch * phase.positions.count)
     }
-    epilogue.lateActivation?.forward(dx, dx, count: g.inputCount, pool: pool, isa: isa)
+    finish()
   }
 
   /// A depthwise convolution reads all channels as if they were of one group.
   static func depthwisePatches(_ patches: ck_patches, channels: Int) -> ck_patches {
     var patches = patches
     patches.channels = channels
-    patches.pixel = channels
     return patches
   }
 
@@ -198,7 +225,7 @@ struct ProductGrid {
   }
 
   /// Floats: half of a second-level cache.
-  private static let cachedWeights = 128 * 1024
+  static let cachedWeights = 128 * 1024
   /// What a task costs before it does anything.
   private static let taskCycles = 4000
 

@@ -13,6 +13,10 @@ package struct PoolGeometry: Hashable, Sendable {
   /// Matters only to averages that count padding: taps beyond it (ceil mode) do not count.
   package var paddingAfter: SIMD3<Int>
   package var output: SIMD3<Int>
+  /// Floats between neighbouring positions of x, and of y: more than `channels` where they are slices of wider tensors.
+  /// Gradients are dense.
+  package var inPixel: Int
+  package var outPixel: Int
 
   /// - Parameter paddingAfter: equal to `paddingBefore` unless given.
   package init(
@@ -29,6 +33,8 @@ package struct PoolGeometry: Hashable, Sendable {
     self.paddingBefore = paddingBefore
     self.paddingAfter = paddingAfter ?? paddingBefore
     self.output = output
+    inPixel = channels
+    outPixel = channels
   }
 
   /// One window over each whole map.
@@ -37,7 +43,8 @@ package struct PoolGeometry: Hashable, Sendable {
   private func cGeometry(countsPadding: Bool) -> ck_pool {
     func longs(_ v: SIMD3<Int>) -> (Int, Int, Int) { (v.x, v.y, v.z) }
     return ck_pool(
-      channels: channels, input: longs(input), kernel: longs(kernel), stride: longs(stride), dilation: longs(dilation),
+      channels: channels, x_pixel: inPixel, y_pixel: outPixel, input: longs(input), kernel: longs(kernel),
+      stride: longs(stride), dilation: longs(dilation),
       padding_before: longs(paddingBefore), padding_after: longs(paddingAfter), output: longs(output),
       counts_padding: countsPadding ? 1 : 0)
   }
@@ -113,8 +120,8 @@ package struct PoolGeometry: Hashable, Sendable {
       withUnsafeTemporaryAllocation(of: Double.self, capacity: channels) { sums in
         for sample in samples {
           sums.initialize(repeating: 0)
-          reduce(CK_SUM, x + sample * positions * channels, positions, channels, channels, sums.baseAddress)
-          for c in 0..<channels { y[sample * channels + c] = Float(sums[c] / Double(positions)) }
+          reduce(CK_SUM, x + sample * positions * inPixel, positions, channels, inPixel, sums.baseAddress)
+          for c in 0..<channels { y[sample * outPixel + c] = Float(sums[c] / Double(positions)) }
         }
       }
     }

@@ -36,7 +36,8 @@ package struct Winograd: Hashable, Sendable {
     // dx[i] sums dy[i + padding - tap] over taps: a convolution with the taps turned around, padded by the rest.
     geometry = ConvGeometry(
       batch: g.batch, inChannels: g.outChannels, outChannels: g.inChannels, input: g.output, kernel: g.kernel,
-      paddingBefore: SpatialExtents(0, 2 - g.paddingBefore.height, 2 - g.paddingBefore.width), output: g.input)
+      paddingBefore: SpatialExtents(0, 2 - g.paddingBefore.height, 2 - g.paddingBefore.width), output: g.input,
+      inPixel: g.outPixel, outPixel: g.inPixel)
     isInputGradient = true
   }
 
@@ -89,7 +90,8 @@ package struct Winograd: Hashable, Sendable {
     epilogue: Convolution.Epilogue = .init(), workspace: Convolution.Output, pool: ThreadPool
   ) {
     run(Cut(self), problem(x, weights: weights, y, epilogue), workspace: workspace, pool: pool)
-    epilogue.lateActivation?.forward(y, y, count: geometry.outputCount, pool: pool, isa: isa)
+    epilogue.finish(
+      y, positions: geometry.outputRows, channels: geometry.outChannels, pixel: geometry.outPixel, pool: pool, isa: isa)
   }
 
   private func run(_ cut: Cut, _ problem: ck_winograd_problem, workspace: Convolution.Output, pool: ThreadPool) {
@@ -139,7 +141,7 @@ package struct Winograd: Hashable, Sendable {
       padding: ck_plane(height: g.paddingBefore.height, width: g.paddingBefore.width),
       tiles: ck_plane(
         height: divideUp(g.output.height, tile.rawValue), width: divideUp(g.output.width, tile.rawValue)),
-      channels: g.inChannels, columns: g.outChannels, epilogue: epilogue.ck(from: 0), x: x, weights: weights, y: y)
+      channels: g.inChannels, columns: g.outChannels, x_pixel: g.inPixel, y_pixel: g.outPixel, epilogue: epilogue.ck(from: 0), x: x, weights: weights, y: y)
   }
 
   var tileCount: Int {

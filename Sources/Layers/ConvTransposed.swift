@@ -66,8 +66,9 @@ public func convTransposed(
       + attributes.dilation[axis] * (weight.shape[axis + 2] - 1) + outputPadding[axis] + 1
   }
   let output = Shape([x.shape[0], weight.shape[1] * attributes.groups] + extents)
-  let y = apply(.convTransposed(attributes.withoutExtras, output: output), x, weight)
-  return bias.map { y + $0.asChannels(of: y.rank) } ?? y
+  var plain = attributes.withoutExtras
+  plain.hasBias = bias != nil
+  return apply(.convTransposed(plain, output: output), [x, weight] + (bias.map { [$0] } ?? []))[0]
 }
 
 extension Tensor {

@@ -30,8 +30,13 @@ public func trace<Model: Layer>(_ model: Model, input: Shape, dtype: DType = .fl
 }
 
 /// Compiles a layer for inference on inputs of one shape.
-public func compile<Model: Layer>(_ model: Model, input: Shape, options: Plan.Options = .init()) throws -> LoadedPlan {
-  try load(trace(model, input: input), with: model, options: options)
+///
+/// - Parameter model: where it is given up (`consume model`), its weights are freed one by one as they are packed.
+public func compile<Model: Layer>(
+  _ model: consuming Model, input: Shape, options: Plan.Options = .init()
+) throws -> LoadedPlan {
+  let traced = try trace(model, input: input)
+  return try load(traced, with: consume model, options: options)
 }
 
 /// Compiles the part of a layer that computes intermediates by name, for inference on inputs of one shape: its results
@@ -60,8 +65,19 @@ public func compileFeatures<Model: Layer>(
   return try load(traced, with: model, options: options)
 }
 
-private func load<Model: Layer>(_ traced: TracedModel, with model: Model, options: Plan.Options) throws -> LoadedPlan {
+private func load<Model: Layer>(
+  _ traced: TracedModel, with model: consuming Model, options: Plan.Options
+) throws -> LoadedPlan {
   let plan = try Plan(traced.graph, constants: traced.constants, options: options)
-  let tensors = Dictionary(uniqueKeysWithValues: model.parameters.map { ($0.path, $0.tensor) })
-  return try LoadedPlan(plan, parameters: plan.parameterPaths.map { tensors[$0]! })
+  let parameters = plan.parameters(of: model)
+  _ = consume model
+  return try LoadedPlan(plan, parameters: consume parameters)
+}
+
+extension Plan {
+  /// The tensors that a plan of a model takes, in order.
+  fileprivate func parameters(of model: some Layer) -> [Tensor] {
+    let tensors = Dictionary(uniqueKeysWithValues: model.parameters.map { ($0.path, $0.tensor) })
+    return parameterPaths.map { tensors[$0]! }
+  }
 }

@@ -28,4 +28,14 @@ package final class Storage: Sendable {
   }
 
   deinit { pointer.deallocate() }
+
+  /// Gives the pages back to the system, whatever the allocator does with their addresses. The contents are lost.
+  func discard() {
+    #if os(Linux)
+      let page = Int(getpagesize())
+      let start = (Int(bitPattern: pointer) + page - 1) / page * page
+      let end = (Int(bitPattern: pointer) + byteCount) / page * page
+      if end > start { madvise(UnsafeMutableRawPointer(bitPattern: start), end - start, MADV_DONTNEED) }
+    #endif
+  }
 }

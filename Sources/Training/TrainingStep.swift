@@ -210,14 +210,14 @@ public final class TrainingStep<Model: Module> {
     defer { restoreStatistics(before) }
     var culprit: String?
     try run(batch, step: step, learningRate: learningRate) { step in
-      guard step.outputs[0].contains(where: { !$0.isFinite }) else { return true }
+      if step.isFinite { return true }
       culprit = "\(step.node) (\(step.operation.name))"
       return false
     }
     return culprit ?? "the loss"
   }
 
-  /// Takes a step and shows each kernel's outputs to an observer.
+  /// Takes a step and tells an observer of each kernel.
   package func run(_ batch: Batch, step: Int, learningRate: Double, observer: @escaping StepObserver) throws {
     let plan = try plan(for: batch)
     _ = try plan.run(

@@ -66,6 +66,8 @@ typedef enum { CK_SUM, CK_SUM_OF_SQUARES, CK_PRODUCT, CK_MAX, CK_MIN } ck_reduce
 /// A sliding window over [batch, depth, height, width, channels].
 typedef struct {
   long channels;
+  /// Floats between neighbouring positions of x, and of y; the indices of maxima, and gradients, are dense.
+  long x_pixel, y_pixel;
   long input[3], kernel[3], stride[3], dilation[3], padding_before[3], padding_after[3], output[3];
   /// Average pooling: whether the divisor counts taps that fall on padding.
   int counts_padding;

@@ -19,6 +19,8 @@ typedef struct {
   ck_plane tiles;
   /// Channels of x, and of y.
   long channels, columns;
+  /// Floats between neighbouring positions of x, and of y.
+  long x_pixel, y_pixel;
   ck_epilogue epilogue;
   const float *x, *weights;
   float *y;

@@ -50,7 +50,7 @@ CK_INLINE long first_tap(const ck_pool *g, ck_window wd, ck_window wh, ck_window
 CK_INLINE void max_pool_slab(const int vectors, const int indexed, const int width, const ck_pool *g,
                              ck_window wd, ck_window wh, ck_window ww, const float *x, float *y, int32_t *indices,
                              long columns) {
-  const long step = g->dilation[2] * g->channels;
+  const long step = g->dilation[2] * g->x_pixel;
   vf best[4];
   vi where[4];
 #pragma clang loop unroll(full)
@@ -58,7 +58,7 @@ CK_INLINE void max_pool_slab(const int vectors, const int indexed, const int wid
   for (long d = wd.t0; d < wd.t1; d++)
     for (long h = wh.t0; h < wh.t1; h++) {
       long position = first_tap(g, wd, wh, ww, d, h);
-      const float *at = x + position * g->channels;
+      const float *at = x + position * g->x_pixel;
       for (long taps = width ? width : ww.t1 - ww.t0; taps > 0; taps--, at += step, position += g->dilation[2]) {
 #pragma clang loop unroll(full)
         for (int v = 0; v < vectors; v++) {
@@ -90,19 +90,20 @@ CK_INLINE void max_pool_pixel(const int indexed, const int width, const ck_pool 
 
 CK_INLINE void max_pool_row(const int indexed, const ck_pool *g, const long position[3], const float *x, float *y,
                             int32_t *indices) {
-  const long channels = g->channels;
   const ck_window wd = window(g, 0, position[1]), wh = window(g, 1, position[2]);
-  x += position[0] * g->input[0] * g->input[1] * g->input[2] * channels;
-  const long row = ((position[0] * g->output[0] + position[1]) * g->output[1] + position[2]) * g->output[2] * channels;
-  for (long o = 0; o < g->output[2]; o++) {
+  x += position[0] * g->input[0] * g->input[1] * g->input[2] * g->x_pixel;
+  const long row = ((position[0] * g->output[0] + position[1]) * g->output[1] + position[2]) * g->output[2];
+  y += row * g->y_pixel;
+  if (indexed) indices += row * g->channels;
+  for (long o = 0; o < g->output[2]; o++, y += g->y_pixel) {
     const ck_window ww = window(g, 2, o);
-    const long at = row + o * channels;
     if (ww.t1 - ww.t0 == 3)
-      max_pool_pixel(indexed, 3, g, wd, wh, ww, x, y + at, indices + at);
+      max_pool_pixel(indexed, 3, g, wd, wh, ww, x, y, indices);
     else if (ww.t1 - ww.t0 == 2)
-      max_pool_pixel(indexed, 2, g, wd, wh, ww, x, y + at, indices + at);
+      max_pool_pixel(indexed, 2, g, wd, wh, ww, x, y, indices);
     else
-      max_pool_pixel(indexed, 0, g, wd, wh, ww, x, y + at, indices + at);
+      max_pool_pixel(indexed, 0, g, wd, wh, ww, x, y, indices);
+    if (indexed) indices += g->channels;
   }
 }
 
@@ -115,13 +116,13 @@ static void max_pool(const ck_pool *g, const long position[3], const float *x, f
 
 CK_INLINE void average_pool_slab(const int vectors, const int width, const ck_pool *g, ck_window wd,
                                  ck_window wh, ck_window ww, float divisor, const float *x, float *y, long columns) {
-  const long step = g->dilation[2] * g->channels;
+  const long step = g->dilation[2] * g->x_pixel;
   vf sum[4];
 #pragma clang loop unroll(full)
   for (int v = 0; v < vectors; v++) sum[v] = vset(0);
   for (long d = wd.t0; d < wd.t1; d++)
     for (long h = wh.t0; h < wh.t1; h++) {
-      const float *at = x + first_tap(g, wd, wh, ww, d, h) * g->channels;
+      const float *at = x + first_tap(g, wd, wh, ww, d, h) * g->x_pixel;
       for (long taps = width ? width : ww.t1 - ww.t0; taps > 0; taps--, at += step) {
 #pragma clang loop unroll(full)
         for (int v = 0; v < vectors; v++) sum[v] += vload(at + v * CK_VW);
@@ -141,12 +142,11 @@ CK_INLINE void average_pool_pixel(const int width, const ck_pool *g, ck_window w
 }
 
 static void average_pool(const ck_pool *g, const long position[3], const float *x, float *y) {
-  const long channels = g->channels;
   const ck_window wd = window(g, 0, position[1]), wh = window(g, 1, position[2]);
   const long plane_taps = counted_taps(g, 0, position[1]) * counted_taps(g, 1, position[2]);
-  x += position[0] * g->input[0] * g->input[1] * g->input[2] * channels;
-  y += ((position[0] * g->output[0] + position[1]) * g->output[1] + position[2]) * g->output[2] * channels;
-  for (long o = 0; o < g->output[2]; o++, y += channels) {
+  x += position[0] * g->input[0] * g->input[1] * g->input[2] * g->x_pixel;
+  y += ((position[0] * g->output[0] + position[1]) * g->output[1] + position[2]) * g->output[2] * g->y_pixel;
+  for (long o = 0; o < g->output[2]; o++, y += g->y_pixel) {
     const ck_window ww = window(g, 2, o);
     const long taps = plane_taps * counted_taps(g, 2, o);
     const float divisor = taps > 0 ? (float)taps : 1.0f;

@@ -3,7 +3,7 @@
 /// One tile's outputs in one vector of columns.
 CK_INLINE void transform_output_tile(const long m, const ck_winograd_problem *p, tile_place at, long column,
                                      const float *products, long point_step) {
-  const long extent = m + 2, line_step = p->output.width * p->columns;
+  const long extent = m + 2, line_step = p->output.width * p->y_pixel;
   const long y = at.row * m, x = at.column * m;
   const long rows = at_most(m, p->output.height - y), columns = at_most(m, p->output.width - x);
   vf half[CK_WINOGRAD_MOST * CK_WINOGRAD_MOST];
@@ -16,9 +16,9 @@ CK_INLINE void transform_output_tile(const long m, const ck_winograd_problem *p,
   for (long i = 0; i < rows; i++) {
     vf line[CK_WINOGRAD_MOST];
     transform_output_axis(m, half + i * extent, 1, line, 1);
-    const long place = (at.image * p->output.height + y + i) * line_step + x * p->columns + column;
+    const long place = (at.image * p->output.height + y + i) * line_step + x * p->y_pixel + column;
     for (long j = 0; j < columns; j++) {
-      const long offset = place + j * p->columns;
+      const long offset = place + j * p->y_pixel;
       store_part(p->y + offset, finish_vector(&p->epilogue, line[j], offset, column), p->columns - column);
     }
   }

@@ -13,11 +13,11 @@ CK_INLINE tile_place place_of_tile(const ck_winograd_problem *p, long tile) {
 CK_INLINE long at_least(long a, long b) { return a > b ? a : b; }
 CK_INLINE long at_most(long a, long b) { return a < b ? a : b; }
 
-/// Transforms a square of `size` elements at each channel, of which rows [top, bottom) and columns [left, right) lie
+/// Transforms a square of `size` elements, `pixel` floats apart, at each channel, of which rows [top, bottom) and columns [left, right) lie
 /// inside the image and the others are zeros, to points that become a row of `to`. `corner` is where the square's
 /// first element would lie.
-CK_INLINE void transform_square(const long m, const int is_gradient, const float *corner, long line_step, long channels,
-                                long top, long bottom, long left, long right, ck_winograd_patches to, long row) {
+CK_INLINE void transform_square(const long m, const int is_gradient, const float *corner, long line_step, long pixel,
+                                long channels, long top, long bottom, long left, long right, ck_winograd_patches to, long row) {
   const long extent = m + 2, size = is_gradient ? m : extent;
   const long padded = (channels + CK_VW - 1) / CK_VW * CK_VW;
   const int is_inside = top == 0 && left == 0 && bottom == size && right == size;
@@ -33,7 +33,7 @@ CK_INLINE void transform_square(const long m, const int is_gradient, const float
         for (long j = 0; j < size; j++) {
           vf line[CK_WINOGRAD_MOST];
 #pragma clang loop unroll(full)
-          for (long i = 0; i < size; i++) line[i] = vload(from + i * line_step + j * channels);
+          for (long i = 0; i < size; i++) line[i] = vload(from + i * line_step + j * pixel);
           if (is_gradient)
             transform_gradient_axis(line, 1, half + j, size);
           else
@@ -41,7 +41,7 @@ CK_INLINE void transform_square(const long m, const int is_gradient, const float
         }
       } else {
         for (long i = top; i < bottom; i++)
-          for (long j = left; j < right; j++) square[i * size + j] = vload(from + i * line_step + j * channels);
+          for (long j = left; j < right; j++) square[i * size + j] = vload(from + i * line_step + j * pixel);
         for (long j = 0; j < size; j++)
           if (is_gradient)
             transform_gradient_axis(square + j, size, half + j, size);
@@ -63,23 +63,23 @@ CK_INLINE void transform_square(const long m, const int is_gradient, const float
 
 CK_INLINE void transform_input_tiles(const long m, const ck_winograd_problem *p, long tile, long tile_end,
                                      ck_winograd_patches to, long row) {
-  const long line_step = p->input.width * p->channels;
+  const long line_step = p->input.width * p->x_pixel;
   for (; tile < tile_end; tile++, row++) {
     const tile_place at = place_of_tile(p, tile);
     const long y = at.row * m - p->padding.height, x = at.column * m - p->padding.width;
-    transform_square(m, 0, p->x + (at.image * p->input.height + y) * line_step + x * p->channels, line_step,
-                     p->channels, at_least(0, -y), at_most(m + 2, p->input.height - y), at_least(0, -x),
+    transform_square(m, 0, p->x + (at.image * p->input.height + y) * line_step + x * p->x_pixel, line_step,
+                     p->x_pixel, p->channels, at_least(0, -y), at_most(m + 2, p->input.height - y), at_least(0, -x),
                      at_most(m + 2, p->input.width - x), to, row);
   }
 }
 
 CK_INLINE void transform_gradient_tiles(const long m, const ck_winograd_problem *p, long tile, long tile_end,
                                         ck_winograd_patches to, long row) {
-  const long line_step = p->output.width * p->columns;
+  const long line_step = p->output.width * p->y_pixel;
   for (; tile < tile_end; tile++, row++) {
     const tile_place at = place_of_tile(p, tile);
     const long y = at.row * m, x = at.column * m;
-    transform_square(m, 1, p->y + (at.image * p->output.height + y) * line_step + x * p->columns, line_step,
-                     p->columns, 0, at_most(m, p->output.height - y), 0, at_most(m, p->output.width - x), to, row);
+    transform_square(m, 1, p->y + (at.image * p->output.height + y) * line_step + x * p->y_pixel, line_step,
+                     p->y_pixel, p->columns, 0, at_most(m, p->output.height - y), 0, at_most(m, p->output.width - x), to, row);
   }
 }

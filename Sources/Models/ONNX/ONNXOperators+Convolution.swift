@@ -104,14 +104,12 @@ extension ONNXCall {
       }
       extents.append(full - window.paddingBefore[axis] - window.paddingAfter[axis])
     }
-    let groups = try groups()
+    let (groups, bias) = (try groups(), optional(2))
     let output = try checked([x.shape[0], weight.shape[1] * groups] + extents)
     let attributes = ConvAttributes(
       stride: window.stride, dilation: window.dilation, paddingBefore: window.paddingBefore,
-      paddingAfter: window.paddingAfter, groups: groups)
-    let y = try compute(.convTransposed(attributes, output: output), x, weight)
-    guard let bias = optional(2) else { return y }
-    return try add(y, perChannel(bias, rank: y.rank))
+      paddingAfter: window.paddingAfter, groups: groups, hasBias: bias != nil)
+    return try compute(.convTransposed(attributes, output: output), [x, weight] + (bias.map { [$0] } ?? []))[0]
   }
 
   /// A vector over channels as a tensor that broadcasts over `[N, C, ...]`.

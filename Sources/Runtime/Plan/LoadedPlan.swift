@@ -5,25 +5,30 @@ import Synchronization
 /// A plan with its parameters, ready for inference by any number of tasks at once.
 public final class LoadedPlan: Sendable {
   public let plan: Plan
-  private let parameters: [Storage]
+  /// Those that runs read; of the others only what was prepared from them is left.
+  private let parameters: [Storage?]
   private let prepared: Storage
   /// Workspaces of finished runs, for the next ones.
   private let spare = Mutex<[Workspace]>([])
 
-  /// - Parameter parameters: tensors in the order of ``Plan/parameterPaths``.
-  public init(_ plan: Plan, parameters: [Tensor] = []) throws(ExecutionError) {
+  /// - Parameter parameters: tensors in the order of ``Plan/parameterPaths``. Each that runs do not read, because its
+  ///   packed form takes its place, is let go as soon as that is made: a caller that keeps none of them needs the least
+  ///   memory.
+  public init(_ plan: Plan, parameters: consuming [Tensor] = []) throws(ExecutionError) {
     try plan.check(parameters, against: plan.graph.parameters, kind: "parameter")
     self.plan = plan
-    self.parameters = parameters.map { $0.storage! }
+    var storages: [Storage?] = parameters.map(\.storage)
+    parameters = []
     let workspace = Workspace(plan)
-    prepared = try plan.prepare(parameters: self.parameters, in: workspace)
+    prepared = try plan.prepare(&storages, in: workspace)
+    self.parameters = storages
     spare.withLock { $0.append(workspace) }
   }
 
   /// Runs the plan on inputs in the order of ``Plan/inputNames``; returns the outputs in order.
   public func run(_ inputs: [Tensor]) throws(ExecutionError) -> [Tensor] { try run(inputs, observer: nil) }
 
-  /// Runs the plan and shows each kernel's outputs to an observer.
+  /// Runs the plan and tells an observer of each kernel.
   package func run(_ inputs: [Tensor], observer: StepObserver?) throws(ExecutionError) -> [Tensor] {
     try plan.check(inputs, against: plan.graph.inputs, kind: "input")
     let workspace = spare.withLock { $0.popLast() } ?? Workspace(plan)

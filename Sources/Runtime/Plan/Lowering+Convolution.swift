@@ -9,12 +9,14 @@ private func padded(_ extents: some Sequence<Int>, with filler: Int = 1) -> Spat
 }
 
 extension ConvGeometry {
-  init(_ attributes: ConvAttributes, input: Shape, weight: Shape, output: Shape) {
+  init(
+    _ attributes: ConvAttributes, input: Shape, weight: Shape, output: Shape, inPixel: Int? = nil, outPixel: Int? = nil
+  ) {
     self.init(
       batch: input[0], inChannels: input[1], outChannels: weight[0], groups: attributes.groups,
       input: padded(input.spatial), kernel: padded(weight.spatial), stride: padded(attributes.stride),
       dilation: padded(attributes.dilation), paddingBefore: padded(attributes.paddingBefore, with: 0),
-      output: padded(output.spatial))
+      output: padded(output.spatial), inPixel: inPixel, outPixel: outPixel)
   }
 
   /// What weights packed for one geometry depend on, besides the weights.
@@ -42,8 +44,10 @@ extension Plan.Options {
 
 extension Lowering {
   mutating func conv(_ attributes: ConvAttributes, _ node: Graph.Node) {
+    let (x, y) = (sliceInput(node.inputs[0]), sliceOutput(node.outputs[0]))
     let geometry = ConvGeometry(
-      attributes, input: shape(node.inputs[0]), weight: shape(node.inputs[1]), output: shape(node.outputs[0]))
+      attributes, input: shape(node.inputs[0]), weight: shape(node.inputs[1]), output: shape(node.outputs[0]),
+      inPixel: x.pixel, outPixel: y.pixel)
     var winograd: Winograd?
     var kernel = geometry.isDepthwise ? "depthwise" : "implicit_gemm"
     let weights: Int
@@ -55,12 +59,17 @@ extension Lowering {
     } else {
       weights = packedWeights(node.inputs[1], geometry)
     }
-    var inputs = [value(node.inputs[0], .channelsLast), weights]
-    if attributes.hasBias { inputs.append(value(node.inputs[2], .rowMajor)) }
-    if attributes.epilogue.addsResidual { inputs.append(value(node.inputs.last!, .channelsLast)) }
     emitProduct(
-      kernel, geometry, winograd, hasBias: attributes.hasBias, attributes.epilogue, inputs: inputs,
-      output: output(node.outputs[0], .channelsLast))
+      kernel, geometry, winograd, hasBias: attributes.hasBias, attributes.epilogue,
+      inputs: [x.value, weights] + extras(attributes, node), output: y.value)
+  }
+
+  /// Bias and residual of a node, as far as it has them.
+  private mutating func extras(_ attributes: ConvAttributes, _ node: Graph.Node) -> [Int] {
+    var extras: [Int] = []
+    if attributes.hasBias { extras.append(value(node.inputs[2], .rowMajor)) }
+    if attributes.epilogue.addsResidual { extras.append(value(node.inputs.last!, .channelsLast)) }
+    return extras
   }
 
   mutating func linear(hasBias: Bool, _ epilogue: Epilogue, _ node: Graph.Node) {
@@ -111,20 +120,24 @@ extension Lowering {
   }
 
   mutating func convTransposed(_ attributes: ConvAttributes, _ node: Graph.Node) {
+    let (x, y) = (sliceInput(node.inputs[0]), sliceOutput(node.outputs[0]))
     let geometry = ConvGeometry(
-      attributes, input: shape(node.outputs[0]), weight: shape(node.inputs[1]), output: shape(node.inputs[0]))
-    let residual = attributes.epilogue.addsResidual ? [value(node.inputs[2], .channelsLast)] : []
+      attributes, input: shape(node.outputs[0]), weight: shape(node.inputs[1]), output: shape(node.inputs[0]),
+      inPixel: y.pixel, outPixel: x.pixel)
+    let extras = extras(attributes, node)
+    let hasBias = attributes.hasBias
+    let residual = attributes.epilogue.addsResidual ? 1 + extras.count : nil
     let activation = ActivationKernel.epilogue(attributes.epilogue.activation)
-    let epilogue = { @Sendable [hasResidual = !residual.isEmpty] (call: borrowing Invocation) in
-      Convolution.Epilogue(residual: hasResidual ? call.input(2) : nil, activation: activation)
+    let epilogue = { @Sendable (call: borrowing Invocation) in
+      Convolution.Epilogue(
+        bias: hasBias ? call.input(2) : nil, residual: residual.map { call.input($0) }, activation: activation)
     }
     if ConvAlgorithm.inputGradient(geometry, options.algorithmRules) != .direct {
       let winograd = Winograd(inputGradient: geometry)
       let weights = winogradWeights(node.inputs[1], winograd, "winograd_weights_for_gradient")
-      let inputs = [value(node.inputs[0], .channelsLast), weights] + residual
       let bytes = winograd.workspaceSize * 4
       emit(
-        "winograd_transposed", inputs: inputs, outputs: [output(node.outputs[0], .channelsLast)], workspaceBytes: bytes
+        "winograd_transposed", inputs: [x.value, weights] + extras, outputs: [y.value], workspaceBytes: bytes
       ) { call in
         winograd.run(
           call.input(0), weights: call.input(1), into: call.output(), epilogue: epilogue(call),
@@ -138,8 +151,7 @@ extension Lowering {
     ) { call in
       Convolution.packInputGradient(call.input(0), into: call.output(), geometry, pool: call.pool)
     }
-    let inputs = [value(node.inputs[0], .channelsLast), weights] + residual
-    emit("implicit_gemm_transposed", inputs: inputs, outputs: [output(node.outputs[0], .channelsLast)]) { call in
+    emit("implicit_gemm_transposed", inputs: [x.value, weights] + extras, outputs: [y.value]) { call in
       Convolution.inputGradient(
         call.input(0), weights: call.input(1), into: call.output(), geometry, epilogue: epilogue(call),
         pool: call.pool)

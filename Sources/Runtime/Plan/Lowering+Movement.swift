@@ -45,27 +45,6 @@ extension Lowering {
       extents: layout.physical(result))
   }
 
-  mutating func concatenate(_ axis: Int, _ node: Graph.Node) {
-    if joinsForNorms[node.outputs[0].index] {
-      pieces[node.outputs[0]] = node.inputs.flatMap { pieces[$0] ?? [$0] }
-      return
-    }
-    let layout = commonLayout(node.inputs)
-    let result = shape(node.outputs[0])
-    let strides = Shape(layout.physical(result)).strides
-    let along = strides[layout.physicalAxis(axis, rank: result.rank)]
-    let sources = node.inputs.map { value($0, layout) }
-    let shapes = node.inputs.map { layout.physical(shape($0)) }
-    let starts = node.inputs.reduce(into: [0]) { $0.append($0.last! + shape($1)[axis] * along) }
-    emit("concatenate", inputs: sources, outputs: [output(node.outputs[0], layout)]) { call in
-      for (index, extents) in shapes.enumerated() {
-        CopyKernel.strided(
-          from: call.input(index), Shape(extents).strides, to: call.output() + starts[index], strides,
-          extents: extents, pool: call.pool)
-      }
-    }
-  }
-
   mutating func slice(_ attributes: SliceAttributes, _ node: Graph.Node) {
     let layout = commonLayout(node.inputs)
     let region = region(attributes, of: shape(node.inputs[0]), layout)
@@ -104,30 +83,5 @@ extension Lowering {
         call.input(0), call.output(), extents: extents, before: before, after: after, value: Float(padValue),
         pool: call.pool)
     }
-  }
-}
-
-extension Graph {
-  /// For each value, whether it joins tensors along their channels for inference batch norms alone, directly or through
-  /// further such joins (dense blocks): the norms can then read the pieces and join their results, and the value never
-  /// exists.
-  func joinsForNorms() -> [Bool] {
-    var readers = [[Node]](repeating: [], count: values.count)
-    for node in nodes { for input in node.inputs { readers[input.index].append(node) } }
-    let seen = Set(outputs.map(\.value))
-    var joins = [Bool](repeating: false, count: values.count)
-    for node in nodes.reversed() {
-      let result = node.outputs[0]
-      guard case .concatenate(axis: 1) = node.operation, !seen.contains(result), !readers[result.index].isEmpty
-      else { continue }
-      joins[result.index] = readers[result.index].allSatisfy { reader in
-        switch reader.operation {
-        case .batchNorm: reader.inputs[0] == result && !reader.inputs.dropFirst().contains(result)
-        case .concatenate: joins[reader.outputs[0].index]
-        default: false
-        }
-      }
-    }
-    return joins
   }
 }

@@ -17,17 +17,17 @@ extension PoolGeometry {
 
 extension Lowering {
   mutating func pool(_ attributes: PoolAttributes, _ node: Graph.Node) {
-    let x = value(node.inputs[0], .channelsLast)
-    let y = output(node.outputs[0], .channelsLast)
-    let geometry = PoolGeometry(attributes, input: shape(node.inputs[0]), output: shape(node.outputs[0]))
+    let (x, y) = (sliceInput(node.inputs[0]), sliceOutput(node.outputs[0]))
+    var geometry = PoolGeometry(attributes, input: shape(node.inputs[0]), output: shape(node.outputs[0]))
+    (geometry.inPixel, geometry.outPixel) = (x.pixel, y.pixel)
     switch attributes.kind {
     case .average(let countsPadding):
-      emit("average_pool", inputs: [x], outputs: [y]) { call in
+      emit("average_pool", inputs: [x.value], outputs: [y.value]) { [geometry] call in
         geometry.averageForward(call.input(0), call.output(), countsPadding: countsPadding, pool: call.pool)
       }
     case .max:
       let isDifferentiated = graph.nodes.contains { $0.operation.readsMaxima(of: node.inputs[0], $0.inputs) }
-      emitMaxPool(attributes, geometry, x: x, y: y, type(node.outputs[0]), keepsIndices: isDifferentiated)
+      emitMaxPool(attributes, geometry, x: x.value, y: y.value, type(node.outputs[0]), keepsIndices: isDifferentiated)
     }
   }
 

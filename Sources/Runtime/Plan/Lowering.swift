@@ -61,8 +61,10 @@ struct LoweredValue: Sendable {
   var type: TensorType
   var byteCount: Int
   var origin: Origin
-  /// The value whose memory this one is (a reshape); itself if its own.
+  /// The value whose memory this one is (a reshape, or a slice of channels); itself if its own.
   var base: Int
+  /// Of a slice: where it begins in its base.
+  var sliceOffset: Int?
   /// Whether it depends on parameters and constants alone, so that it can be computed ahead.
   var isPrepared: Bool
 }
@@ -80,6 +82,12 @@ struct Lowering {
   /// Of a value that is never joined (``Graph/joinsForNorms()``) its pieces.
   var pieces: [Graph.ValueID: [Graph.ValueID]] = [:]
   let joinsForNorms: [Bool]
+  /// Of values that are written where a concatenation wants them: where.
+  let joints: [Graph.ValueID: Joint]
+  /// The buffers of such concatenations.
+  var jointBuffers: [Graph.ValueID: Int] = [:]
+  /// Values that are slices of wider buffers.
+  var slices: [Graph.ValueID: ChannelSlice] = [:]
   private var lowered: [[Layout: Int]]
   private var packed: [PackKey: Int] = [:]
   private var node: Graph.Node?
@@ -100,6 +108,7 @@ struct Lowering {
     self.options = options
     lowered = .init(repeating: [:], count: graph.values.count)
     joinsForNorms = graph.joinsForNorms()
+    joints = graph.joints(exceptFor: joinsForNorms)
     for (index, id) in graph.inputs.enumerated() { define(id, .input(index)) }
     for (index, id) in graph.parameters.enumerated() { define(id, .parameter(index)) }
     for (index, id) in graph.constants.enumerated() { define(id, .constant(index)) }
@@ -130,6 +139,14 @@ struct Lowering {
     return values.count - 1
   }
 
+  /// A slice of the channels of a channels-last buffer.
+  mutating func slice(of base: Int, _ type: TensorType, channel: Int) -> Int {
+    let slice = temporary(type)
+    values[slice].base = base
+    values[slice].sliceOffset = channel * type.dtype.byteCount
+    return slice
+  }
+
   // MARK: Values in layouts
 
   func type(_ id: Graph.ValueID) -> TensorType { graph[id].type }
@@ -142,12 +159,16 @@ struct Lowering {
   /// inputs has it.
   func commonLayout(_ ids: [Graph.ValueID]) -> Layout {
     let most = ids.map { shape($0).elementCount }.max() ?? 0
-    let isChannelsLast = ids.contains { shape($0).elementCount == most && has($0, .channelsLast) }
+    let isChannelsLast = ids.contains { id in
+      shape(id).elementCount == most && (has(id, .channelsLast) || slices[id] != nil)
+    }
     return isChannelsLast ? .channelsLast : .rowMajor
   }
 
   /// The buffer of a value in a layout, converted if it does not exist yet.
   mutating func value(_ id: Graph.ValueID, _ layout: Layout) -> Int {
+    if let value = lowered[id.index][layout] { return value }
+    if let slice = slices[id], !has(id, .rowMajor), !has(id, .channelsLast) { copySlice(slice, of: id) }
     if let value = lowered[id.index][layout] { return value }
     let other: Layout = layout == .rowMajor ? .channelsLast : .rowMajor
     guard let source = lowered[id.index][other] else { fail("a plan read a value before it was computed") }
@@ -168,7 +189,7 @@ struct Lowering {
     return converted
   }
 
-  private mutating func set(_ id: Graph.ValueID, _ value: Int, _ layout: Layout) {
+  mutating func set(_ id: Graph.ValueID, _ value: Int, _ layout: Layout) {
     lowered[id.index][layout] = value
     if Layout.coincide(shape(id)) { lowered[id.index] = [.rowMajor: value, .channelsLast: value] }
   }
@@ -201,11 +222,15 @@ struct Lowering {
     _ body: @escaping @Sendable (borrowing Invocation) throws(ExecutionError) -> Void
   ) {
     guard let node else { fail("a kernel was emitted outside a node") }
-    let isPrepared = inputs.allSatisfy { values[$0].isPrepared }
+    // Slices share their buffer with what is computed in each run.
+    let isPrepared =
+      (inputs.allSatisfy { values[$0].isPrepared }) && outputs.allSatisfy { values[$0].sliceOffset == nil }
     for output in outputs { values[output].isPrepared = isPrepared }
     let workspace = workspaceBytes == 0 ? nil : workspace(workspaceBytes, isPrepared: isPrepared)
     // A node's work is that of the kernel that writes its result.
-    let isResult = node.outputs.contains { lowered[$0.index].values.contains(outputs[0]) }
+    let isResult = node.outputs.contains {
+      lowered[$0.index].values.contains(outputs[0]) || slices[$0]?.value == outputs[0]
+    }
     var cost = Cost()
     if isResult { cost = node.operation.cost(inputs: node.inputs.map(type), outputs: node.outputs.map(type)) }
     cost.bytes = Set(inputs + outputs).reduce(0) { $0 + values[$1].byteCount }

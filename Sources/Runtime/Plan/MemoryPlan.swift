@@ -14,6 +14,8 @@ struct MemoryPlan: Sendable {
   }
 
   private(set) var places: [Place]
+  /// Bytes from there to each buffer: of slices more than none.
+  let offsets: [Int]
   private(set) var arenaByteCount = 0
   private(set) var preparedByteCount = 0
   private(set) var preparationByteCount = 0
@@ -25,6 +27,7 @@ struct MemoryPlan: Sendable {
   ///   - outputs: for each output of the plan its buffer, and the parameter that it overwrites, if any.
   init(_ lowering: Lowering, outputs: [(value: Int, parameter: Int?)]) {
     let values = lowering.values
+    offsets = values.map { $0.sliceOffset ?? 0 }
     var groups = AliasGroups(values)
 
     // The first and last step at which each group is in use, and whether one that is prepared is read afterwards.
@@ -55,6 +58,7 @@ struct MemoryPlan: Sendable {
       guard let position = step.inPlaceInput else { continue }
       let (source, target) = (groups.find(step.inputs[position]), groups.find(step.outputs[0]))
       guard source != target, values[source].origin == .computed,
+        values[step.inputs[position]].sliceOffset == nil, values[step.outputs[0]].sliceOffset == nil,
         !values[source].isPrepared, !values[target].isPrepared, lastUse[source] == index,
         values[source].byteCount >= values[target].byteCount, destination[source] == nil, destination[target] == nil
       else { continue }

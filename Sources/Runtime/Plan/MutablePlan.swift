@@ -51,13 +51,14 @@ public final class MutablePlan {
       throw ExecutionError(description: "\(path): the plan needs \(plan.graph[id].type), the store holds \(found)")
     }
     workspace = Workspace(plan)
-    prepared = try plan.prepare(parameters: paths.map { store.storages[$0]! }, in: workspace)
+    var parameters: [Storage?] = paths.map { store.storages[$0] }
+    prepared = try plan.prepare(&parameters, in: workspace)
   }
 
   /// Runs the plan once. Returns the outputs that do not replace a parameter, in order.
   public func run(_ inputs: [Tensor]) throws(ExecutionError) -> [Tensor] { try run(inputs, observer: nil) }
 
-  /// Runs the plan and shows each kernel's outputs to an observer.
+  /// Runs the plan and tells an observer of each kernel.
   package func run(_ inputs: [Tensor], observer: StepObserver?) throws(ExecutionError) -> [Tensor] {
     try plan.check(inputs, against: plan.graph.inputs, kind: "input")
     let outputs = plan.makeOutputs()

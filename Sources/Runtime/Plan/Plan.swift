@@ -40,8 +40,10 @@ public struct Plan: Sendable {
   let memory: MemoryPlan
   /// For each output its buffer, and the parameter that it overwrites, if any.
   let outputs: [(value: Int, parameter: Int?)]
-  /// Elements of each buffer, for observers.
-  private let elementCounts: [Int]
+  /// Of each buffer, for observers.
+  private let spans: [OutputSpan]
+  /// For each step of the prologue the parameters that nothing reads after it.
+  private let releases: [[Int]]
 
   /// Bytes of the arena that each concurrent run needs.
   public var arenaByteCount: Int { memory.arenaByteCount }
@@ -73,14 +75,35 @@ public struct Plan: Sendable {
     let outputs = graph.outputs.map { output in
       (value: lowering.value(output.value, .rowMajor), parameter: updates[output.name].flatMap { slots[$0] })
     }
-    if !options.parametersAreConstant { lowering.recomputeCheapValues(outputs: outputs) }
+    if options.parametersAreConstant {
+      lowering.orderPreparation()
+    } else {
+      lowering.recomputeCheapValues(outputs: outputs)
+    }
     self.graph = graph
     self.constants = constants
     self.outputs = outputs
-    elementCounts = lowering.values.map(\.type.shape.elementCount)
+    spans = lowering.values.map { OutputSpan($0, base: lowering.values[$0.base]) }
     memory = MemoryPlan(lowering, outputs: outputs)
     prologue = lowering.steps.filter { lowering.values[$0.outputs[0]].isPrepared }
     steps = lowering.steps.filter { !lowering.values[$0.outputs[0]].isPrepared }
+    releases = Self.releases(prologue, before: steps, memory, outputs: outputs.map(\.value))
+  }
+
+  private static func releases(
+    _ prologue: [Step], before steps: [Step], _ memory: MemoryPlan, outputs: [Int]
+  ) -> [[Int]] {
+    func parameters(_ values: [Int]) -> Set<Int> {
+      Set(values.compactMap { if case .parameter(let slot) = memory.places[$0] { slot } else { nil } })
+    }
+    var kept = parameters(steps.flatMap(\.inputs) + steps.flatMap(\.outputs) + outputs)
+    var releases: [[Int]] = []
+    for step in prologue.reversed() {
+      let last = parameters(step.inputs).subtracting(kept)
+      releases.append(last.sorted())
+      kept.formUnion(last)
+    }
+    return releases.reversed()
   }
 
   /// The names of the inputs, in order.
@@ -107,7 +130,30 @@ package struct ObservedStep {
   package var kernel: String
   /// The node's, if this kernel did its work; bytes alone for packing, layout changes and the like.
   package var cost: Cost
-  package var outputs: [UnsafeBufferPointer<Float>]
+  fileprivate var output: OutputSpan
+  fileprivate var start: UnsafePointer<Float>
+
+  /// Whether the first output holds numbers only.
+  package var isFinite: Bool {
+    (0..<output.rows).allSatisfy { row in
+      UnsafeBufferPointer(start: start + row * output.pixel, count: output.width).allSatisfy(\.isFinite)
+    }
+  }
+}
+
+/// Where the elements of a buffer lie: `rows` times `width` of them, `pixel` floats apart.
+private struct OutputSpan {
+  var rows: Int
+  var width: Int
+  var pixel: Int
+
+  init(_ value: LoweredValue, base: LoweredValue) {
+    let count = value.type.dtype == .float32 ? value.type.shape.elementCount : 0
+    (rows, width, pixel) = (1, count, count)
+    if value.sliceOffset == nil { return }
+    (width, pixel) = (value.type.shape[1], base.type.shape[1])
+    rows = count / max(1, width)
+  }
 }
 
 /// Called after each kernel of an observed run; returns whether to go on.
@@ -132,21 +178,25 @@ final class Workspace: Sendable {
 
   /// Points every buffer to its place.
   ///
-  /// - Parameter preparation: while the plan prepares.
+  /// - Parameters:
+  ///   - parameters: `nil` where nothing reads them any more.
+  ///   - preparation: while the plan prepares.
   func bind(
-    _ plan: Plan, inputs: [Tensor], parameters: [Storage], prepared: Storage, preparation: Storage? = nil,
+    _ plan: Plan, inputs: [Tensor], parameters: [Storage?], prepared: Storage, preparation: Storage? = nil,
     outputs: [Storage?]
   ) {
     for (index, place) in plan.memory.places.enumerated() {
-      switch place {
-      case .input(let slot): pointers[index] = inputs[slot].storage!.pointer
-      case .parameter(let slot): pointers[index] = parameters[slot].pointer
-      case .constant(let slot): pointers[index] = plan.constants[slot].storage!.pointer
-      case .output(let slot): pointers[index] = outputs[slot]!.pointer
-      case .prepared(let offset): pointers[index] = prepared.pointer + offset
-      case .preparation(let offset): pointers[index] = (preparation ?? arena).pointer + offset
-      case .arena(let offset): pointers[index] = arena.pointer + offset
-      }
+      let start =
+        switch place {
+        case .input(let slot): inputs[slot].storage!.pointer
+        case .parameter(let slot): parameters[slot]?.pointer ?? arena.pointer
+        case .constant(let slot): plan.constants[slot].storage!.pointer
+        case .output(let slot): outputs[slot]!.pointer
+        case .prepared(let offset): prepared.pointer + offset
+        case .preparation(let offset): (preparation ?? arena).pointer + offset
+        case .arena(let offset): arena.pointer + offset
+        }
+      pointers[index] = start + plan.memory.offsets[index]
     }
   }
 }
@@ -179,7 +229,10 @@ extension Plan {
   }
 
   /// Computes ahead what does not change between runs: packed weights, folded norms, constants.
-  func prepare(parameters: [Storage], in workspace: Workspace) throws(ExecutionError) -> Storage {
+  ///
+  /// - Parameter parameters: those that no run reads become `nil` as soon as they have been used. Where nobody else
+  ///   holds them, weights and their packed form so never lie in memory together, all of them.
+  func prepare(_ parameters: inout [Storage?], in workspace: Workspace) throws(ExecutionError) -> Storage {
     let prepared = Storage(byteCount: preparedByteCount)
     if prologue.isEmpty { return prepared }
     // The prologue reads neither inputs nor outputs; empty tensors stand in for them.
@@ -188,7 +241,14 @@ extension Plan {
     workspace.bind(
       self, inputs: graph.inputs.map { _ in nothing }, parameters: parameters, prepared: prepared,
       preparation: preparation, outputs: outputs.map { _ in nothing.storage })
-    try withExtendedLifetime(preparation) { () throws(ExecutionError) in try execute(prologue, in: workspace) }
+    for (step, released) in zip(prologue, releases) {
+      try execute([step], in: workspace)
+      for slot in released {
+        if isKnownUniquelyReferenced(&parameters[slot]) { parameters[slot]?.discard() }
+        parameters[slot] = nil
+      }
+    }
+    withExtendedLifetime(preparation) {}
     return prepared
   }
 
@@ -197,12 +257,10 @@ extension Plan {
     for step in steps {
       try step.body(Invocation(step: step, pointers: workspace.pointers, pool: pool))
       if let observer {
-        let outputs = step.outputs.map { value in
-          UnsafeBufferPointer(
-            start: workspace.pointers[value].assumingMemoryBound(to: Float.self), count: elementCounts[value])
-        }
+        let result = step.outputs[0]
         let observed = ObservedStep(
-          node: step.name, operation: step.operation, kernel: step.kernel, cost: step.cost, outputs: outputs)
+          node: step.name, operation: step.operation, kernel: step.kernel, cost: step.cost, output: spans[result],
+          start: UnsafePointer(workspace.pointers[result].assumingMemoryBound(to: Float.self)))
         if !observer(observed) { return }
       }
     }

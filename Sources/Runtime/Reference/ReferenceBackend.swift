@@ -43,7 +43,11 @@ package enum ReferenceBackend {
       ]
     case .convTransposed(let attributes, let output):
       let product = convolutionInputGradient(attributes, dy: x[0], weight: x[1], input: output)
-      results = [finished(product, bias: nil, channelAxis: 1, epilogue: attributes.epilogue, residual: x.last)]
+      results = [
+        finished(
+          product, bias: attributes.hasBias ? x[2] : nil, channelAxis: 1, epilogue: attributes.epilogue,
+          residual: x.last)
+      ]
     case .convWeightGradient(let attributes, let weight):
       results = [convolutionWeightGradient(attributes, x: x[0], dy: x[1], weight: weight)]
     case .linear(let hasBias, let epilogue):

@@ -56,14 +56,18 @@ func convolutions(_ random: inout Samples) -> [GradientSample] {
 }
 
 func convolutionGradients(_ random: inout Samples, ofWeight: Bool) -> [GradientSample] {
-  ConvSample.all.map { sample in
-    ofWeight
-      ? GradientSample(
+  ConvSample.all.enumerated().map { index, sample in
+    if ofWeight {
+      return GradientSample(
         .convWeightGradient(sample.attributes, weight: sample.weight),
         [random.tensor(sample.input), random.tensor(sample.output)])
-      : GradientSample(
-        .convTransposed(sample.attributes, output: sample.input),
-        [random.tensor(sample.output), random.tensor(sample.weight)])
+    }
+    var attributes = sample.attributes
+    attributes.hasBias = index % 2 == 0
+    let inputs = [random.tensor(sample.output), random.tensor(sample.weight)]
+    return GradientSample(
+      .convTransposed(attributes, output: sample.input),
+      inputs + (attributes.hasBias ? [random(sample.input[1])] : []))
   }
 }
 

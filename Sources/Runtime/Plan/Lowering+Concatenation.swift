@@ -1,0 +1,179 @@
+import Graph
+import Kernels
+
+/// A channels-last tensor whose positions are `pixel` floats apart: as many as its channels, or more where it is a
+/// slice of a wider one.
+struct ChannelSlice {
+  var value: Int
+  var pixel: Int
+}
+
+/// Where a concatenation of channels wants one of its inputs.
+struct Joint {
+  var result: Graph.ValueID
+  var channel: Int
+}
+
+extension Lowering {
+  /// A value for a kernel that can read slices.
+  mutating func sliceInput(_ id: Graph.ValueID) -> ChannelSlice {
+    if !has(id, .channelsLast), let slice = slices[id] { return slice }
+    return ChannelSlice(value: value(id, .channelsLast), pixel: shape(id)[1])
+  }
+
+  /// The buffer of an output of the current node, whose kernel can write slices.
+  mutating func sliceOutput(_ id: Graph.ValueID) -> ChannelSlice {
+    guard let joint = joints[id] else {
+      return ChannelSlice(value: output(id, .channelsLast), pixel: shape(id)[1])
+    }
+    let slice = slice(of: joint.result, from: joint.channel, type(id))
+    slices[id] = slice
+    return slice
+  }
+
+  /// The channels from `channel` on of what a concatenation joins.
+  private mutating func slice(of result: Graph.ValueID, from channel: Int, _ type: TensorType) -> ChannelSlice {
+    if let outer = joints[result] { return slice(of: outer.result, from: outer.channel + channel, type) }
+    let buffer = jointBuffers[result] ?? temporary(self.type(result))
+    jointBuffers[result] = buffer
+    return ChannelSlice(value: slice(of: buffer, type, channel: channel), pixel: shape(result)[1])
+  }
+
+  /// Makes a dense copy of a slice, for a kernel that cannot read it.
+  mutating func copySlice(_ slice: ChannelSlice, of id: Graph.ValueID) {
+    let copy = temporary(type(id))
+    emitCopy(of: slice, id, to: ChannelSlice(value: copy, pixel: shape(id)[1]), "copy_slice")
+    set(id, copy, .channelsLast)
+  }
+
+  private mutating func emitCopy(
+    of source: ChannelSlice, _ id: Graph.ValueID, to target: ChannelSlice, _ kernel: String
+  ) {
+    let channels = shape(id)[1]
+    let extents = [shape(id).elementCount / max(1, channels), channels]
+    emit(kernel, inputs: [source.value], outputs: [target.value]) { call in
+      CopyKernel.strided(
+        from: call.input(0), [source.pixel, 1], to: call.output(), [target.pixel, 1], extents: extents, pool: call.pool)
+    }
+  }
+
+  mutating func concatenate(_ axis: Int, _ node: Graph.Node) {
+    let joined = node.outputs[0]
+    if joinsForNorms[joined.index] {
+      pieces[joined] = node.inputs.flatMap { pieces[$0] ?? [$0] }
+      return
+    }
+    if joints.values.contains(where: { $0.result == joined }) { return joinInPlace(node) }
+    let layout = commonLayout(node.inputs)
+    let result = shape(joined)
+    let strides = Shape(layout.physical(result)).strides
+    let along = strides[layout.physicalAxis(axis, rank: result.rank)]
+    let sources = node.inputs.map { id in
+      layout == .channelsLast
+        ? sliceInput(id) : ChannelSlice(value: value(id, layout), pixel: layout.physical(shape(id)).last ?? 1)
+    }
+    let shapes = node.inputs.map { layout.physical(shape($0)) }
+    let sourceStrides = zip(shapes, sources).map { Shape($0.dropLast() + [$1.pixel]).strides }
+    let starts = node.inputs.reduce(into: [0]) { $0.append($0.last! + shape($1)[axis] * along) }
+    emit("concatenate", inputs: sources.map(\.value), outputs: [output(joined, layout)]) { call in
+      for (index, extents) in shapes.enumerated() {
+        CopyKernel.strided(
+          from: call.input(index), sourceStrides[index], to: call.output() + starts[index], strides,
+          extents: extents, pool: call.pool)
+      }
+    }
+  }
+
+  /// Copies those inputs that do not lie in the joint buffer yet.
+  private mutating func joinInPlace(_ node: Graph.Node) {
+    let joined = node.outputs[0]
+    var channel = 0
+    for input in node.inputs {
+      let joint = joints[input]
+      if joint?.result != joined || joint?.channel != channel {
+        let target = slice(of: joined, from: channel, type(input))
+        emitCopy(of: sliceInput(input), input, to: target, "concatenate")
+      }
+      channel += shape(input)[1]
+    }
+    if joints[joined] == nil {
+      set(joined, jointBuffers[joined]!, .channelsLast)
+    } else {
+      slices[joined] = slice(of: joined, from: 0, type(joined))
+    }
+  }
+}
+
+extension Graph {
+  /// For values that a concatenation of channels joins, where their kernels can write them without a copy: those of
+  /// kernels that write slices, as long as all other readers can read slices.
+  func joints(exceptFor joinsForNorms: [Bool]) -> [ValueID: Joint] {
+    var readers = [[Node]](repeating: [], count: values.count)
+    for node in nodes { for input in node.inputs { readers[input.index].append(node) } }
+    let seen = Set(outputs.map(\.value))
+    var joints: [ValueID: Joint] = [:]
+    for node in nodes {
+      guard case .concatenate(axis: 1) = node.operation, shape(of: node.outputs[0]).rank > 2,
+        !joinsForNorms[node.outputs[0].index], self[node.outputs[0]].type.dtype == .float32
+      else { continue }
+      var (channel, count) = (0, 0)
+      var found: [ValueID: Joint] = [:]
+      for input in node.inputs {
+        let canLieThere =
+          joints[input] == nil && found[input] == nil && !seen.contains(input)
+          && (producer(of: input)?.writesSlices ?? false) && readers[input.index].allSatisfy { $0.readsSlice(input) }
+        if canLieThere {
+          found[input] = Joint(result: node.outputs[0], channel: channel)
+          count += shape(of: input)[1]
+        }
+        channel += shape(of: input)[1]
+      }
+      // Most of the result is channels last already.
+      if 2 * count >= channel { joints.merge(found) { $1 } }
+    }
+    return joints
+  }
+
+  /// For each value, whether it joins tensors along their channels for inference batch norms alone, directly or through
+  /// further such joins (dense blocks): the norms can then read the pieces and join their results, and the value never
+  /// exists.
+  func joinsForNorms() -> [Bool] {
+    var readers = [[Node]](repeating: [], count: values.count)
+    for node in nodes { for input in node.inputs { readers[input.index].append(node) } }
+    let seen = Set(outputs.map(\.value))
+    var joins = [Bool](repeating: false, count: values.count)
+    for node in nodes.reversed() {
+      let result = node.outputs[0]
+      guard case .concatenate(axis: 1) = node.operation, !seen.contains(result), !readers[result.index].isEmpty
+      else { continue }
+      joins[result.index] = readers[result.index].allSatisfy { reader in
+        switch reader.operation {
+        case .batchNorm: reader.inputs[0] == result && !reader.inputs.dropFirst().contains(result)
+        case .concatenate: joins[reader.outputs[0].index]
+        default: false
+        }
+      }
+    }
+    return joins
+  }
+}
+
+extension Graph.Node {
+  /// Whether the kernel can write its output as a slice. A residual must lie as the output does.
+  fileprivate var writesSlices: Bool {
+    switch operation {
+    case .conv(let attributes), .convTransposed(let attributes, _): !attributes.epilogue.addsResidual
+    case .pool: true
+    default: false
+    }
+  }
+
+  /// Whether the kernel can read a slice, and reads the value as nothing else.
+  fileprivate func readsSlice(_ value: Graph.ValueID) -> Bool {
+    switch operation {
+    case .conv, .convTransposed, .pool: inputs[0] == value && !inputs.dropFirst().contains(value)
+    case .concatenate(axis: 1): true
+    default: false
+    }
+  }
+}

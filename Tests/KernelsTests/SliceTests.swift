@@ -1,0 +1,150 @@
+import Kernels
+import Testing
+
+/// Kernels that read and write slices of wider tensors, against the same kernels on dense ones: the same numbers, for
+/// any number of threads, and nothing written beside the slice. What lies beside the input's slice is not a number.
+@Suite struct SliceTests {
+  private static let (offset, gap): (Int, Int) = (3, 5)
+  private static let untouched: Float = 12345
+
+  /// A tensor at each of some positions.
+  private struct Extent {
+    var positions: Int
+    var channels: Int
+    var count: Int { positions * channels }
+    var pixel: Int { channels + SliceTests.gap }
+  }
+
+  /// - Parameter run: gets input, output, their floats between positions, and a pool.
+  private func check(
+    _ name: String, from input: Extent, to output: Extent,
+    _ run: (UnsafePointer<Float>, UnsafeMutablePointer<Float>, Int, Int, ThreadPool) -> Void
+  ) {
+    let x = Buffer(randomValues(input.count, seed: 1))
+    let dense = Buffer(count: output.count)
+    run(x.pointer, dense.pointer, input.channels, output.channels, ConvolutionTests.pools[1])
+
+    var wide = [Float](repeating: .nan, count: input.positions * input.pixel)
+    for (index, value) in x.values.enumerated() {
+      wide[index / input.channels * input.pixel + Self.offset + index % input.channels] = value
+    }
+    let source = Buffer(wide)
+    for pool in ConvolutionTests.pools {
+      let target = Buffer([Float](repeating: Self.untouched, count: output.positions * output.pixel))
+      run(source.pointer + Self.offset, target.pointer + Self.offset, input.pixel, output.pixel, pool)
+      let found = target.values
+      for position in 0..<output.positions {
+        let slice = found[(position * output.pixel)...].prefix(output.pixel)
+        let inside = slice.dropFirst(Self.offset).prefix(output.channels)
+        let expected = dense.values[(position * output.channels)...].prefix(output.channels)
+        guard inside.elementsEqual(expected) else {
+          Issue.record("\(name): position \(position) differs")
+          break
+        }
+        #expect(slice.count { $0 == Self.untouched } == Self.gap, "\(name) writes beside its slice")
+      }
+      #expect(target.isGuarded, "\(name) writes outside")
+    }
+  }
+
+  private func extents(_ g: ConvGeometry) -> (Extent, Extent) {
+    (
+      Extent(positions: g.batch * g.input.count, channels: g.inChannels),
+      Extent(positions: g.batch * g.output.count, channels: g.outChannels)
+    )
+  }
+
+  private static let epilogues: [ActivationKernel?] = [.relu, .silu]
+
+  @Test(arguments: InstructionSet.available, [(3, 17, 1), (34, 32, 2), (17, 17, 17), (40, 21, 1), (64, 16, 1)])
+  func convolution(isa: InstructionSet, channels: (Int, Int, Int)) {
+    let kernels: [(Int, Int, Int)] = [(1, 1, 0), (3, 1, 1), (3, 2, 1), (2, 2, 0)]
+    for (kernel, stride, padding) in kernels {
+      let g = ConvolutionTests.geometry(
+        channels.0, channels.1, groups: channels.2, input: .init(1, 11, 10), kernel: .init(1, kernel, kernel),
+        stride: .init(1, stride, stride), before: .init(0, padding, padding), after: .init(0, padding, padding))
+      let (x, y) = extents(g)
+      let w = Buffer(randomValues(g.weightCount, seed: 2))
+      let forward = Buffer(count: Convolution.forwardWeightsSize(g, isa: isa))
+      let gradient = Buffer(count: Convolution.inputGradientWeightsSize(g, isa: isa))
+      Convolution.packForward(w.pointer, into: forward.pointer, g, pool: ConvolutionTests.pools[0], isa: isa)
+      Convolution.packInputGradient(w.pointer, into: gradient.pointer, g, pool: ConvolutionTests.pools[0], isa: isa)
+      let bias = Buffer(randomValues(max(g.inChannels, g.outChannels), seed: 3))
+      for activation in Self.epilogues {
+        let epilogue = Convolution.Epilogue(bias: .init(bias.pointer), activation: activation)
+        check("\(isa) forward \(g)", from: x, to: y) { x, y, inPixel, outPixel, pool in
+          var g = g
+          (g.inPixel, g.outPixel) = (inPixel, outPixel)
+          Convolution.forward(x, weights: forward.pointer, into: y, g, epilogue: epilogue, pool: pool, isa: isa)
+        }
+        check("\(isa) input gradient \(g)", from: y, to: x) { dy, dx, outPixel, inPixel, pool in
+          var g = g
+          (g.inPixel, g.outPixel) = (inPixel, outPixel)
+          Convolution.inputGradient(
+            dy, weights: gradient.pointer, into: dx, g, epilogue: epilogue, pool: pool, isa: isa)
+        }
+      }
+    }
+  }
+
+  @Test(arguments: InstructionSet.available, [(3, 17), (40, 21), (16, 64)])
+  func winograd(isa: InstructionSet, channels: (Int, Int)) {
+    let g = ConvolutionTests.geometry(
+      channels.0, channels.1, input: .init(1, 13, 15), kernel: .init(1, 3, 3), before: .init(0, 1, 1),
+      after: .init(0, 1, 1))
+    let (x, y) = extents(g)
+    let w = Buffer(randomValues(g.weightCount, seed: 2))
+    let bias = Buffer(randomValues(max(g.inChannels, g.outChannels), seed: 3))
+    func run(_ name: String, from x: Extent, to y: Extent, _ make: @escaping (ConvGeometry) -> Winograd) {
+      for activation in Self.epilogues {
+        let epilogue = Convolution.Epilogue(bias: .init(bias.pointer), activation: activation)
+        check("\(isa) \(name) \(g)", from: x, to: y) { x, y, first, second, pool in
+          var strided = g
+          (strided.inPixel, strided.outPixel) = name == "input gradient" ? (second, first) : (first, second)
+          let winograd = make(strided)
+          let packed = Buffer(count: winograd.weightsSize)
+          winograd.pack(w.pointer, into: packed.pointer, pool: pool)
+          let workspace = Buffer(count: winograd.workspaceSize)
+          winograd.run(
+            x, weights: packed.pointer, into: y, epilogue: epilogue, workspace: workspace.pointer, pool: pool)
+        }
+      }
+    }
+    for tile in Winograd.Tile.allCases {
+      run("\(tile)", from: x, to: y) { Winograd(forward: $0, tile: tile, isa: isa) }
+    }
+    run("input gradient", from: y, to: x) { Winograd(inputGradient: $0, isa: isa) }
+  }
+
+  @Test(arguments: InstructionSet.available, [1, 7, 17, 67])
+  func pooling(isa: InstructionSet, channels: Int) {
+    var g = PoolGeometry(
+      batch: 2, channels: channels, input: [1, 10, 11], kernel: [1, 3, 3], stride: [1, 2, 1], paddingBefore: [0, 1, 1],
+      output: [1, 5, 11])
+    var global = PoolGeometry(
+      batch: 2, channels: channels, input: [1, 10, 11], kernel: [1, 10, 11], stride: .one, output: .one)
+    let (x, y) = (Extent(positions: 220, channels: channels), Extent(positions: 110, channels: channels))
+    var indices = [Int32](repeating: 0, count: y.count)
+    check("\(isa) max", from: x, to: y) { x, y, inPixel, outPixel, pool in
+      (g.inPixel, g.outPixel) = (inPixel, outPixel)
+      g.maxForward(x, y, indices: nil, pool: pool, isa: isa)
+    }
+    var first: [Int32]?
+    check("\(isa) max with indices", from: x, to: y) { x, y, inPixel, outPixel, pool in
+      (g.inPixel, g.outPixel) = (inPixel, outPixel)
+      indices.withUnsafeMutableBufferPointer {
+        g.maxForward(x, y, indices: $0.baseAddress, pool: pool, isa: isa)
+      }
+      if first == nil { first = indices }
+      #expect(indices == first)
+    }
+    check("\(isa) average", from: x, to: y) { x, y, inPixel, outPixel, pool in
+      (g.inPixel, g.outPixel) = (inPixel, outPixel)
+      g.averageForward(x, y, countsPadding: false, pool: pool, isa: isa)
+    }
+    check("\(isa) mean", from: x, to: Extent(positions: 2, channels: channels)) { x, y, inPixel, outPixel, pool in
+      (global.inPixel, global.outPixel) = (inPixel, outPixel)
+      global.averageForward(x, y, countsPadding: false, pool: pool, isa: isa)
+    }
+  }
+}
