@@ -1,11 +1,51 @@
 // Products at all points, and their transform to outputs.
 
+/// Where the outputs of a tile lie in one vector of columns.
+typedef struct {
+  /// Floats from the start of y to the first, and between lines and pixels.
+  long offset, line_step, pixel;
+  /// Rows and columns that exist.
+  long rows, columns;
+} output_place;
+
+CK_INLINE output_place place_of_outputs(const long m, const ck_winograd_problem *p, long tile, long column) {
+  const tile_place at = place_of_tile(p, tile);
+  const long y = at.row * m, x = at.column * m, line_step = p->output.width * p->columns;
+  return (output_place){
+      .offset = (at.image * p->output.height + y) * line_step + x * p->columns + column,
+      .line_step = line_step,
+      .pixel = p->columns,
+      .rows = at_most(m, p->output.height - y),
+      .columns = at_most(m, p->output.width - x),
+  };
+}
+
+/// Transforms the other axis and stores what exists, which is everything if `is_whole`.
+CK_INLINE void finish_output_tile(const long m, const ck_winograd_problem *p, const vf *half, output_place at,
+                                  long column, const int is_whole) {
+  const ck_epilogue epilogue = p->epilogue;
+  float *y = p->y;
+  for (long i = 0; i < m; i++) {
+    if (!is_whole && i >= at.rows) break;
+    vf line[CK_WINOGRAD_MOST];
+    transform_output_axis(m, half + i * (m + 2), 1, line, 1);
+    for (long j = 0; j < m; j++) {
+      if (!is_whole && j >= at.columns) break;
+      const long offset = at.offset + i * at.line_step + j * at.pixel;
+      const vf value = finish_vector(&epilogue, line[j], offset, column);
+      if (is_whole)
+        vstore(y + offset, value);
+      else
+        store_part(y + offset, value, p->columns - column);
+    }
+  }
+}
+
 /// One tile's outputs in one vector of columns.
-CK_INLINE void transform_output_tile(const long m, const ck_winograd_problem *p, tile_place at, long column,
+CK_INLINE void transform_output_tile(const long m, const ck_winograd_problem *p, long tile, long column,
                                      const float *products, long point_step) {
-  const long extent = m + 2, line_step = p->output.width * p->columns;
-  const long y = at.row * m, x = at.column * m;
-  const long rows = at_most(m, p->output.height - y), columns = at_most(m, p->output.width - x);
+  const long extent = m + 2;
+  const output_place at = place_of_outputs(m, p, tile, column);
   vf half[CK_WINOGRAD_MOST * CK_WINOGRAD_MOST];
   for (long j = 0; j < extent; j++) {
     vf line[CK_WINOGRAD_MOST];
@@ -13,15 +53,22 @@ CK_INLINE void transform_output_tile(const long m, const ck_winograd_problem *p,
     for (long i = 0; i < extent; i++) line[i] = vload(products + (i * extent + j) * point_step);
     transform_output_axis(m, line, 1, half + j, extent);
   }
-  for (long i = 0; i < rows; i++) {
-    vf line[CK_WINOGRAD_MOST];
-    transform_output_axis(m, half + i * extent, 1, line, 1);
-    const long place = (at.image * p->output.height + y + i) * line_step + x * p->columns + column;
-    for (long j = 0; j < columns; j++) {
-      const long offset = place + j * p->columns;
-      store_part(p->y + offset, finish_vector(&p->epilogue, line[j], offset, column), p->columns - column);
+  if (at.rows == m && at.columns == m && p->columns - column >= CK_VW)
+    finish_output_tile(m, p, half, at, column, 1);
+  else
+    finish_output_tile(m, p, half, at, column, 0);
+}
+
+/// Fetches the lines that a tile will be stored to, and those that will be added to it: a store that waits for its line
+/// holds up all that follow.
+CK_INLINE void prefetch_output_tile(const long m, const ck_winograd_problem *p, long tile, long column) {
+  const output_place at = place_of_outputs(m, p, tile, column);
+  for (long i = 0; i < at.rows; i++)
+    for (long j = 0; j < at.columns; j++) {
+      const long offset = at.offset + i * at.line_step + j * at.pixel;
+      __builtin_prefetch(p->y + offset, 1);
+      if (p->epilogue.residual) __builtin_prefetch(p->epilogue.residual + offset);
     }
-  }
 }
 
 CK_INLINE void multiply_winograd(const long m, const ck_winograd_problem *p, long tile, long tile_end, long panel,
@@ -50,13 +97,14 @@ CK_INLINE void multiply_winograd(const long m, const ck_winograd_problem *p, lon
         ahead.at += p->channels * ahead.step;
       }
     }
-  for (long t = 0; t < tiles; t++) {
-    const tile_place at = place_of_tile(p, tile + t);
+  for (long t = 0; t < tiles; t++)
     for (long j = panel; j < panel_end; j++) {
       const long vectors = panel_vectors(p->columns, j);
-      for (long v = 0; v < vectors; v++)
-        transform_output_tile(m, p, at, j * CK_TILE_COLUMNS + v * CK_VW,
+      for (long v = 0; v < vectors; v++) {
+        const long column = j * CK_TILE_COLUMNS + v * CK_VW;
+        if (t + 1 < tiles) prefetch_output_tile(m, p, tile + t + 1, column);
+        transform_output_tile(m, p, tile + t, column,
                               products + (j - panel) * points * product_step + (t * vectors + v) * CK_VW, product_step);
+      }
     }
-  }
 }

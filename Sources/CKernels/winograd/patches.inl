@@ -15,7 +15,7 @@ CK_INLINE long at_most(long a, long b) { return a < b ? a : b; }
 
 /// Transforms a square of `size` elements at each channel, of which rows [top, bottom) and columns [left, right) lie
 /// inside the image and the others are zeros, to points that become a row of `to`. `corner` is where the square's
-/// first element would lie.
+/// first element would lie. Meanwhile the next square to the right is fetched, as far as the two do not overlap.
 CK_INLINE void transform_square(const long m, const int is_gradient, const float *corner, long line_step, long channels,
                                 long top, long bottom, long left, long right, ck_winograd_patches to, long row) {
   const long extent = m + 2, size = is_gradient ? m : extent;
@@ -34,6 +34,9 @@ CK_INLINE void transform_square(const long m, const int is_gradient, const float
           vf line[CK_WINOGRAD_MOST];
 #pragma clang loop unroll(full)
           for (long i = 0; i < size; i++) line[i] = vload(from + i * line_step + j * channels);
+          if (j >= size - m)
+#pragma clang loop unroll(full)
+            for (long i = 0; i < size; i++) __builtin_prefetch(from + i * line_step + (j + m) * channels);
           if (is_gradient)
             transform_gradient_axis(line, 1, half + j, size);
           else

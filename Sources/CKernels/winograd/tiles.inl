@@ -1,6 +1,10 @@
 // The matrix products at each point: the tile of registers, on operands that need no copy because the transforms wrote
 // them as it reads them.
 
+/// Floats from an element of `a` to the one whose line is fetched with it. Patches come from the last-level cache if they
+/// are many, and blocks of this layout are too short for the processor's own prefetching.
+#define CK_WINOGRAD_AHEAD 1792
+
 /// c[rows][vectors] = a * b, with `a` in blocks of a vector's columns and `rows` rows.
 CK_INLINE void blocked_tile(const long rows, const long vectors, const float *a, const float *b, long depth, float *c,
                             prefetching ahead) {
@@ -16,6 +20,7 @@ CK_INLINE void blocked_tile(const long rows, const long vectors, const float *a,
     for (long p = 0; p < count; p++, b += vectors * CK_VW) {
       __builtin_prefetch(ahead.at, 0, 2);
       ahead.at += ahead.step;
+      __builtin_prefetch(a + CK_WINOGRAD_AHEAD + p * rows);
       vf row[2];
 #pragma clang loop unroll(full)
       for (long j = 0; j < vectors; j++) row[j] = vload(b + j * CK_VW);
