@@ -49,7 +49,9 @@ typedef void (*transposed_tile_function)(const float *a, long step, const float 
     blocked_tile(rows, vectors, a, b, depth, c, ahead);                                                              \
   }                                                                                                                  \
   static void transposed_tile_##rows##x##vectors(const float *a, long step, const float *b, long depth, float *c) {  \
-    tile(rows, vectors, 1, step, 0, a, b, depth, c, 0, CK_NO_PREFETCHING);                                           \
+    /* Narrow tiles are for few channels, whose operands are near. */                                                \
+    const int fetches = (rows) * (vectors) >= CK_TILE_ROWS ? CK_FETCH_OPERANDS : CK_FETCH_NOTHING;                    \
+    tile(rows, vectors, 1, step, fetches, a, b, depth, c, 0, CK_NO_PREFETCHING);                                     \
   }
 #define CK_WINOGRAD_DEFINE_TILES(rows, unused) CK_WINOGRAD_TILE(rows, 1) CK_WINOGRAD_TILE(rows, 2)
 CK_EACH_ROW_COUNT(CK_WINOGRAD_DEFINE_TILES, )
