@@ -8,7 +8,9 @@ typedef struct {
   long rows, columns;
 } output_place;
 
-CK_INLINE output_place place_of_outputs(const long m, const ck_winograd_problem *p, long tile, long column) {
+CK_INLINE output_place place_of_outputs(const ck_winograd_algorithm f, const ck_winograd_problem *p, long tile,
+                                        long column) {
+  const long m = tile_of(f);
   const tile_place at = place_of_tile(p, tile);
   const long y = at.row * m, x = at.column * m, line_step = p->output.width * p->columns;
   return (output_place){
@@ -21,14 +23,15 @@ CK_INLINE output_place place_of_outputs(const long m, const ck_winograd_problem 
 }
 
 /// Transforms the other axis and stores what exists, which is everything if `is_whole`.
-CK_INLINE void finish_output_tile(const long m, const ck_winograd_problem *p, const vf *half, output_place at,
-                                  long column, const int is_whole) {
+CK_INLINE void finish_output_tile(const ck_winograd_algorithm f, const ck_winograd_problem *p, const vf *half,
+                                  output_place at, long column, const int is_whole) {
+  const long m = tile_of(f), extent = extent_of(f);
   const ck_epilogue epilogue = p->epilogue;
   float *y = p->y;
   for (long i = 0; i < m; i++) {
     if (!is_whole && i >= at.rows) break;
     vf line[CK_WINOGRAD_MOST];
-    transform_output_axis(m, half + i * (m + 2), 1, line, 1);
+    transform_output_axis(f, half + i * extent, 1, line, 1);
     for (long j = 0; j < m; j++) {
       if (!is_whole && j >= at.columns) break;
       const long offset = at.offset + i * at.line_step + j * at.pixel;
@@ -42,27 +45,28 @@ CK_INLINE void finish_output_tile(const long m, const ck_winograd_problem *p, co
 }
 
 /// One tile's outputs in one vector of columns.
-CK_INLINE void transform_output_tile(const long m, const ck_winograd_problem *p, long tile, long column,
-                                     const float *products, long point_step) {
-  const long extent = m + 2;
-  const output_place at = place_of_outputs(m, p, tile, column);
+CK_INLINE void transform_output_tile(const ck_winograd_algorithm f, const ck_winograd_problem *p, long tile,
+                                     long column, const float *products, long point_step) {
+  const long m = tile_of(f), extent = extent_of(f);
+  const output_place at = place_of_outputs(f, p, tile, column);
   vf half[CK_WINOGRAD_MOST * CK_WINOGRAD_MOST];
   for (long j = 0; j < extent; j++) {
     vf line[CK_WINOGRAD_MOST];
 #pragma clang loop unroll(full)
     for (long i = 0; i < extent; i++) line[i] = vload(products + (i * extent + j) * point_step);
-    transform_output_axis(m, line, 1, half + j, extent);
+    transform_output_axis(f, line, 1, half + j, extent);
   }
   if (at.rows == m && at.columns == m && p->columns - column >= CK_VW)
-    finish_output_tile(m, p, half, at, column, 1);
+    finish_output_tile(f, p, half, at, column, 1);
   else
-    finish_output_tile(m, p, half, at, column, 0);
+    finish_output_tile(f, p, half, at, column, 0);
 }
 
 /// Fetches the lines that a tile will be stored to, and those that will be added to it: a store that waits for its line
 /// holds up all that follow.
-CK_INLINE void prefetch_output_tile(const long m, const ck_winograd_problem *p, long tile, long column) {
-  const output_place at = place_of_outputs(m, p, tile, column);
+CK_INLINE void prefetch_output_tile(const ck_winograd_algorithm f, const ck_winograd_problem *p, long tile,
+                                    long column) {
+  const output_place at = place_of_outputs(f, p, tile, column);
   for (long i = 0; i < at.rows; i++)
     for (long j = 0; j < at.columns; j++) {
       const long offset = at.offset + i * at.line_step + j * at.pixel;
@@ -71,23 +75,31 @@ CK_INLINE void prefetch_output_tile(const long m, const ck_winograd_problem *p, 
     }
 }
 
-CK_INLINE void multiply_winograd(const long m, const ck_winograd_problem *p, long tile, long tile_end, long panel,
-                                 long panel_end, const float *patches, long point_step, long group_rows,
+/// The points of weights that meet a point of patches.
+CK_INLINE long weight_point(const ck_winograd_algorithm f, long point) {
+  const long extent = extent_of(f), last = weight_extent_of(f) - 1;
+  return at_most(point / extent, last) * (last + 1) + at_most(point % extent, last);
+}
+
+CK_INLINE void multiply_winograd(const ck_winograd_algorithm f, const ck_winograd_problem *p, long tile, long tile_end,
+                                 long panel, long panel_end, const float *patches, long point_step, long group_rows,
                                  float *products) {
-  const long points = (m + 2) * (m + 2), tiles = tile_end - tile;
+  const long points = extent_of(f) * extent_of(f), weight_points = weight_extent_of(f) * weight_extent_of(f);
+  const long tiles = tile_end - tile;
   const long group_size = group_rows * ((p->channels + CK_VW - 1) / CK_VW * CK_VW);
   const long groups = (tiles + group_rows - 1) / group_rows;
   const long product_step = groups * group_rows * CK_TILE_COLUMNS + CK_POINT_GAP;
-  const long panel_step = points * (p->channels * CK_TILE_COLUMNS + CK_POINT_GAP);
+  const long panel_step = weight_points * (p->channels * CK_TILE_COLUMNS + CK_POINT_GAP);
   for (long point = 0; point < points; point++)
     for (long j = panel; j < panel_end; j++) {
       const long vectors = panel_vectors(p->columns, j), length = p->channels * vectors * CK_VW;
-      const float *weights = p->weights + panel_step * j + point * (length + CK_POINT_GAP);
+      const float *weights = p->weights + panel_step * j + weight_point(f, point) * (length + CK_POINT_GAP);
       // The groups of tiles share these weights and fetch the next ones between them.
       const float *next = j + 1 < panel_end
                               ? weights + panel_step
                               : p->weights + panel_step * panel +
-                                    (point + 1) * (p->channels * panel_vectors(p->columns, panel) * CK_VW + CK_POINT_GAP);
+                                    weight_point(f, at_most(point + 1, points - 1)) *
+                                        (p->channels * panel_vectors(p->columns, panel) * CK_VW + CK_POINT_GAP);
       prefetching ahead = {(const char *)next, vectors * CK_VW * (long)sizeof(float) / groups};
       float *to = products + ((j - panel) * points + point) * product_step;
       const float *from = patches + point * point_step;
@@ -102,8 +114,8 @@ CK_INLINE void multiply_winograd(const long m, const ck_winograd_problem *p, lon
       const long vectors = panel_vectors(p->columns, j);
       for (long v = 0; v < vectors; v++) {
         const long column = j * CK_TILE_COLUMNS + v * CK_VW;
-        if (t + 1 < tiles) prefetch_output_tile(m, p, tile + t + 1, column);
-        transform_output_tile(m, p, tile + t, column,
+        if (t + 1 < tiles) prefetch_output_tile(f, p, tile + t + 1, column);
+        transform_output_tile(f, p, tile + t, column,
                               products + (j - panel) * points * product_step + (t * vectors + v) * CK_VW, product_step);
       }
     }
