@@ -21,12 +21,12 @@ package enum ConvAlgorithm: Hashable, Sendable {
       min(g.output.height, g.output.width) >= 56 && max(g.inChannels, g.outChannels) <= 128
       && 2 * g.outChannels >= g.inChannels
     // 5x5 tiles err more than 4x4 ones if they sum many channels.
-    let isPicture = g.inChannels <= 4
+    let mostPhased = rules == .inference ? 32 : 4
     let variants: [Winograd.Variant] = [
       rules == .inference && isLarge ? .six : .four, .fourStrided, .fivePhased,
     ]
     guard let variant = variants.first(where: { $0.applies(to: g) }),
-      rules == .inference || variant != .fivePhased || isPicture
+      variant != .fivePhased || g.inChannels <= mostPhased
     else { return .direct }
     return choice(Winograd(forward: g, variant, isa: isa), packs: rules == .training)
   }

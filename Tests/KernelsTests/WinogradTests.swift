@@ -216,13 +216,19 @@ struct WinogradTests {
     #expect(choice(512, 512, 7, batch: 16, .training) == .winograd(.four))
     #expect(choice(3, 64, 224, batch: 1, .inference) == .direct)
     #expect(choice(64, 64, 1, batch: 64, .inference) == .direct)
-    func strided(_ c: Int, _ k: Int, _ size: Int, _ kernel: Int, batch: Int) -> ConvAlgorithm {
+    func strided(
+      _ c: Int, _ k: Int, _ size: Int, _ kernel: Int, batch: Int, _ rules: ConvAlgorithm.Rules = .inference
+    ) -> ConvAlgorithm {
       let padding = (kernel / 2, kernel / 2)
       return .forward(
         Self.stridedGeometry(batch: batch, c, k, size, size, kernel: (kernel, kernel), before: padding, after: padding),
-        .inference)
+        rules)
     }
     #expect(strided(3, 64, 224, 7, batch: 1) == .winograd(.fivePhased))
+    #expect(strided(3, 64, 224, 7, batch: 8, .training) == .winograd(.fivePhased))
+    #expect(strided(3, 64, 224, 7, batch: 8, .directOnly) == .direct)
+    #expect(strided(16, 64, 56, 7, batch: 8, .training) == .direct)
+    #expect(strided(64, 64, 56, 7, batch: 8) == .direct)
     #expect(strided(64, 128, 56, 3, batch: 8) == .winograd(.fourStrided))
     #expect(strided(3, 32, 224, 3, batch: 8) == .direct)
     #expect(strided(256, 512, 14, 3, batch: 1) == .direct)
