@@ -50,12 +50,20 @@ package struct Winograd: Hashable, Sendable {
   /// The convolution whose four phases (input positions of equal parity) are the channels of `geometry`, if so.
   private let phased: ConvGeometry?
   let isInputGradient: Bool
+  /// Whether the output goes past the caches: it is larger than they are, and nothing would find it there.
+  private let streams: Bool
+
+  /// Floats from which on outputs do: more than a last-level cache.
+  private static let streamedCount = 8 * 1024 * 1024
 
   /// Of x. Stops unless the variant applies to the geometry.
-  package init(forward g: ConvGeometry, _ variant: Variant, isa: InstructionSet = .best) {
+  ///
+  /// - Parameter streams: whether the output goes past the caches; by its size unless given.
+  package init(forward g: ConvGeometry, _ variant: Variant, isa: InstructionSet = .best, streams: Bool? = nil) {
     precondition(variant.applies(to: g))
     self.variant = variant
     self.isa = isa
+    self.streams = streams ?? (g.outputCount >= Self.streamedCount)
     isInputGradient = false
     if variant == .fivePhased {
       phased = g
@@ -81,6 +89,7 @@ package struct Winograd: Hashable, Sendable {
       batch: g.batch, inChannels: g.outChannels, outChannels: g.inChannels, input: g.output, kernel: g.kernel,
       paddingBefore: SpatialExtents(0, 2 - g.paddingBefore.height, 2 - g.paddingBefore.width), output: g.input)
     isInputGradient = true
+    streams = geometry.outputCount >= Self.streamedCount
   }
 
   /// Multiply-accumulates for an output when computed directly.
@@ -210,7 +219,8 @@ package struct Winograd: Hashable, Sendable {
     return ck_winograd_problem(
       input: ck_plane(g.input), output: ck_plane(g.output), padding: ck_plane(g.paddingBefore),
       tiles: ck_plane(height: divideUp(g.output.height, tile), width: divideUp(g.output.width, tile)),
-      channels: g.inChannels, columns: g.outChannels, epilogue: epilogue.ck(from: 0), x: x, weights: weights, y: y)
+      channels: g.inChannels, columns: g.outChannels, epilogue: epilogue.ck(from: 0), x: x, weights: weights, y: y,
+      streams: streams && epilogue.lateActivation == nil ? 1 : 0)
   }
 
   var tileCount: Int {

@@ -16,7 +16,7 @@ struct WinogradTests {
     return tolerance * (count > 256 ? 2 : 1)
   }
 
-  static func checkForward(_ g: ConvGeometry, epilogues: Bool = false) {
+  static func checkForward(_ g: ConvGeometry, epilogues: Bool = false, streams: Bool = false) {
     let x = randomValues(g.inputCount, seed: 1)
     let w = randomValues(g.weightCount, seed: 2)
     let bias = randomValues(g.outChannels, seed: 3)
@@ -25,7 +25,7 @@ struct WinogradTests {
     let (xBuffer, wBuffer, biasBuffer, residualBuffer) = (Buffer(x), Buffer(w), Buffer(bias), Buffer(residual))
     for isa in InstructionSet.available {
       for variant in Winograd.Variant.allCases where variant.applies(to: g) {
-        let winograd = Winograd(forward: g, variant, isa: isa)
+        let winograd = Winograd(forward: g, variant, isa: isa, streams: streams)
         let packed = Buffer(count: winograd.weightsSize)
         winograd.pack(wBuffer.pointer, into: packed.pointer, pool: Sample.pools[1])
         #expect(packed.isGuarded)
@@ -118,6 +118,15 @@ struct WinogradTests {
 
   @Test func epiloguesAddAndActivate() {
     for (c, k) in Self.channels { Self.checkForward(Self.geometry(c, k, 9, 10), epilogues: true) }
+  }
+
+  /// Past the caches where rows are aligned, edges and parts of vectors besides.
+  @Test func outputsAreStreamed() {
+    for (c, k) in [(5, 32), (16, 48), (7, 20), (3, 17)] {
+      Self.checkForward(Self.geometry(c, k, 13, 20), epilogues: c == 5, streams: true)
+      Self.checkForward(
+        Self.stridedGeometry(c, k, 19, 24, kernel: (7, 7), before: (3, 3), after: (3, 3)), streams: true)
+    }
   }
 
   /// Many tiles, many channels, and more of both than one round holds: every way of cutting.

@@ -22,6 +22,8 @@ typedef struct {
   ck_epilogue epilogue;
   const float *x, *weights;
   float *y;
+  /// Whether to write y past the caches: for one that is larger than they are.
+  int streams;
 } ck_winograd_problem;
 
 /// Where transformed patches lie: at each point, blocks of `block` channels (the last may be narrower), each holding

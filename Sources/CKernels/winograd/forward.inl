@@ -22,21 +22,26 @@ CK_INLINE output_place place_of_outputs(const ck_winograd_algorithm f, const ck_
   };
 }
 
-/// Transforms the other axis and stores what exists, which is everything if `is_whole`.
+/// How outputs are stored: what exists of a tile, or all of it in whole vectors, into the caches or past them.
+typedef enum { STORE_PART, STORE_WHOLE, STORE_STREAM } storing;
+
+/// Transforms the other axis and stores.
 CK_INLINE void finish_output_tile(const ck_winograd_algorithm f, const ck_winograd_problem *p, const vf *half,
-                                  output_place at, long column, const int is_whole) {
+                                  output_place at, long column, const storing how) {
   const long m = tile_of(f), extent = extent_of(f);
   const ck_epilogue epilogue = p->epilogue;
   float *y = p->y;
   for (long i = 0; i < m; i++) {
-    if (!is_whole && i >= at.rows) break;
+    if (how == STORE_PART && i >= at.rows) break;
     vf line[CK_WINOGRAD_MOST];
     transform_output_axis(f, half + i * extent, 1, line, 1);
     for (long j = 0; j < m; j++) {
-      if (!is_whole && j >= at.columns) break;
+      if (how == STORE_PART && j >= at.columns) break;
       const long offset = at.offset + i * at.line_step + j * at.pixel;
       const vf value = finish_vector(&epilogue, line[j], offset, column);
-      if (is_whole)
+      if (how == STORE_STREAM)
+        vstream(y + offset, value);
+      else if (how == STORE_WHOLE)
         vstore(y + offset, value);
       else
         store_part(y + offset, value, p->columns - column);
@@ -46,7 +51,7 @@ CK_INLINE void finish_output_tile(const ck_winograd_algorithm f, const ck_winogr
 
 /// One tile's outputs in one vector of columns.
 CK_INLINE void transform_output_tile(const ck_winograd_algorithm f, const ck_winograd_problem *p, long tile,
-                                     long column, const float *products, long point_step) {
+                                     long column, const float *products, long point_step, int streams) {
   const long m = tile_of(f), extent = extent_of(f);
   const output_place at = place_of_outputs(f, p, tile, column);
   vf half[CK_WINOGRAD_MOST * CK_WINOGRAD_MOST];
@@ -56,21 +61,24 @@ CK_INLINE void transform_output_tile(const ck_winograd_algorithm f, const ck_win
     for (long i = 0; i < extent; i++) line[i] = vload(products + (i * extent + j) * point_step);
     transform_output_axis(f, line, 1, half + j, extent);
   }
-  if (at.rows == m && at.columns == m && p->columns - column >= CK_VW)
-    finish_output_tile(f, p, half, at, column, 1);
+  if (at.rows < m || at.columns < m || p->columns - column < CK_VW)
+    finish_output_tile(f, p, half, at, column, STORE_PART);
+  else if (streams)
+    finish_output_tile(f, p, half, at, column, STORE_STREAM);
   else
-    finish_output_tile(f, p, half, at, column, 0);
+    finish_output_tile(f, p, half, at, column, STORE_WHOLE);
 }
 
-/// Fetches the lines that a tile will be stored to, and those that will be added to it: a store that waits for its line
-/// holds up all that follow.
+/// Fetches the lines that a tile will be stored to unless `streams`, and those that will be added to it: a store that
+/// waits for its line holds up all that follow.
 CK_INLINE void prefetch_output_tile(const ck_winograd_algorithm f, const ck_winograd_problem *p, long tile,
-                                    long column) {
+                                    long column, int streams) {
+  if (streams && !p->epilogue.residual) return;
   const output_place at = place_of_outputs(f, p, tile, column);
   for (long i = 0; i < at.rows; i++)
     for (long j = 0; j < at.columns; j++) {
       const long offset = at.offset + i * at.line_step + j * at.pixel;
-      __builtin_prefetch(p->y + offset, 1);
+      if (!streams) __builtin_prefetch(p->y + offset, 1);
       if (p->epilogue.residual) __builtin_prefetch(p->epilogue.residual + offset);
     }
 }
@@ -109,14 +117,17 @@ CK_INLINE void multiply_winograd(const ck_winograd_algorithm f, const ck_winogra
         ahead.at += p->channels * ahead.step;
       }
     }
+  const int is_aligned = ((uintptr_t)p->y | p->columns * sizeof(float)) % sizeof(vf) == 0;
+  const int streams = p->streams && is_aligned;
   for (long t = 0; t < tiles; t++)
     for (long j = panel; j < panel_end; j++) {
       const long vectors = panel_vectors(p->columns, j);
       for (long v = 0; v < vectors; v++) {
         const long column = j * CK_TILE_COLUMNS + v * CK_VW;
-        if (t + 1 < tiles) prefetch_output_tile(f, p, tile + t + 1, column);
-        transform_output_tile(f, p, tile + t, column,
-                              products + (j - panel) * points * product_step + (t * vectors + v) * CK_VW, product_step);
+        if (t + 1 < tiles) prefetch_output_tile(f, p, tile + t + 1, column, streams);
+        const float *from = products + (j - panel) * points * product_step + (t * vectors + v) * CK_VW;
+        transform_output_tile(f, p, tile + t, column, from, product_step, streams);
       }
     }
+  if (streams) vstream_end();
 }
