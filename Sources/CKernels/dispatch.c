@@ -4,8 +4,7 @@
   extern const ck_convolution_kernels ck_convolution_##variant; \
   extern const ck_pointwise_kernels ck_pointwise_##variant;   \
   extern const ck_pixel_kernels ck_pixels_##variant;          \
-  extern const ck_winograd_kernels ck_winograd4_##variant;    \
-  extern const ck_winograd_kernels ck_winograd6_##variant;
+  extern const ck_winograd_kernels ck_winograd_##variant[];
 
 CK_DECLARE(portable)
 #if defined(__x86_64__)
@@ -51,11 +50,11 @@ const ck_pixel_kernels *ck_pixels(ck_isa isa) {
   return &ck_pixels_portable;
 }
 
-const ck_winograd_kernels *ck_winograd(ck_isa isa, long tile) {
+const ck_winograd_kernels *ck_winograd(ck_isa isa, ck_winograd_algorithm algorithm) {
 #if defined(__x86_64__)
   if (isa > ck_best_isa()) isa = CK_PORTABLE;
-  if (isa == CK_AVX512) return tile == 4 ? &ck_winograd4_avx512 : &ck_winograd6_avx512;
-  if (isa == CK_AVX2) return tile == 4 ? &ck_winograd4_avx2 : &ck_winograd6_avx2;
+  if (isa == CK_AVX512) return &ck_winograd_avx512[algorithm];
+  if (isa == CK_AVX2) return &ck_winograd_avx2[algorithm];
 #endif
-  return tile == 4 ? &ck_winograd4_portable : &ck_winograd6_portable;
+  return &ck_winograd_portable[algorithm];
 }

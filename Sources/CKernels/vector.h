@@ -17,9 +17,17 @@ typedef float vf __attribute__((vector_size(CK_VW * 4)));
 typedef int32_t vi __attribute__((vector_size(CK_VW * 4)));
 /// The same vector at an address of any alignment.
 typedef float vf_unaligned __attribute__((vector_size(CK_VW * 4), aligned(4), may_alias));
+typedef float vf_aligned __attribute__((vector_size(CK_VW * 4), may_alias));
 
 CK_INLINE vf vload(const float *p) { return *(const vf_unaligned *)p; }
 CK_INLINE void vstore(float *p, vf v) { *(vf_unaligned *)p = v; }
+/// Stores to an aligned address, past the caches; vstream_end() lets other threads see it.
+CK_INLINE void vstream(float *p, vf v) { __builtin_nontemporal_store(v, (vf_aligned *)p); }
+CK_INLINE void vstream_end(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_sfence();
+#endif
+}
 /// x in every lane (x - 0 is x, while x + 0 would lose the sign of -0 and cost an addition).
 CK_INLINE vf vset(float x) { return x - (vf){0}; }
 /// a * b + c; one rounding where the instruction set has it (contraction within the expression).

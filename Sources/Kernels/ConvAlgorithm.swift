@@ -2,7 +2,7 @@
 /// results repeat.
 package enum ConvAlgorithm: Hashable, Sendable {
   case direct
-  case winograd(Winograd.Tile)
+  case winograd(Winograd.Variant)
 
   /// What a plan allows.
   package enum Rules: Hashable, Sendable {
@@ -14,24 +14,31 @@ package enum ConvAlgorithm: Hashable, Sendable {
   }
 
   package static func forward(_ g: ConvGeometry, _ rules: Rules, isa: InstructionSet = .best) -> ConvAlgorithm {
-    guard rules != .directOnly, Winograd.supports(g) else { return .direct }
+    guard rules != .directOnly else { return .direct }
     // On small images 6x6 tiles reach far over the edge, with few outputs their transforms outweigh the products they
     // save, and with many channels their weights outgrow the caches.
     let isLarge =
       min(g.output.height, g.output.width) >= 56 && max(g.inChannels, g.outChannels) <= 128
       && 2 * g.outChannels >= g.inChannels
-    let winograd = Winograd(forward: g, tile: rules == .inference && isLarge ? .six : .four, isa: isa)
-    return choice(winograd, packs: rules == .training)
+    // 5x5 tiles err more than 4x4 ones if they sum many channels.
+    let mostPhased = rules == .inference ? 32 : 4
+    let variants: [Winograd.Variant] = [
+      rules == .inference && isLarge ? .six : .four, .fourStrided, .fivePhased,
+    ]
+    guard let variant = variants.first(where: { $0.applies(to: g) }),
+      variant != .fivePhased || g.inChannels <= mostPhased
+    else { return .direct }
+    return choice(Winograd(forward: g, variant, isa: isa), packs: rules == .training)
   }
 
   package static func inputGradient(_ g: ConvGeometry, _ rules: Rules, isa: InstructionSet = .best) -> ConvAlgorithm {
-    guard rules != .directOnly, Winograd.supports(g) else { return .direct }
+    guard rules != .directOnly, Winograd.Variant.four.applies(to: g) else { return .direct }
     return choice(Winograd(inputGradient: g, isa: isa), packs: rules == .training)
   }
 
   package static func weightGradient(_ g: ConvGeometry, _ rules: Rules, isa: InstructionSet = .best) -> ConvAlgorithm {
-    guard rules != .directOnly, Winograd.supports(g) else { return .direct }
-    let work = Work(Winograd(forward: g, tile: .four, isa: isa))
+    guard rules != .directOnly, Winograd.Variant.four.applies(to: g) else { return .direct }
+    let work = Work(Winograd(forward: g, .four, isa: isa))
     return isWorthwhile(work.products + work.transforms + 10 * work.weights, work) ? .winograd(.four) : .direct
   }
 
@@ -44,7 +51,7 @@ package enum ConvAlgorithm: Hashable, Sendable {
     let reading = isCached ? 0 : 12 * work.weights
     let packing = packs ? (isCached ? 20 : 80) * work.weights : 0
     return isWorthwhile(work.products + work.transforms + reading + packing, work)
-      ? .winograd(winograd.tile) : .direct
+      ? .winograd(winograd.variant) : .direct
   }
 
   /// Whether Winograd's algorithm at that cost is clearly faster than the direct one.
@@ -62,12 +69,11 @@ package enum ConvAlgorithm: Hashable, Sendable {
     init(_ w: Winograd) {
       let g = w.geometry
       let width = w.isa.convolution.vector_width
-      let points = w.kernels.points
       let (inputs, outputs) = (divideUp(g.inChannels, width), divideUp(g.outChannels, width))
-      weights = points * g.inChannels * outputs
-      products = weights * w.tileCount
-      transforms = 8 * points * w.tileCount * (inputs + outputs)
-      directProducts = 9 * g.outputRows * g.inChannels * outputs
+      weights = w.kernels.weight_points * g.inChannels * outputs
+      products = w.kernels.points * g.inChannels * outputs * w.tileCount
+      transforms = 8 * w.kernels.points * w.tileCount * (inputs + outputs)
+      directProducts = w.directDepth * g.outputRows * outputs
     }
   }
 }

@@ -24,7 +24,7 @@ package struct InstructionSet: Hashable, Sendable, CustomStringConvertible {
   package func hash(into hasher: inout Hasher) { hasher.combine(isa.rawValue) }
 
   package var convolution: ck_convolution_kernels { ck_convolution(isa).pointee }
-  func winograd(_ tile: Int) -> ck_winograd_kernels { ck_winograd(isa, tile).pointee }
+  func winograd(_ algorithm: ck_winograd_algorithm) -> ck_winograd_kernels { ck_winograd(isa, algorithm).pointee }
   var pixels: ck_pixel_kernels { ck_pixels(isa).pointee }
   var pointwise: ck_pointwise_kernels { ck_pointwise(isa).pointee }
 }

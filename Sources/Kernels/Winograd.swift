@@ -1,51 +1,100 @@
 import CKernels
 
-/// A convolution of 3x3 taps, stride 1 and one group, or its input gradient, by Winograd's algorithm (Lavin and Gray,
-/// "Fast Algorithms for Convolutional Neural Networks", 2015).
+/// A convolution of one group, or the input gradient of one of 3x3 taps and stride 1, by Winograd's algorithm (Lavin and
+/// Gray, "Fast Algorithms for Convolutional Neural Networks", 2015).
 ///
-/// Buffers are those of ``Convolution``; results do not depend on the number of threads. A 4x4 tile takes 2.25
-/// products for each output and pair of channels instead of 9, and errs about 1e-5 of the largest output; a 6x6 tile
-/// takes 1.78 and errs up to 2e-5.
+/// Buffers are those of ``Convolution``; results do not depend on the number of threads.
 package struct Winograd: Hashable, Sendable {
-  /// The side of an output tile.
-  package enum Tile: Int, Sendable, CaseIterable {
-    case four = 4
-    case six = 6
+  /// What is computed tile by tile. Products are those for each output and pair of channels; errors are relative to the
+  /// largest output.
+  package enum Variant: String, Sendable, CaseIterable {
+    /// 3x3 taps by tiles of 4x4 outputs: 2.25 products instead of 9, and errors of about 1e-5.
+    case four = "winograd4"
+    /// 3x3 taps by tiles of 6x6 outputs: 1.78 products, and errors of up to 2e-5.
+    case six = "winograd6"
+    /// 3x3 taps of stride 2 by tiles of 4x4 outputs: 5.06 products, and errors of 3e-6.
+    case fourStrided = "winograd4_stride2"
+    /// 7x7 or 8x8 taps of stride 2 by tiles of 5x5 outputs: the four pixels of a square become channels of one, whose 4x4
+    /// taps take 10.2 products instead of 49 or 64; errors of 7e-6 for pictures, up to 2e-5 for many channels.
+    case fivePhased = "winograd5_stride2"
+
+    var algorithm: ck_winograd_algorithm {
+      switch self {
+      case .four: CK_WINOGRAD_4_3
+      case .six: CK_WINOGRAD_6_3
+      case .fourStrided: CK_WINOGRAD_4_3_STRIDED
+      case .fivePhased: CK_WINOGRAD_5_4
+      }
+    }
+
+    /// Whether it computes the geometry.
+    package func applies(to g: ConvGeometry) -> Bool {
+      guard g.dilation == .one, g.groups == 1, g.input.depth == 1, g.output.depth == 1, g.paddingBefore.depth == 0,
+        g.kernel.depth == 1
+      else { return false }
+      let (sides, stride) =
+        switch self {
+        case .four, .six: (3...3, 1)
+        case .fourStrided: (3...3, 2)
+        case .fivePhased: (7...8, 2)
+        }
+      return sides.contains(g.kernel.height) && sides.contains(g.kernel.width)
+        && g.stride == SpatialExtents(1, stride, stride) && (self != .fivePhased || g.inPixel == g.inChannels)
+    }
   }
 
-  let tile: Tile
+  let variant: Variant
   let isa: InstructionSet
-  /// What is computed as a forward convolution: of x, or of dy with the taps turned around.
+  /// What is computed as a forward convolution: of x, of its phases, or of dy with the taps turned around.
   let geometry: ConvGeometry
+  /// The convolution whose four phases (input positions of equal parity) are the channels of `geometry`, if so.
+  private let phased: ConvGeometry?
   let isInputGradient: Bool
+  /// Whether the output goes past the caches: it is larger than they are, and nothing would find it there.
+  private let streams: Bool
 
-  /// Of x. Stops unless ``supports(_:)`` the geometry.
-  package init(forward g: ConvGeometry, tile: Tile, isa: InstructionSet = .best) {
-    precondition(Self.supports(g))
-    self.tile = tile
+  /// Floats from which on outputs do: more than a last-level cache.
+  private static let streamedCount = 8 * 1024 * 1024
+
+  /// Of x. Stops unless the variant applies to the geometry.
+  ///
+  /// - Parameter streams: whether the output goes past the caches; by its size unless given.
+  package init(forward g: ConvGeometry, _ variant: Variant, isa: InstructionSet = .best, streams: Bool? = nil) {
+    precondition(variant.applies(to: g))
+    self.variant = variant
     self.isa = isa
-    geometry = g
+    self.streams = streams ?? (g.outputCount >= Self.streamedCount)
     isInputGradient = false
+    if variant == .fivePhased {
+      phased = g
+      let taps = SpatialExtents(1, divideUp(g.kernel.height, 2), divideUp(g.kernel.width, 2))
+      geometry = ConvGeometry(
+        batch: g.batch, inChannels: 4 * g.inChannels, outChannels: g.outChannels,
+        input: SpatialExtents(1, g.output.height + taps.height - 1, g.output.width + taps.width - 1), kernel: taps,
+        output: g.output, outPixel: g.outPixel)
+    } else {
+      phased = nil
+      geometry = g
+    }
   }
 
-  /// Of dy. Stops unless ``supports(_:)`` the geometry.
+  /// Of dy. Stops unless ``Variant/four`` applies to the geometry.
   package init(inputGradient g: ConvGeometry, isa: InstructionSet = .best) {
-    precondition(Self.supports(g))
-    tile = .four
+    precondition(Variant.four.applies(to: g))
+    variant = .four
     self.isa = isa
+    phased = nil
     // dx[i] sums dy[i + padding - tap] over taps: a convolution with the taps turned around, padded by the rest.
     geometry = ConvGeometry(
       batch: g.batch, inChannels: g.outChannels, outChannels: g.inChannels, input: g.output, kernel: g.kernel,
       paddingBefore: SpatialExtents(0, 2 - g.paddingBefore.height, 2 - g.paddingBefore.width), output: g.input,
       inPixel: g.outPixel, outPixel: g.inPixel)
     isInputGradient = true
+    streams = geometry.outputCount >= Self.streamedCount
   }
 
-  /// Whether the algorithm applies at all.
-  package static func supports(_ g: ConvGeometry) -> Bool {
-    g.kernel == SpatialExtents(1, 3, 3) && g.stride == .one && g.dilation == .one && g.groups == 1
-      && g.input.depth == 1 && g.output.depth == 1 && g.paddingBefore.depth == 0
-  }
+  /// Multiply-accumulates for an output when computed directly.
+  var directDepth: Int { (phased ?? geometry).kernel.count * (phased ?? geometry).inChannels }
 
   /// Floats between points: a line, so that they are not a power of two apart and evict one another.
   static let pointGap = 16
@@ -54,25 +103,38 @@ package struct Winograd: Hashable, Sendable {
 
   /// Floats of the packed weights.
   package var weightsSize: Int {
-    kernels.points * (geometry.inChannels * panels.paddedCount + panels.count * Self.pointGap)
+    kernels.weight_points * (geometry.inChannels * panels.paddedCount + panels.count * Self.pointGap)
   }
 
-  /// Transforms and packs weights `[outChannels, inChannels, 3, 3]` of the convolution.
+  /// Transforms and packs weights `[outChannels, inChannels, height, width]` of the convolution.
   package func pack(_ weights: Convolution.Input, into packed: Convolution.Output, pool: ThreadPool) {
     let (kernels, panels) = (kernels, panels)
-    let channels = geometry.inChannels
+    let (source, phaseCount) = (phased ?? geometry, phased == nil ? 1 : 4)
+    let (channels, taps) = (source.inChannels, source.kernel.count)
     let rows = kernels.pack_rows
     let blocks = divideUp(channels, rows)
-    let (rowStep, columnStep) = isInputGradient ? (geometry.outChannels * 9, 9) : (9, channels * 9)
-    pool.parallel(panels.count * blocks, cost: weightsSize) { task in
-      let (panel, block) = task.quotientAndRemainder(dividingBy: blocks)
+    let (rowStep, columnStep) =
+      isInputGradient ? (geometry.outChannels * taps, taps) : (taps, channels * taps)
+    let offsets = (0..<phaseCount).map(tapOffsets)
+    pool.parallel(panels.count * phaseCount * blocks, cost: weightsSize) { task in
+      let (panel, phase, block) = (task / blocks / phaseCount, task / blocks % phaseCount, task % blocks)
       let row = block * rows
       let width = panels.width(panel)
+      let first = kernels.weight_points * (geometry.inChannels * panels.first(panel) + panel * Self.pointGap)
       kernels.pack(
-        weights + row * rowStep + panels.first(panel) * columnStep, rowStep, columnStep, isInputGradient ? 1 : 0,
-        min(rows, channels - row), panels.valid(panel),
-        packed + kernels.points * (channels * panels.first(panel) + panel * Self.pointGap) + row * width, width,
-        channels * width + Self.pointGap)
+        weights + row * rowStep + panels.first(panel) * columnStep, rowStep, columnStep, offsets[phase],
+        min(rows, channels - row), panels.valid(panel), packed + first + (phase * channels + row) * width, width,
+        geometry.inChannels * width + Self.pointGap)
+    }
+  }
+
+  /// Where the taps of a phase lie in the weights of a pair of channels; -1 where there is none.
+  private func tapOffsets(phase: Int) -> [Int] {
+    guard let kernel = phased?.kernel else { return isInputGradient ? (0..<9).reversed() : Array(0..<9) }
+    return (0..<geometry.kernel.count).map { tap in
+      let (line, column) = tap.quotientAndRemainder(dividingBy: geometry.kernel.width)
+      let (y, x) = (2 * line + phase / 2, 2 * column + phase % 2)
+      return y < kernel.height && x < kernel.width ? y * kernel.width + x : -1
     }
   }
 
@@ -81,7 +143,7 @@ package struct Winograd: Hashable, Sendable {
   /// Floats of workspace.
   package var workspaceSize: Int {
     let cut = Cut(self)
-    return cut.sharedSize + cut.slotCount * cut.slotSize
+    return splitSize + cut.sharedSize + cut.slotCount * cut.slotSize
   }
 
   /// y = epilogue(x * weights + ...).
@@ -89,9 +151,29 @@ package struct Winograd: Hashable, Sendable {
     _ x: Convolution.Input, weights: Convolution.Input, into y: Convolution.Output,
     epilogue: Convolution.Epilogue = .init(), workspace: Convolution.Output, pool: ThreadPool
   ) {
-    run(Cut(self), problem(x, weights: weights, y, epilogue), workspace: workspace, pool: pool)
+    if let phased { split(x, phased, into: workspace, pool: pool) }
+    let input = phased == nil ? x : Convolution.Input(workspace)
+    run(
+      Cut(self), problem(input, weights: weights, y, epilogue), workspace: workspace + splitSize, pool: pool)
     epilogue.finish(
       y, positions: geometry.outputRows, channels: geometry.outChannels, pixel: geometry.outPixel, pool: pool, isa: isa)
+  }
+
+  /// Floats of the phases of x, and of what may be read behind them; whole lines of memory.
+  private var splitSize: Int { phased == nil ? 0 : roundUp(geometry.inputCount + 64, 64) }
+
+  private func split(
+    _ x: Convolution.Input, _ g: ConvGeometry, into phases: Convolution.Output, pool: ThreadPool
+  ) {
+    let kernels = kernels
+    let (input, padding, output) = (
+      ck_plane(g.input), ck_plane(g.paddingBefore), ck_plane(geometry.input)
+    )
+    let (lines, block) = (geometry.batch * geometry.input.height, 8)
+    pool.parallel(divideUp(lines, block), cost: geometry.inputCount / 4) { task in
+      kernels.split_phases(
+        x, input, padding, g.inChannels, output, task * block, min(lines, (task + 1) * block), phases)
+    }
   }
 
   private func run(_ cut: Cut, _ problem: ck_winograd_problem, workspace: Convolution.Output, pool: ThreadPool) {
@@ -128,25 +210,30 @@ package struct Winograd: Hashable, Sendable {
     }
   }
 
-  var kernels: ck_winograd_kernels { isa.winograd(tile.rawValue) }
+  var kernels: ck_winograd_kernels { isa.winograd(variant.algorithm) }
   var panels: Panels { Panels(geometry.outChannels, isa.convolution) }
 
   func problem(
     _ x: Convolution.Input, weights: Convolution.Input?, _ y: Convolution.Output, _ epilogue: Convolution.Epilogue
   ) -> ck_winograd_problem {
     let g = geometry
+    let tile = kernels.tile
     return ck_winograd_problem(
-      input: ck_plane(height: g.input.height, width: g.input.width),
-      output: ck_plane(height: g.output.height, width: g.output.width),
-      padding: ck_plane(height: g.paddingBefore.height, width: g.paddingBefore.width),
-      tiles: ck_plane(
-        height: divideUp(g.output.height, tile.rawValue), width: divideUp(g.output.width, tile.rawValue)),
-      channels: g.inChannels, columns: g.outChannels, x_pixel: g.inPixel, y_pixel: g.outPixel, epilogue: epilogue.ck(from: 0), x: x, weights: weights, y: y)
+      input: ck_plane(g.input), output: ck_plane(g.output), padding: ck_plane(g.paddingBefore),
+      tiles: ck_plane(height: divideUp(g.output.height, tile), width: divideUp(g.output.width, tile)),
+      channels: g.inChannels, columns: g.outChannels, x_pixel: g.inPixel, y_pixel: g.outPixel,
+      epilogue: epilogue.ck(from: 0), x: x, weights: weights, y: y,
+      streams: streams && epilogue.lateActivation == nil ? 1 : 0)
   }
 
   var tileCount: Int {
-    geometry.batch * divideUp(geometry.output.height, tile.rawValue) * divideUp(geometry.output.width, tile.rawValue)
+    let tile = kernels.tile
+    return geometry.batch * divideUp(geometry.output.height, tile) * divideUp(geometry.output.width, tile)
   }
+}
+
+extension ck_plane {
+  fileprivate init(_ extents: SpatialExtents) { self.init(height: extents.height, width: extents.width) }
 }
 
 extension Winograd {

@@ -6,9 +6,9 @@ import CKernels
 package struct WinogradWeightGradient: Hashable, Sendable {
   let winograd: Winograd
 
-  /// Stops unless ``Winograd/supports(_:)`` the geometry.
+  /// Stops unless ``Winograd/Variant/four`` applies to the geometry.
   package init(_ g: ConvGeometry, isa: InstructionSet = .best) {
-    winograd = Winograd(forward: g, tile: .four, isa: isa)
+    winograd = Winograd(forward: g, .four, isa: isa)
   }
 
   /// Floats of workspace.
@@ -87,7 +87,7 @@ package struct WinogradWeightGradient: Hashable, Sendable {
     private let paddedChannels: Int
 
     private static let cacheSize = 192 * 1024
-    private static let roundSize = 2 * 1024 * 1024
+    private static let roundSize = 3 * 1024 * 1024
 
     init(_ w: Winograd) {
       let tile = w.isa.convolution

@@ -84,7 +84,10 @@ final class Buffer {
   /// Holds NaN, which spoils every result that depends on an element never written.
   init(count: Int) {
     self.count = count
-    base = .allocate(capacity: count + 2 * Self.band)
+    let capacity = count + 2 * Self.band
+    // As a plan's buffers are.
+    base = UnsafeMutableRawPointer.allocate(byteCount: 4 * capacity, alignment: 64)
+      .bindMemory(to: Float.self, capacity: capacity)
     base.initialize(repeating: Self.guardValue, count: count + 2 * Self.band)
     (base + Self.band).update(repeating: .nan, count: count)
   }

@@ -6,11 +6,17 @@ struct WinogradTests {
   typealias Sample = ConvolutionTests
 
   /// Relative to the largest result; a sum of many products errs a little more.
-  static func tolerance(_ tile: Winograd.Tile, summing count: Int) -> Double {
-    (tile == .four ? 1e-5 : 2e-5) * (count > 256 ? 2 : 1)
+  static func tolerance(_ variant: Winograd.Variant, summing count: Int) -> Double {
+    let tolerance =
+      switch variant {
+      case .four: 1e-5
+      case .six, .fivePhased: 2e-5
+      case .fourStrided: 5e-6
+      }
+    return tolerance * (count > 256 ? 2 : 1)
   }
 
-  static func checkForward(_ g: ConvGeometry, epilogues: Bool = false) {
+  static func checkForward(_ g: ConvGeometry, epilogues: Bool = false, streams: Bool = false) {
     let x = randomValues(g.inputCount, seed: 1)
     let w = randomValues(g.weightCount, seed: 2)
     let bias = randomValues(g.outChannels, seed: 3)
@@ -18,24 +24,25 @@ struct WinogradTests {
     let sums = Reference.forward(x, w, g)
     let (xBuffer, wBuffer, biasBuffer, residualBuffer) = (Buffer(x), Buffer(w), Buffer(bias), Buffer(residual))
     for isa in InstructionSet.available {
-      for tile in Winograd.Tile.allCases {
-        let winograd = Winograd(forward: g, tile: tile, isa: isa)
+      for variant in Winograd.Variant.allCases where variant.applies(to: g) {
+        let winograd = Winograd(forward: g, variant, isa: isa, streams: streams)
         let packed = Buffer(count: winograd.weightsSize)
         winograd.pack(wBuffer.pointer, into: packed.pointer, pool: Sample.pools[1])
         #expect(packed.isGuarded)
-        for variant in 0..<(epilogues ? 16 : 1) {
-          let activation = Reference.activations[variant / 4]
-          let (hasBias, hasResidual) = (variant % 2 == 1, variant / 2 % 2 == 1)
+        for index in 0..<(epilogues ? 16 : 1) {
+          let activation = Reference.activations[index / 4]
+          let (hasBias, hasResidual) = (index % 2 == 1, index / 2 % 2 == 1)
           let exact = Reference.finish(
             sums, bias: hasBias ? bias : nil, residual: hasResidual ? residual : nil, activation,
             channels: g.outChannels)
           let epilogue = Convolution.Epilogue(
             bias: hasBias ? .init(biasBuffer.pointer) : nil,
             residual: hasResidual ? .init(residualBuffer.pointer) : nil, activation: activation)
-          let name = "\(isa) \(tile) forward \(activation, default: "-") bias \(hasBias) residual \(hasResidual) \(g)"
+          let name =
+            "\(isa) \(variant) forward \(activation, default: "-") bias \(hasBias) residual \(hasResidual) \(g)"
           Sample.check(
             name, exact, sums: sums, workspace: winograd.workspaceSize,
-            tolerance: tolerance(tile, summing: g.inChannels)
+            tolerance: tolerance(variant, summing: (variant == .fivePhased ? 4 : 1) * g.inChannels)
           ) { y, workspace, pool in
             winograd.run(
               xBuffer.pointer, weights: packed.pointer, into: y.pointer, epilogue: epilogue,
@@ -113,6 +120,15 @@ struct WinogradTests {
     for (c, k) in Self.channels { Self.checkForward(Self.geometry(c, k, 9, 10), epilogues: true) }
   }
 
+  /// Past the caches where rows are aligned, edges and parts of vectors besides.
+  @Test func outputsAreStreamed() {
+    for (c, k) in [(5, 32), (16, 48), (7, 20), (3, 17)] {
+      Self.checkForward(Self.geometry(c, k, 13, 20), epilogues: c == 5, streams: true)
+      Self.checkForward(
+        Self.stridedGeometry(c, k, 19, 24, kernel: (7, 7), before: (3, 3), after: (3, 3)), streams: true)
+    }
+  }
+
   /// Many tiles, many channels, and more of both than one round holds: every way of cutting.
   @Test(arguments: [(16, 16, 40, 8), (64, 64, 28, 2), (150, 300, 6, 2), (8, 600, 9, 1), (520, 36, 28, 3)])
   func largeConvolutionsAreCutCorrectly(c: Int, k: Int, size: Int, batch: Int) {
@@ -121,21 +137,79 @@ struct WinogradTests {
     Self.checkGradients(g)
   }
 
+  // MARK: Stride 2
+
+  /// Of stride 2; the output is as large as the padding allows, less `short`.
+  static func stridedGeometry(
+    batch: Int = 2, _ inChannels: Int, _ outChannels: Int, _ height: Int, _ width: Int, kernel: (Int, Int),
+    before: (Int, Int), after: (Int, Int), short: Int = 0
+  ) -> ConvGeometry {
+    func extent(_ size: Int, _ kernel: Int, _ padding: Int) -> Int { (size + padding - kernel) / 2 + 1 - short }
+    return ConvGeometry(
+      batch: batch, inChannels: inChannels, outChannels: outChannels, input: .init(1, height, width),
+      kernel: .init(1, kernel.0, kernel.1), stride: .init(1, 2, 2), paddingBefore: .init(0, before.0, before.1),
+      output: .init(
+        1, extent(height, kernel.0, before.0 + after.0), extent(width, kernel.1, before.1 + after.1)))
+  }
+
+  /// Around one and two tiles, odd and even sizes and paddings, and outputs that stop short of the input's end.
+  @Test func stridedForwardEqualsItsDefinition() {
+    for (height, width) in [(7, 8), (16, 15), (17, 23), (24, 9)] {
+      for (c, k) in [(1, 1), (3, 17), (5, 33), (16, 16), (33, 5)] {
+        for padding in 0...3 {
+          for kernel in [(7, 7), padding % 2 == 0 ? (8, 8) : (7, 8)] {
+            Self.checkForward(
+              Self.stridedGeometry(
+                batch: c == 3 ? 2 : 1, c, k, height, width, kernel: kernel, before: (padding, 3 - padding),
+                after: (3, padding)))
+          }
+          Self.checkForward(
+            Self.stridedGeometry(c, k, height, width, kernel: (3, 3), before: (padding, 1), after: (1, padding)))
+        }
+        Self.checkForward(
+          Self.stridedGeometry(c, k, height, width, kernel: (7, 7), before: (2, 3), after: (3, 3), short: 1))
+        Self.checkForward(
+          Self.stridedGeometry(c, k, height, width, kernel: (3, 3), before: (0, 1), after: (0, 0), short: 1))
+      }
+    }
+  }
+
+  @Test func stridedEpiloguesAddAndActivate() {
+    Self.checkForward(
+      Self.stridedGeometry(3, 20, 19, 22, kernel: (7, 7), before: (3, 3), after: (3, 3)), epilogues: true)
+    Self.checkForward(
+      Self.stridedGeometry(17, 20, 19, 22, kernel: (3, 3), before: (1, 1), after: (1, 1)), epilogues: true)
+  }
+
+  @Test(arguments: [(3, 64, 64, 7), (64, 32, 56, 3), (300, 40, 12, 3), (130, 70, 12, 7)])
+  func largeStridedConvolutionsAreCutCorrectly(c: Int, k: Int, size: Int, kernel: Int) {
+    let padding = (kernel / 2, kernel / 2)
+    Self.checkForward(Self.stridedGeometry(c, k, size, size, kernel: (kernel, kernel), before: padding, after: padding))
+  }
+
   @Test func onlySomeConvolutionsAreSupported() {
+    func variants(_ g: ConvGeometry) -> [Winograd.Variant] { Winograd.Variant.allCases.filter { $0.applies(to: g) } }
     let g = Self.geometry(8, 8, 9, 9)
-    #expect(Winograd.supports(g))
+    #expect(variants(g) == [.four, .six])
     var other = g
     other.stride = .init(1, 2, 2)
-    #expect(!Winograd.supports(other))
+    #expect(variants(other) == [.fourStrided])
+    other.kernel = .init(1, 7, 8)
+    #expect(variants(other) == [.fivePhased])
+    other.kernel = .init(1, 5, 5)
+    #expect(variants(other).isEmpty)
+    other = g
+    other.stride = .init(1, 2, 1)
+    #expect(variants(other).isEmpty)
     other = g
     other.dilation = .init(1, 1, 2)
-    #expect(!Winograd.supports(other))
+    #expect(variants(other).isEmpty)
     other = g
     other.groups = 2
-    #expect(!Winograd.supports(other))
+    #expect(variants(other).isEmpty)
     other = g
     other.kernel = .init(1, 1, 3)
-    #expect(!Winograd.supports(other))
+    #expect(variants(other).isEmpty)
   }
 
   /// The choices that the measured figures call for.
@@ -151,6 +225,22 @@ struct WinogradTests {
     #expect(choice(512, 512, 7, batch: 16, .training) == .winograd(.four))
     #expect(choice(3, 64, 224, batch: 1, .inference) == .direct)
     #expect(choice(64, 64, 1, batch: 64, .inference) == .direct)
+    func strided(
+      _ c: Int, _ k: Int, _ size: Int, _ kernel: Int, batch: Int, _ rules: ConvAlgorithm.Rules = .inference
+    ) -> ConvAlgorithm {
+      let padding = (kernel / 2, kernel / 2)
+      return .forward(
+        Self.stridedGeometry(batch: batch, c, k, size, size, kernel: (kernel, kernel), before: padding, after: padding),
+        rules)
+    }
+    #expect(strided(3, 64, 224, 7, batch: 1) == .winograd(.fivePhased))
+    #expect(strided(3, 64, 224, 7, batch: 8, .training) == .winograd(.fivePhased))
+    #expect(strided(3, 64, 224, 7, batch: 8, .directOnly) == .direct)
+    #expect(strided(16, 64, 56, 7, batch: 8, .training) == .direct)
+    #expect(strided(64, 64, 56, 7, batch: 8) == .direct)
+    #expect(strided(64, 128, 56, 3, batch: 8) == .winograd(.fourStrided))
+    #expect(strided(3, 32, 224, 3, batch: 8) == .direct)
+    #expect(strided(256, 512, 14, 3, batch: 1) == .direct)
     let g = Self.geometry(batch: 128, 16, 16, 32, 32)
     #expect(ConvAlgorithm.inputGradient(g, .training) == .winograd(.four))
     #expect(ConvAlgorithm.weightGradient(g, .training) == .winograd(.four))

@@ -19,5 +19,4 @@ ck_isa ck_best_isa(void);
 const ck_convolution_kernels *ck_convolution(ck_isa isa);
 const ck_pointwise_kernels *ck_pointwise(ck_isa isa);
 const ck_pixel_kernels *ck_pixels(ck_isa isa);
-/// For output tiles of `tile` x `tile`: 4 or 6.
-const ck_winograd_kernels *ck_winograd(ck_isa isa, long tile);
+const ck_winograd_kernels *ck_winograd(ck_isa isa, ck_winograd_algorithm algorithm);

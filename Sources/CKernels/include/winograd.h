@@ -6,11 +6,11 @@ typedef struct {
   long height, width;
 } ck_plane;
 
-/// A convolution of 3x3 taps and stride 1, computed by tiles of the output: a tile of m x m positions takes (m + 2)^2
-/// products for each pair of channels instead of 9 m^2 (Winograd 1980; Lavin and Gray, 2015).
+/// A convolution of r x r taps, computed by tiles of the output: a tile of m x m positions takes (m + r - 1)^2 products
+/// for each pair of channels instead of r^2 m^2 (Winograd 1980; Lavin and Gray, 2015).
 ///
-/// Tiles are numbered by image, then row by row. The (m + 2)^2 transformed elements of a patch are its points; at each
-/// point, transformed patches and weights are ordinary matrices.
+/// Tiles are numbered by image, then row by row. The transformed elements of a patch are its points; at each point,
+/// transformed patches and weights are ordinary matrices.
 typedef struct {
   ck_plane input, output;
   /// Positions before the input's first that the first patch starts at; negative when it starts inside.
@@ -24,6 +24,8 @@ typedef struct {
   ck_epilogue epilogue;
   const float *x, *weights;
   float *y;
+  /// Whether to write y past the caches: for one that is larger than they are.
+  int streams;
 } ck_winograd_problem;
 
 /// Where transformed patches lie: at each point, blocks of `block` channels (the last may be narrower), each holding
@@ -35,26 +37,41 @@ typedef struct {
   long rows, block;
 } ck_winograd_patches;
 
-/// The kernels for one size of tile.
+/// The algorithms F(m, r): m by m outputs of r by r taps, of stride 1 unless strided, which means 2.
+typedef enum {
+  CK_WINOGRAD_4_3,
+  CK_WINOGRAD_5_4,
+  CK_WINOGRAD_6_3,
+  CK_WINOGRAD_4_3_STRIDED,
+} ck_winograd_algorithm;
+
+/// The kernels for one algorithm.
 typedef struct {
-  /// m, and (m + 2)^2.
-  long tile, points;
+  /// m.
+  long tile;
+  /// Of patches, and of weights: some of the latter may serve several of the former.
+  long points, weight_points;
   /// Most rows that one call of `pack` may take.
   long pack_rows;
   /// Channels of a block in `outer_product`'s first operand.
   long outer_block;
 
-  /// Transforms taps [column * column_step + row * row_step + 0...8], reversed if `is_rotated`, of rows [0, rows) and
-  /// `columns` columns to packed[point * point_step + row * width + column]; zeros fill the width, a number of vectors.
-  void (*pack)(const float *weights, long row_step, long column_step, int is_rotated, long rows, long columns,
+  /// Transforms weights[column * column_step + row * row_step + tap_offsets[tap]], 0 where that offset is negative, of
+  /// rows [0, rows) and `columns` columns to packed[weight_point * point_step + row * width + column]; zeros fill the
+  /// width, a number of vectors.
+  void (*pack)(const float *weights, long row_step, long column_step, const long *tap_offsets, long rows, long columns,
                float *packed, long width, long point_step);
+  /// Writes lines [line, line_end) of images of `split` positions with 4 * channels channels: position (i, j) holds
+  /// those of x at (2i, 2j), (2i, 2j + 1), (2i + 1, 2j), (2i + 1, 2j + 1), less the padding, and zeros outside.
+  void (*split_phases)(const float *x, ck_plane input, ck_plane padding, long channels, ck_plane split, long line,
+                       long line_end, float *to);
   /// Transforms the patches of x of tiles [tile, tile_end), which become rows [row, ...) of `to`.
   void (*transform_input)(const ck_winograd_problem *p, long tile, long tile_end, ck_winograd_patches to, long row);
   /// The tiles [tile, tile_end) of y in the columns of panels [panel, panel_end), from transformed patches in groups of
   /// `group_rows` (even, at most tile_rows, or 1) tiles: blocks of a vector's channels, each holding the group's tiles,
   /// in the last group as many as there are, rounded up to an even number if there is more than one. The weights are
-  /// [panel][point][channel][column], 16 floats between points. `products` has room for (panel_end - panel) * points *
-  /// (tiles, rounded up to group_rows, * tile_columns + 16) floats.
+  /// [panel][weight point][channel][column], 16 floats between points. `products` has room for (panel_end - panel) *
+  /// points * (tiles, rounded up to group_rows, * tile_columns + 16) floats.
   void (*multiply)(const ck_winograd_problem *p, long tile, long tile_end, long panel, long panel_end,
                    const float *patches, long point_step, long group_rows, float *products);
   /// Transforms the gradient of y at tiles [tile, tile_end), given as the problem's y.

@@ -13,12 +13,15 @@ static void winograd_outer_product(const ck_winograd_problem *p, ck_winograd_pat
   const long vectors = panel_vectors(p->columns, panel), width = vectors * CK_VW;
   const long padded_rows = (channel_end - channel + CK_TILE_ROWS - 1) / CK_TILE_ROWS * CK_TILE_ROWS;
   const long product_step = padded_rows * width + CK_POINT_GAP;
+  // Equally full tiles: two of 8 rows take less time than one of 14 and one of 2, whose few sums wait for each other.
+  const long count = channel_end - channel, tiles_of_rows = (count + CK_TILE_ROWS - 1) / CK_TILE_ROWS;
+  const long even = ((count + tiles_of_rows - 1) / tiles_of_rows + 1) / 2 * 2;
   for (long point = 0; point < points; point++)
-    for (long c = channel; c < channel_end; c += CK_TILE_ROWS) {
+    for (long c = channel; c < channel_end; c += even) {
       const long block = c / x.block * x.block, block_width = at_most(x.block, padded - block);
       const float *a = x.base + point * x.point_step + block * x.rows + (c - block);
       const float *b = dy.base + point * dy.point_step + panel * dy.block * dy.rows;
-      transposed_tiles[tile_index(at_most(CK_TILE_ROWS, channel_end - c))][vectors - 1](
+      transposed_tiles[tile_index(at_most(even, channel_end - c))][vectors - 1](
           a, block_width, b, tiles, products + point * product_step + (c - channel) * width);
     }
   for (long c = channel; c < channel_end; c++)

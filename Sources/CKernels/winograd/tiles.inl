@@ -1,6 +1,10 @@
 // The matrix products at each point: the tile of registers, on operands that need no copy because the transforms wrote
 // them as it reads them.
 
+/// Floats from an element of `a` to the one whose line is fetched with it. Patches come from the last-level cache if they
+/// are many, and blocks of this layout are too short for the processor's own prefetching.
+#define CK_WINOGRAD_AHEAD 1792
+
 /// c[rows][vectors] = a * b, with `a` in blocks of a vector's columns and `rows` rows.
 CK_INLINE void blocked_tile(const long rows, const long vectors, const float *a, const float *b, long depth, float *c,
                             prefetching ahead) {
@@ -16,6 +20,7 @@ CK_INLINE void blocked_tile(const long rows, const long vectors, const float *a,
     for (long p = 0; p < count; p++, b += vectors * CK_VW) {
       __builtin_prefetch(ahead.at, 0, 2);
       ahead.at += ahead.step;
+      __builtin_prefetch(a + CK_WINOGRAD_AHEAD + p * rows);
       vf row[2];
 #pragma clang loop unroll(full)
       for (long j = 0; j < vectors; j++) row[j] = vload(b + j * CK_VW);
@@ -44,7 +49,9 @@ typedef void (*transposed_tile_function)(const float *a, long step, const float 
     blocked_tile(rows, vectors, a, b, depth, c, ahead);                                                              \
   }                                                                                                                  \
   static void transposed_tile_##rows##x##vectors(const float *a, long step, const float *b, long depth, float *c) {  \
-    tile(rows, vectors, 1, step, 0, a, b, depth, c, 0, CK_NO_PREFETCHING);                                           \
+    /* Narrow tiles are for few channels, whose operands are near. */                                                \
+    const int fetches = (rows) * (vectors) >= CK_TILE_ROWS ? CK_FETCH_OPERANDS : CK_FETCH_NOTHING;                    \
+    tile(rows, vectors, 1, step, fetches, a, b, depth, c, 0, CK_NO_PREFETCHING);                                     \
   }
 #define CK_WINOGRAD_DEFINE_TILES(rows, unused) CK_WINOGRAD_TILE(rows, 1) CK_WINOGRAD_TILE(rows, 2)
 CK_EACH_ROW_COUNT(CK_WINOGRAD_DEFINE_TILES, )

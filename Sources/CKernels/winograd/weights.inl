@@ -3,27 +3,30 @@
 /// Rows of one call.
 #define CK_WINOGRAD_PACK_ROWS 16
 
-CK_INLINE void pack_winograd(const long m, const float *weights, long row_step, long column_step, int is_rotated,
-                             long rows, long columns, float *packed, long width, long point_step) {
-  const long extent = m + 2;
+CK_INLINE void pack_winograd(const ck_winograd_algorithm f, const float *weights, long row_step, long column_step,
+                             const long *tap_offsets, long rows, long columns, float *packed, long width,
+                             long point_step) {
+  const long extent = weight_extent_of(f), side = taps_of(f), taps = side * side;
   // Gathered column by column: taps of neighbouring rows are neighbours, those of columns often a power of two apart.
-  float taps[CK_WINOGRAD_PACK_ROWS][9][CK_TILE_COLUMNS] __attribute__((aligned(64)));
+  float gathered[CK_WINOGRAD_PACK_ROWS][CK_WINOGRAD_MOST_TAPS * CK_WINOGRAD_MOST_TAPS][CK_TILE_COLUMNS]
+      __attribute__((aligned(64)));
   for (long c = 0; c < width; c++)
     for (long row = 0; row < rows; row++) {
       const float *from = weights + row * row_step + c * column_step;
-      for (long t = 0; t < 9; t++) taps[row][t][c] = c < columns ? from[is_rotated ? 8 - t : t] : 0;
+      for (long t = 0; t < taps; t++)
+        gathered[row][t][c] = c < columns && tap_offsets[t] >= 0 ? from[tap_offsets[t]] : 0;
     }
   for (long row = 0; row < rows; row++, packed += width)
     for (long v = 0; v < width; v += CK_VW) {
-      vf half[CK_WINOGRAD_MOST * 3];
-      for (long j = 0; j < 3; j++) {
-        vf line[3];
-        for (long i = 0; i < 3; i++) line[i] = vload(&taps[row][3 * i + j][v]);
-        transform_weights_axis(m, line, 1, half + j, 3);
+      vf half[CK_WINOGRAD_MOST * CK_WINOGRAD_MOST_TAPS];
+      for (long j = 0; j < side; j++) {
+        vf line[CK_WINOGRAD_MOST_TAPS];
+        for (long i = 0; i < side; i++) line[i] = vload(&gathered[row][side * i + j][v]);
+        transform_weights_axis(f, line, 1, half + j, side);
       }
       for (long i = 0; i < extent; i++) {
         vf line[CK_WINOGRAD_MOST];
-        transform_weights_axis(m, half + i * 3, 1, line, 1);
+        transform_weights_axis(f, half + i * side, 1, line, 1);
         for (long j = 0; j < extent; j++) vstore(packed + (i * extent + j) * point_step + v, line[j]);
       }
     }

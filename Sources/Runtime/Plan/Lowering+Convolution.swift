@@ -51,9 +51,9 @@ extension Lowering {
     var winograd: Winograd?
     var kernel = geometry.isDepthwise ? "depthwise" : "implicit_gemm"
     let weights: Int
-    if case .winograd(let tile) = ConvAlgorithm.forward(geometry, options.algorithmRules) {
-      kernel = "winograd\(tile.rawValue)"
-      let chosen = Winograd(forward: geometry, tile: tile)
+    if case .winograd(let variant) = ConvAlgorithm.forward(geometry, options.algorithmRules) {
+      kernel = variant.rawValue
+      let chosen = Winograd(forward: geometry, variant)
       weights = winogradWeights(node.inputs[1], chosen, "\(kernel)_weights")
       winograd = chosen
     } else {
