@@ -57,7 +57,28 @@ package enum Convolution {
       }
       return
     }
-    let g = g.joiningGroups(columns: g.groupOutChannels, kernels)
+    if let lines = ConvLines(forward: g, kernels) {
+      let product = ck_product(
+        patches: g.patches, strides: strides, epilogue: epilogue.ck(from: 0), x: x, weights: weights, y: y,
+        columns: g.outChannels)
+      let line = g.output.width * g.outChannels
+      lines.run(product, lines: g.batch * g.output.depth * g.output.height, pool: pool) {
+        epilogue.lateActivation?.map(y + $0.lowerBound * line, count: $0.count * line, isa: isa)
+      }
+      return
+    }
+    let joined = g.joiningNeighbors(kernels).joiningGroups(columns: g.groupOutChannels, kernels)
+    withEpilogue(epilogue, of: g, in: joined) {
+      patchProduct(x, weights: weights, into: y, joined, epilogue: $0, pool: pool, isa: isa)
+    }
+  }
+
+  private static func patchProduct(
+    _ x: Input, weights: Input, into y: Output, _ g: ConvGeometry, epilogue: Epilogue, pool: ThreadPool,
+    isa: InstructionSet
+  ) {
+    let kernels = isa.convolution
+    let strides = ck_strides(extents: g.output, channels: g.outChannels)
     let grid = ProductGrid(
       rows: g.outputRows, depth: g.patchDepth, columns: g.groupOutChannels, copies: g.groups, isDense: g.isDense,
       kernels)
@@ -95,6 +116,20 @@ package enum Convolution {
           y: dx + phase.offset(g))
         depthwise(
           problem, lines: g.batch * phase.depth.count * phase.height.count, width: phase.width.count, pool, kernels)
+      }
+      epilogue.lateActivation?.forward(dx, dx, count: g.inputCount, pool: pool, isa: isa)
+      return
+    }
+    if let lines = ConvLines(inputGradient: g, kernels) {
+      for index in 0..<phases {
+        let phase = ConvPhase(index, of: g)
+        guard phase.positions.count > 0 else { continue }
+        let (lines, offset) = lines.phase(index, of: g)
+        let product = ck_product(
+          patches: phase.patches(g), strides: phase.strides(g),
+          epilogue: epilogue.ck(from: 0, at: phase.offset(g)), x: dy, weights: weights + offset,
+          y: dx + phase.offset(g), columns: g.inChannels)
+        lines.run(product, lines: g.batch * phase.depth.count * phase.height.count, pool: pool)
       }
       epilogue.lateActivation?.forward(dx, dx, count: g.inputCount, pool: pool, isa: isa)
       return
