@@ -11,6 +11,9 @@
 typedef struct {
   const float *x;
   long row_step, length, heights, height_step, depths, depth_step;
+  /// Where the next tile's patches are, and how many floats of them to fetch in each round of the innermost loop:
+  /// processors do not guess a tile's many short streams.
+  long ahead, ahead_step;
 } patch_runs;
 
 CK_INLINE void direct_tile(const long rows, const long vectors, const patch_runs *runs, const float *b,
@@ -21,14 +24,25 @@ CK_INLINE void direct_tile(const long rows, const long vectors, const patch_runs
 #pragma clang loop unroll(full)
     for (long j = 0; j < vectors; j++) sum[i][j] = (vf){0};
 
+  if (e->residual) {
+    // That of the next tile: of the next panel, or of the next rows' first.
+    const int is_last = columns - column <= vectors * CK_VW;
+    const float *next = e->residual + (is_last ? offset - column + rows * y_step : offset + vectors * CK_VW);
+#pragma clang loop unroll(full)
+    for (long i = 0; i < rows; i++)
+#pragma clang loop unroll(full)
+      for (long j = 0; j < vectors; j++) __builtin_prefetch(next + i * y_step + j * CK_VW, 0, 3);
+  }
+
   const long step = runs->row_step;
   const float *depth_line = runs->x;
   for (long depth = runs->depths; depth > 0; depth--, depth_line += runs->depth_step) {
     const float *line = depth_line;
     for (long height = runs->heights; height > 0; height--, line += runs->height_step) {
-      const float *a = line;
+      const float *a = line, *next = line + runs->ahead;
 #pragma clang loop unroll(disable)
-      for (long p = runs->length; p > 0; p--, a++, b += vectors * CK_VW) {
+      for (long p = runs->length; p > 0; p--, a++, b += vectors * CK_VW, next += runs->ahead_step) {
+        __builtin_prefetch(next, 0, 2);
         vf row[2];
 #pragma clang loop unroll(full)
         for (long j = 0; j < vectors; j++) row[j] = vload(b + j * CK_VW);
@@ -114,7 +128,7 @@ static long run_direct_tile(const ck_product *p, directness kind, long row, long
        front + (g->kernel.depth - 1) * g->dilation.depth >= g->input.depth))
     return 0;
   const long x_line = g->input.width * g->pixel;
-  const patch_runs runs = {
+  patch_runs runs = {
       .x = p->x + ((at.batch * g->input.depth + front) * g->input.height + top) * x_line + start * g->pixel,
       .row_step = g->stride.width * g->pixel,
       .length = g->kernel.width * g->channels,
@@ -122,6 +136,8 @@ static long run_direct_tile(const ck_product *p, directness kind, long row, long
       .height_step = g->dilation.height * x_line,
       .depths = g->kernel.depth,
       .depth_step = g->dilation.depth * g->input.height * x_line,
+      .ahead = rows * g->stride.width * g->pixel,
+      .ahead_step = 64 / sizeof(float),
   };
   const long depth = runs.length * runs.heights * runs.depths;
   const long place = at.batch * p->strides.batch + at.depth * p->strides.depth + at.height * p->strides.height +
@@ -130,6 +146,8 @@ static long run_direct_tile(const ck_product *p, directness kind, long row, long
     const long column = j * CK_TILE_COLUMNS;
     direct_tiles[tile_index(rows)][panel_vectors(p->columns, j) - 1](
         &runs, p->weights + column * depth, &p->epilogue, p->y, p->strides.width, place + column, column, p->columns);
+    // One panel has fetched for all.
+    runs.ahead = runs.ahead_step = 0;
   }
   return rows;
 }
