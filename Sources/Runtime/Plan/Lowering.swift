@@ -80,6 +80,8 @@ struct Lowering {
   /// Of a value that is never joined (``Graph/joinsForNorms()``) its pieces.
   var pieces: [Graph.ValueID: [Graph.ValueID]] = [:]
   let joinsForNorms: [Bool]
+  /// Batch norms that the convolution which computes this value applies to what it reads.
+  var normsOfReaders: [Graph.ValueID: Graph.Node] = [:]
   private var lowered: [[Layout: Int]]
   private var packed: [PackKey: Int] = [:]
   private var node: Graph.Node?
