@@ -24,7 +24,7 @@ struct ConvLines {
     self.init(g, channels: g.inChannels, columns: g.outChannels, kernels)
     let joined = g.joiningNeighbors(kernels)
     let patches = Convolution.patchCost(
-      outputs: joined.output.width, depth: joined.patchDepth, columns: joined.outChannels,
+      outputs: joined.output.width, depth: joined.patchDepth, lines: planeTaps, columns: joined.outChannels,
       isPadded: g.paddingBefore.width > 0, kernels)
     guard isFaster(than: patches, outputs: g.output.width, inputs: g.input.width, g.dilation.width) else { return nil }
   }
@@ -33,7 +33,7 @@ struct ConvLines {
   init?(inputGradient g: ConvGeometry, _ kernels: ck_convolution_kernels) {
     self.init(g, channels: g.outChannels, columns: g.inChannels, kernels)
     let patches = Convolution.patchCost(
-      outputs: g.input.width, depth: rows * taps, columns: columns,
+      outputs: g.input.width, depth: rows * taps, lines: planeTaps, columns: columns,
       isPadded: (taps - 1) * g.dilation.width > g.paddingBefore.width, kernels)
     guard isFaster(than: patches, outputs: g.input.width, inputs: g.output.width, g.dilation.width) else { return nil }
   }
@@ -78,7 +78,7 @@ struct ConvLines {
   private func outerProductIsFaster(outputs: Int, inputs: Int) -> Bool {
     guard fitsIntoCache, columns * (taps + kernels.tile_rows) <= kernels.line_floats else { return false }
     let depth = rows * taps
-    let patches = outputs * (depth * vectors / 2 + depth / 3 + 16)
+    let patches = outputs * (depth * vectors / 2 + depth / 3 + 4 * planeTaps)
     let lines = min(inputs, outputs + taps - 1) * rows * lineVectors / 2 + 2 * rows * lineVectors
     return lines + lines / 8 < patches
   }

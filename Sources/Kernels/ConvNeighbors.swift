@@ -21,19 +21,20 @@ extension ConvGeometry {
 
   private func patchCost(_ kernels: ck_convolution_kernels) -> Int {
     Convolution.patchCost(
-      outputs: output.width, depth: patchDepth, columns: outChannels, isPadded: paddingBefore.width > 0, kernels)
+      outputs: output.width, depth: patchDepth, lines: kernel.depth * kernel.height, columns: outChannels,
+      isPadded: paddingBefore.width > 0, kernels)
   }
 }
 
 extension Convolution {
-  /// About the cycles that the product of patches takes for an output line, fitted to measurements: two
-  /// multiply-accumulates of vectors in each, and copies or stores.
+  /// About the cycles that the product of patches, of `depth` elements in `lines` kernel lines, takes for an output line,
+  /// fitted to measurements: two multiply-accumulates of vectors in each, and copies or stores.
   static func patchCost(
-    outputs: Int, depth: Int, columns: Int, isPadded: Bool, _ kernels: ck_convolution_kernels
+    outputs: Int, depth: Int, lines: Int, columns: Int, isPadded: Bool, _ kernels: ck_convolution_kernels
   ) -> Int {
     let vectors = divideUp(columns, kernels.vector_width)
     let copies = isPadded || depth > kernels.product_depth
-    return outputs * (depth * vectors / 2 + (copies ? depth / 3 : 6 * vectors))
+    return outputs * (depth * vectors / 2 + (copies ? depth / 3 + 8 * lines : 6 * vectors))
   }
 
   /// The epilogue of a convolution of which `joined` takes several neighbouring outputs as one.

@@ -83,7 +83,7 @@ package enum Convolution {
       rows: g.outputRows, depth: g.patchDepth, columns: g.groupOutChannels, copies: g.groups, isDense: g.isDense,
       kernels)
     pool.parallel(g.groups * grid.count, cost: grid.cost) { task in
-      let (group, block) = task.quotientAndRemainder(dividingBy: grid.count)
+      let (group, block) = grid.place(task, copies: g.groups, threads: pool.threadCount)
       let channel = group * g.groupOutChannels
       var product = ck_product(
         patches: g.patches, strides: strides, epilogue: epilogue.ck(from: channel), x: x + group * g.groupInChannels,
@@ -191,6 +191,8 @@ struct ProductGrid {
   private let rowBlock: Int
   private let rowBlocks: Int
   private let panelBlock: Int
+  /// Whether the weights are less than what a thread reads and writes of the rows.
+  private let prefersRows: Bool
 
   /// Tasks of one product.
   let count: Int
@@ -203,6 +205,7 @@ struct ProductGrid {
   ) {
     panels = Panels(columns, kernels)
     let weights = depth * panels.paddedCount
+    prefersRows = weights < rows * (depth + columns) / 2
     let products = weights * max(rows, 32) / 32
     // A multiply-accumulate of a vector every half cycle, or the weights' way from memory, whichever is longer.
     cost = copies * products
@@ -249,7 +252,17 @@ struct ProductGrid {
     }
   }
 
-  /// Runs one task; `rows` may be fewer than the grid was made for. Tasks with the same weights are neighbours.
+  /// The copy and its block that are the `task`-th of all. Neighbours share their weights; but where the rows weigh more,
+  /// each thread's stretch of the tasks is one of rows, with all columns.
+  func place(_ task: Int, copies: Int, threads: Int) -> (copy: Int, block: Int) {
+    let stretchRows = divideUp(rowBlocks, prefersRows ? min(rowBlocks, threads) : 1)
+    let columns = count / rowBlocks
+    let (stretch, rest) = task.quotientAndRemainder(dividingBy: stretchRows * columns * copies)
+    let (column, row) = rest.quotientAndRemainder(dividingBy: min(stretchRows, rowBlocks - stretch * stretchRows))
+    return (column / columns, column % columns * rowBlocks + stretch * stretchRows + row)
+  }
+
+  /// Runs one task; `rows` may be fewer than the grid was made for.
   func run(_ task: Int, of product: inout ck_product, rows: Int) {
     let (rows, panels) = region(task, rows: rows)
     guard !rows.isEmpty else { return }

@@ -237,7 +237,7 @@ static void depthwise(const ck_depthwise *p, long line, long line_end) {
   }
 }
 
-/// partial[tap][c] of `count` (1 or 4) vectors of channels from `channel` on, for one tap, along one line.
+/// partial[tap][c] of `count` (1 to 4) vectors of channels from `channel` on, for one tap, along one line.
 CK_INLINE void depthwise_gradient_line(const long count, const float *x, long x_step, const float *dy, long dy_step,
                                      long width, float *partial) {
   vf sum[4];
@@ -277,8 +277,11 @@ static void depthwise_weight_gradient(const ck_patches *g, const float *x, const
           long c = channel;
           for (; c + 4 * CK_VW <= width_end; c += 4 * CK_VW)
             depthwise_gradient_line(4, from + c, step * g->pixel, gradient + c, g->channels, w_end - w, to + c);
-          for (; c < width_end; c += CK_VW)
-            depthwise_gradient_line(1, from + c, step * g->pixel, gradient + c, g->channels, w_end - w, to + c);
+          // The rest at once: single sums would wait for one another.
+          const long rest = (width_end - c) / CK_VW;
+          if (rest == 3) depthwise_gradient_line(3, from + c, step * g->pixel, gradient + c, g->channels, w_end - w, to + c);
+          if (rest == 2) depthwise_gradient_line(2, from + c, step * g->pixel, gradient + c, g->channels, w_end - w, to + c);
+          if (rest == 1) depthwise_gradient_line(1, from + c, step * g->pixel, gradient + c, g->channels, w_end - w, to + c);
         }
       }
   }
