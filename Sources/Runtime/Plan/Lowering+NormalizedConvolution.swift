@@ -5,7 +5,7 @@ extension Lowering {
   /// The convolution that alone reads a batch norm in inference and can apply it to what it reads.
   func normalizingReader(of norm: Graph.Node) -> Graph.Node? {
     let normalized = norm.outputs[0]
-    guard !graph.outputs.contains(where: { $0.value == normalized }) else { return nil }
+    guard options.fuses, !graph.outputs.contains(where: { $0.value == normalized }) else { return nil }
     let readers = graph.nodes.filter { $0.inputs.contains(normalized) }
     guard readers.count == 1, let reader = readers.first, case .conv(let attributes) = reader.operation,
       reader.inputs[0] == normalized, !reader.inputs.dropFirst().contains(normalized),
