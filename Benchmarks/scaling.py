@@ -86,13 +86,19 @@ def measure(command, folder, point):
     profile = json.loads(subprocess.check_output(
         [command, "bench", path, "--train", "--profile", "--json", "--threads", "1", "--iterations", "8",
          "--batch", str(batch), "--input", f"{channels}x{side}x{side}"], stderr=subprocess.DEVNULL))
-    times = {}
+    times, packing = {}, 0
     for row in profile:
         name = PASSES.get(row["operation"])
-        # The kernels themselves: not the packing of weights, nor the layout at the network's edge.
-        if name and "weights" not in row["algorithm"] and not row["algorithm"].startswith("convert_layout"):
-            # The second layer is the last one forward, and the first one backward.
-            times[name] = row["ms"] if name == "forward" else times.get(name, row["ms"])
+        if not name or row["algorithm"].startswith("convert_layout"):
+            continue
+        # Weights are packed anew in each step, before the pass that reads them.
+        if "weights" in row["algorithm"]:
+            packing = row["ms"]
+            continue
+        # The second layer is the last one forward, and the first one backward.
+        if name == "forward" or name not in times:
+            times[name] = row["ms"] + packing
+        packing = 0
     return times
 
 

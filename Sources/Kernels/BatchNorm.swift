@@ -85,6 +85,14 @@ package enum BatchNormKernel {
     for c in 0..<channels { scale[c] = Float(Double(savedInverseDeviation[c]) * Double(gamma[c])) }
   }
 
+  /// The factor of each channel in inference.
+  package static func scale(
+    gamma: UnsafePointer<Float>, variance: UnsafePointer<Float>, epsilon: Double,
+    into scale: UnsafeMutablePointer<Float>, channels: Int
+  ) {
+    for c in 0..<channels { scale[c] = Float(Double(gamma[c]) / (Double(variance[c]) + epsilon).squareRoot()) }
+  }
+
   /// The gradients of ``forward``. dx may be dy or x.
   ///
   /// - Parameter y: the forward output where ReLU was fused: dy counts only where y > 0; else nil.
@@ -151,21 +159,46 @@ package enum BatchNormKernel {
     mean: UnsafePointer<Float>, scale: UnsafePointer<Float>, shift: UnsafePointer<Float>,
     activation: ActivationKernel? = nil, pool: ThreadPool, isa: InstructionSet = .best
   ) {
-    let kernels = isa.pointwise
+    let norm = Inference(mean: mean, scale: scale, shift: shift, activation: activation)
     let channels = pieces.reduce(0) { $0 + $1.channels }
     pool.rowChunks(rows, width: channels) { range in
-      let target = y + range.lowerBound * channels
+      norm.apply(pieces, rows: range, into: y + range.lowerBound * channels, pixel: channels, isa: isa)
+    }
+  }
+
+  /// activation((x - mean) * scale + shift), all `[channels]` with 256 bytes of slack.
+  package struct Inference {
+    package var mean: UnsafePointer<Float>
+    package var scale: UnsafePointer<Float>
+    package var shift: UnsafePointer<Float>
+    package var activation: ActivationKernel?
+
+    package init(
+      mean: UnsafePointer<Float>, scale: UnsafePointer<Float>, shift: UnsafePointer<Float>,
+      activation: ActivationKernel? = nil
+    ) {
+      self.mean = mean
+      self.scale = scale
+      self.shift = shift
+      self.activation = activation
+    }
+
+    /// Writes some rows to y, `pixel` floats apart.
+    func apply(
+      _ pieces: [(x: UnsafePointer<Float>, channels: Int)], rows: Range<Int>, into y: UnsafeMutablePointer<Float>,
+      pixel: Int, isa: InstructionSet
+    ) {
       var first = 0
       for piece in pieces {
         let p = ck_normalize(
           mean: mean + first, scale: scale + first, shift: shift + first, relu: activation == .relu ? 1 : 0)
-        kernels.normalize(
-          p, piece.x + range.lowerBound * piece.channels, target + first, range.count, piece.channels, channels)
+        isa.pointwise.normalize(
+          p, piece.x + rows.lowerBound * piece.channels, y + first, rows.count, piece.channels, pixel)
         first += piece.channels
       }
-      if let activation, activation != .relu {
-        activation.map(target, count: range.count * channels, isa: isa)
-      }
+      guard let activation, activation != .relu else { return }
+      if first == pixel { return activation.map(y, count: rows.count * pixel, isa: isa) }
+      for row in 0..<rows.count { activation.map(y + row * pixel, count: first, isa: isa) }
     }
   }
 }

@@ -49,7 +49,8 @@ package enum ConvAlgorithm: Hashable, Sendable {
     // Transformed weights take four times the memory; beyond the caches they come slowly and are written more slowly.
     let isCached = winograd.weightsSize <= 2 * 1024 * 1024
     let reading = isCached ? 0 : 12 * work.weights
-    let packing = packs ? (isCached ? 20 : 80) * work.weights : 0
+    // Packing for the direct product takes as long, but for the memory.
+    let packing = packs && !isCached ? 60 * work.weights : 0
     return isWorthwhile(work.products + work.transforms + reading + packing, work)
       ? .winograd(winograd.variant) : .direct
   }

@@ -5,7 +5,8 @@ extension Convolution {
   package static func forwardWeightsSize(_ g: ConvGeometry, isa: InstructionSet = .best) -> Int {
     let kernels = isa.convolution
     if g.isDepthwise { return g.kernel.count * roundUp(g.inChannels, kernels.vector_width) }
-    let g = g.joiningGroups(columns: g.groupOutChannels, kernels)
+    if let lines = ConvLines(forward: g, kernels) { return lines.weightsSize }
+    let g = g.joiningNeighbors(kernels).joiningGroups(columns: g.groupOutChannels, kernels)
     return g.groups * g.patchDepth * Panels(g.groupOutChannels, kernels).paddedCount
   }
 
@@ -18,6 +19,17 @@ extension Convolution {
     let taps = g.kernel.count
     if g.isDepthwise {
       kernels.pack(weights, 1, taps, taps, g.inChannels, packed, roundUp(g.inChannels, kernels.vector_width))
+      return
+    }
+    if let lines = ConvLines(forward: g, kernels) {
+      lines.pack(into: packed, tapStep: 1, columnStep: g.patchDepth, pool: pool) { plane, channel in
+        weights + channel * taps + plane * g.kernel.width
+      }
+      return
+    }
+    let neighbors = g.joiningNeighbors(kernels)
+    if neighbors != g {
+      Panels(neighbors.outChannels, kernels).packNeighbors(of: g, in: neighbors, weights, into: packed)
       return
     }
     let joined = g.joiningGroups(columns: g.groupOutChannels, kernels)
@@ -44,6 +56,7 @@ extension Convolution {
 
   /// Floats of the weights packed for ``inputGradient(_:weights:into:_:pool:isa:)``.
   package static func inputGradientWeightsSize(_ g: ConvGeometry, isa: InstructionSet = .best) -> Int {
+    if let lines = ConvLines(inputGradient: g, isa.convolution) { return lines.weightsSize }
     let joined = g.joiningGroups(columns: g.groupInChannels, isa.convolution)
     return inputGradientWeightsOffset(ConvPhase.count(g), joined, isa.convolution)
   }
@@ -63,6 +76,16 @@ extension Convolution {
         let packed = packed + inputGradientWeightsOffset(index, g, kernels)
         for tap in 0..<phase.taps.count {
           kernels.pack(weights + phase.tap(tap, g), 0, taps, 1, g.inChannels, packed + tap * width, width)
+        }
+      }
+      return
+    }
+    if let lines = ConvLines(inputGradient: g, kernels) {
+      for index in 0..<phases {
+        let phase = ConvPhase(index, of: g)
+        let (lines, offset) = lines.phase(index, of: g)
+        lines.pack(into: packed + offset, tapStep: -1, columnStep: taps, pool: pool) { plane, channel in
+          weights + channel * g.patchDepth + phase.tap(plane * lines.taps, g)
         }
       }
       return

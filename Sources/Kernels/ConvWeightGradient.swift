@@ -7,6 +7,9 @@ extension Convolution {
     if g.isDepthwise {
       return depthwiseChunks(g).count * g.kernel.count * roundUp(g.inChannels, kernels.vector_width)
     }
+    if let lines = ConvLines(weightGradient: g, kernels) {
+      return lineGradientChunks(lines, g).count * lines.weightsSize
+    }
     let joined = g.isDense ? denseGeometry(g) : g.joiningGroups(columns: g.groupOutChannels, kernels)
     let grid = OuterGrid(joined, kernels)
     return grid.chunks.count * joined.groups * grid.partialSize
@@ -20,6 +23,10 @@ extension Convolution {
     let kernels = isa.convolution
     if g.isDepthwise {
       depthwiseWeightGradient(x, dy, into: dw, g, workspace: workspace, pool, kernels)
+      return
+    }
+    if let lines = ConvLines(weightGradient: g, kernels) {
+      lineWeightGradient(x, dy, into: dw, g, lines, workspace: workspace, pool: pool)
       return
     }
     // Without taps the product may as well be taken the other way round, which leaves it in the weights' order.

@@ -79,12 +79,33 @@ package enum Convolution {
       }
       return
     }
-    let g = g.joiningGroups(columns: g.groupOutChannels, kernels)
+    if let lines = ConvLines(forward: g, kernels) {
+      let product = ck_product(
+        patches: g.patches, strides: strides, epilogue: epilogue.ck(from: 0), x: x, weights: weights, y: y,
+        columns: g.outChannels)
+      let line = g.output.width * g.outChannels
+      lines.run(product, lines: g.batch * g.output.depth * g.output.height, pool: pool) {
+        epilogue.lateActivation?.map(y + $0.lowerBound * line, count: $0.count * line, isa: isa)
+      }
+      return
+    }
+    let joined = g.joiningNeighbors(kernels).joiningGroups(columns: g.groupOutChannels, kernels)
+    withEpilogue(epilogue, of: g, in: joined) {
+      patchProduct(x, weights: weights, into: y, joined, epilogue: $0, pool: pool, isa: isa)
+    }
+  }
+
+  private static func patchProduct(
+    _ x: Input, weights: Input, into y: Output, _ g: ConvGeometry, epilogue: Epilogue, pool: ThreadPool,
+    isa: InstructionSet
+  ) {
+    let kernels = isa.convolution
+    let strides = ck_strides(extents: g.output, channels: g.outChannels)
     let grid = ProductGrid(
       rows: g.outputRows, depth: g.patchDepth, columns: g.groupOutChannels, copies: g.groups, isDense: g.isDense,
       kernels)
     pool.parallel(g.groups * grid.count, cost: grid.cost) { task in
-      let (group, block) = task.quotientAndRemainder(dividingBy: grid.count)
+      let (group, block) = grid.place(task, copies: g.groups, threads: pool.threadCount)
       let channel = group * g.groupOutChannels
       var product = ck_product(
         patches: g.patches, strides: strides, epilogue: epilogue.ck(from: channel), x: x + group * g.groupInChannels,
@@ -122,6 +143,20 @@ package enum Convolution {
           problem, lines: g.batch * phase.depth.count * phase.height.count, width: phase.width.count, pool, kernels)
       }
       finish()
+      return
+    }
+    if let lines = ConvLines(inputGradient: g, kernels) {
+      for index in 0..<phases {
+        let phase = ConvPhase(index, of: g)
+        guard phase.positions.count > 0 else { continue }
+        let (lines, offset) = lines.phase(index, of: g)
+        let product = ck_product(
+          patches: phase.patches(g), strides: phase.strides(g),
+          epilogue: epilogue.ck(from: 0, at: phase.offset(g)), x: dy, weights: weights + offset,
+          y: dx + phase.offset(g), columns: g.inChannels)
+        lines.run(product, lines: g.batch * phase.depth.count * phase.height.count, pool: pool)
+      }
+      epilogue.lateActivation?.forward(dx, dx, count: g.inputCount, pool: pool, isa: isa)
       return
     }
     let g = g.joiningGroups(columns: g.groupInChannels, kernels)
@@ -183,6 +218,8 @@ struct ProductGrid {
   private let rowBlock: Int
   private let rowBlocks: Int
   private let panelBlock: Int
+  /// Whether the weights are less than what a thread reads and writes of the rows.
+  private let prefersRows: Bool
 
   /// Tasks of one product.
   let count: Int
@@ -195,6 +232,7 @@ struct ProductGrid {
   ) {
     panels = Panels(columns, kernels)
     let weights = depth * panels.paddedCount
+    prefersRows = weights < rows * (depth + columns) / 2
     let products = weights * max(rows, 32) / 32
     // A multiply-accumulate of a vector every half cycle, or the weights' way from memory, whichever is longer.
     cost = copies * products
@@ -241,7 +279,17 @@ struct ProductGrid {
     }
   }
 
-  /// Runs one task; `rows` may be fewer than the grid was made for. Tasks with the same weights are neighbours.
+  /// The copy and its block that are the `task`-th of all. Neighbours share their weights; but where the rows weigh more,
+  /// each thread's stretch of the tasks is one of rows, with all columns.
+  func place(_ task: Int, copies: Int, threads: Int) -> (copy: Int, block: Int) {
+    let stretchRows = divideUp(rowBlocks, prefersRows ? min(rowBlocks, threads) : 1)
+    let columns = count / rowBlocks
+    let (stretch, rest) = task.quotientAndRemainder(dividingBy: stretchRows * columns * copies)
+    let (column, row) = rest.quotientAndRemainder(dividingBy: min(stretchRows, rowBlocks - stretch * stretchRows))
+    return (column / columns, column % columns * rowBlocks + stretch * stretchRows + row)
+  }
+
+  /// Runs one task; `rows` may be fewer than the grid was made for.
   func run(_ task: Int, of product: inout ck_product, rows: Int) {
     let (rows, panels) = region(task, rows: rows)
     guard !rows.isEmpty else { return }

@@ -4,6 +4,7 @@ extension ThreadPool {
   /// Runs `body(task, slot)` for each task below `count`, with no two tasks in the same slot at a time: for loops whose
   /// tasks need scratch memory. Which slot a task gets depends on chance, so nothing but scratch may depend on it.
   package func parallel(_ count: Int, slots: Int, cost: Int, _ body: (_ task: Int, _ slot: Int) -> Void) {
+    if threadCount <= slots { return parallel(count, cost: cost, body) }
     let next = Atomic<Int>(0)
     parallel(min(count, slots), cost: cost) { slot in
       while true {

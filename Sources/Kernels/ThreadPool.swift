@@ -11,6 +11,10 @@ import Synchronization
 ///
 /// What an iteration computes must not depend on the thread that runs it, nor on how many there are: callers split work
 /// into tasks by shape alone, which is what makes results equal for any number of threads.
+///
+/// Each thread begins with its own stretch of the iterations, the first ones being the caller's, and helps others only
+/// when it is done: what a loop over rows has left in a core's caches is then there for the next loop over these rows.
+/// Lines that another core holds cost several times as much to read, and more to overwrite.
 package final class ThreadPool: Sendable {
   /// Threads that work on a loop, the caller's among them.
   package let threadCount: Int
@@ -22,7 +26,7 @@ package final class ThreadPool: Sendable {
   /// A pool of `threadCount` threads: the caller's and `threadCount - 1` of its own, which end with the pool. Where the
   /// system refuses a thread, the pool makes do with fewer.
   package init(threadCount: Int) {
-    let crew = Crew()
+    let crew = Crew(capacity: max(1, threadCount))
     var threads: [pthread_t] = []
     while threads.count + 1 < threadCount, let thread = crew.startThread() { threads.append(thread) }
     self.crew = crew
@@ -38,12 +42,18 @@ package final class ThreadPool: Sendable {
   /// Runs `body(0) ... body(count - 1)`, each once, and returns when all are done. `body` may run on any thread, with
   /// denormals flushed to zero. Called from inside a body, it runs the loop on the calling thread.
   package func parallel(_ count: Int, _ body: (Int) -> Void) {
+    parallel(count) { task, _ in body(task) }
+  }
+
+  /// The same; `body` also gets the number of the thread that runs it, below ``threadCount``, which is no other's at
+  /// that time.
+  func parallel(_ count: Int, _ body: (_ task: Int, _ thread: Int) -> Void) {
     guard count > 0 else { return }
     let control = ck_float_control()
     ck_flush_denormals()
     defer { ck_set_float_control(control) }
     if count == 1 || threads.isEmpty || ck_thread_is_working() != 0 {
-      for i in 0..<count { body(i) }
+      for i in 0..<count { body(i, 0) }
     } else {
       turn.withLock { _ in crew.run(count, body) }
     }
@@ -52,9 +62,13 @@ package final class ThreadPool: Sendable {
   /// The same, for a loop that takes about `cost` cycles in all: one that is over before other threads would have
   /// woken stays on the caller's.
   package func parallel(_ count: Int, cost: Int, _ body: (Int) -> Void) {
+    parallel(count, cost: cost) { task, _ in body(task) }
+  }
+
+  func parallel(_ count: Int, cost: Int, _ body: (_ task: Int, _ thread: Int) -> Void) {
     if cost >= 20_000 { return parallel(count, body) }
-    parallel(1) { _ in
-      for i in 0..<count { body(i) }
+    parallel(1) { _, thread in
+      for i in 0..<count { body(i, thread) }
     }
   }
 
@@ -84,7 +98,7 @@ package final class ThreadPool: Sendable {
 
 /// What a pool's threads share: the loop they work on and how they wait for the next.
 private final class Crew: Sendable {
-  private typealias Body = (Int) -> Void
+  private typealias Body = (Int, Int) -> Void
 
   /// The loop's number, whether it may be joined, and how many threads are in it, in one word, so that joining a loop
   /// that has just ended is impossible. A thread that wakes late simply misses the loop: nobody waits for it.
@@ -93,8 +107,10 @@ private final class Crew: Sendable {
   private static let members: UInt = open - 1
   private static let loop: UInt = 1 << 17
 
-  private let next = Atomic<Int>(0)
-  private let count = Atomic<Int>(0)
+  /// Each thread's stretch of the loop, the caller's first.
+  private let stretches: Stretches
+  /// Threads started so far, and the caller's.
+  private let started = Atomic<Int>(1)
   /// Address of the body, valid while the loop is open or has members.
   private let body = Atomic<UInt>(0)
 
@@ -104,7 +120,8 @@ private final class Crew: Sendable {
   private nonisolated(unsafe) let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private nonisolated(unsafe) let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
-  init() {
+  init(capacity: Int) {
+    stretches = Stretches(capacity: capacity)
     pthread_mutex_init(mutex, nil)
     pthread_cond_init(condition, nil)
   }
@@ -117,18 +134,17 @@ private final class Crew: Sendable {
   }
 
   /// Called by one thread at a time.
-  func run(_ count: Int, _ body: (Int) -> Void) {
+  func run(_ count: Int, _ body: (Int, Int) -> Void) {
     withoutActuallyEscaping(body) { body in
       withUnsafePointer(to: body) { pointer in
         self.body.store(UInt(bitPattern: pointer), ordering: .relaxed)
-        self.count.store(count, ordering: .relaxed)
-        next.store(0, ordering: .relaxed)
+        stretches.fill(count)
         let number = state.load(ordering: .relaxed) & ~(Self.open | Self.members)
         // Sequentially consistent against `sleep`: either we see the sleeper or it sees the loop.
         state.store((number &+ Self.loop) | Self.open, ordering: .sequentiallyConsistent)
         if sleepers.load(ordering: .sequentiallyConsistent) > 0 { wakeAll() }
 
-        work()
+        work(0)
         state.bitwiseAnd(~Self.open, ordering: .acquiringAndReleasing)
         var spins = 0
         while state.load(ordering: .acquiring) & Self.members != 0 {
@@ -172,6 +188,7 @@ private final class Crew: Sendable {
   /// A pool thread's whole life.
   private func live() {
     ck_flush_denormals()
+    let thread = started.add(1, ordering: .relaxed).oldValue
     var last: UInt = 0
     while !isStopping.load(ordering: .acquiring) {
       waitForLoop(after: last)
@@ -180,22 +197,17 @@ private final class Crew: Sendable {
         guard seen & Self.open != 0, seen / Self.loop != last else { break }
         guard state.weakCompareExchange(expected: seen, desired: seen + 1, ordering: .acquiringAndReleasing).exchanged
         else { continue }
-        work()
+        work(thread)
         last = seen / Self.loop
         state.subtract(1, ordering: .releasing)
       }
     }
   }
 
-  private func work() {
+  private func work(_ thread: Int) {
     guard let body = UnsafePointer<Body>(bitPattern: body.load(ordering: .relaxed)) else { return }
-    let count = count.load(ordering: .relaxed)
     ck_set_thread_is_working(1)
-    while true {
-      let i = next.add(1, ordering: .relaxed).oldValue
-      if i >= count { break }
-      body.pointee(i)
-    }
+    while let task = stretches.take(for: thread) { body.pointee(task, thread) }
     ck_set_thread_is_working(0)
   }
 
@@ -222,5 +234,50 @@ private final class Crew: Sendable {
     pthread_mutex_lock(mutex)
     pthread_cond_broadcast(condition)
     pthread_mutex_unlock(mutex)
+  }
+}
+
+/// The iterations of a loop that are left, in one stretch for each thread.
+private final class Stretches: Sendable {
+  private let count: Int
+  /// First and end of each stretch as the halves of a word, on a cache line of its own.
+  private nonisolated(unsafe) let words: UnsafeMutablePointer<Atomic<UInt64>>
+  private static let step = 16
+
+  init(capacity: Int) {
+    count = capacity
+    words = .allocate(capacity: capacity * Self.step)
+    for index in 0..<capacity * Self.step { (words + index).initialize(to: Atomic(0)) }
+  }
+
+  deinit {
+    words.deinitialize(count: count * Self.step)
+    words.deallocate()
+  }
+
+  /// While no thread takes any.
+  func fill(_ tasks: Int) {
+    for index in 0..<count {
+      let (first, end) = (tasks * index / count, tasks * (index + 1) / count)
+      words[index * Self.step].store(UInt64(first) | UInt64(end) << 32, ordering: .relaxed)
+    }
+  }
+
+  /// The next task for a thread: from the start of its own stretch, else from the end of another's.
+  func take(for thread: Int) -> Int? {
+    for offset in 0..<count {
+      let index = (thread + offset) % count
+      var word = words[index * Self.step].load(ordering: .relaxed)
+      while true {
+        let (first, end) = (word & 0xffff_ffff, word >> 32)
+        guard first < end else { break }
+        let desired = offset == 0 ? word + 1 : word - (1 << 32)
+        let result = words[index * Self.step].weakCompareExchange(
+          expected: word, desired: desired, ordering: .relaxed)
+        if result.exchanged { return Int(offset == 0 ? first : end - 1) }
+        word = result.original
+      }
+    }
+    return nil
   }
 }

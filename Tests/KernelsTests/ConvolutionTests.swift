@@ -185,6 +185,29 @@ struct ConvolutionTests {
     Self.checkGradients(narrow)
   }
 
+  /// Kernel lines as columns, and neighbours as channels: LeNet's layers, lines too long for one buffer, several panels.
+  @Test func fewChannelsFillVectors() {
+    let cases: [(Int, Int, SpatialExtents, SpatialExtents, SpatialExtents)] = [
+      (1, 6, .init(1, 32, 32), .init(1, 5, 5), .zero), (6, 16, .init(1, 14, 14), .init(1, 5, 5), .zero),
+      (3, 6, .init(1, 16, 16), .init(1, 3, 3), .init(0, 1, 1)),
+      (2, 1, .init(1, 12, 12), .init(1, 3, 3), .init(0, 1, 1)),
+      (3, 5, .init(1, 1, 2000), .init(1, 1, 5), .init(0, 0, 2)), (20, 7, .init(1, 2, 700), .init(1, 1, 3), .zero),
+      (70, 32, .init(1, 9, 20), .init(1, 3, 3), .init(0, 1, 1)),
+      (40, 24, .init(3, 9, 17), .init(2, 3, 7), .init(1, 1, 3)),
+    ]
+    for (inChannels, outChannels, input, kernel, padding) in cases {
+      let g = Self.geometry(
+        batch: 3, inChannels, outChannels, input: input, kernel: kernel, before: padding, after: padding)
+      Self.checkForward(g, epilogues: outChannels <= 6 && input.count < 2000)
+      Self.checkGradients(g)
+    }
+    let dilated = Self.geometry(
+      batch: 3, 8, 5, input: .init(1, 12, 30), kernel: .init(1, 3, 3), stride: .init(1, 2, 1), dilation: .init(1, 2, 3),
+      before: .init(0, 2, 3), after: .init(0, 2, 3))
+    Self.checkForward(dilated)
+    Self.checkGradients(dilated)
+  }
+
   @Test func linearLayersAreConvolutions() {
     for (rows, inputs, outputs) in [
       (1, 400, 120), (1, 2000, 1000), (64, 400, 120), (7, 84, 10), (3, 1, 1), (129, 65, 66),

@@ -70,14 +70,32 @@ import Testing
     #expect(y.isIntact && dx.isIntact)
   }
 
-  /// Windows of many sizes and wide channels, against a plain loop.
-  @Test(arguments: InstructionSet.available, [1, 7, 15, 16, 17, 64, 67, 150])
+  /// Windows of many sizes, and few and many channels, against a plain loop.
+  @Test(arguments: InstructionSet.available, [1, 2, 3, 7, 15, 16, 17, 64, 67, 150])
   func agreesWithPlainLoops(isa: InstructionSet, channels: Int) {
-    let g = PoolGeometry(
-      batch: 2, channels: channels, input: [3, 10, 11], kernel: [2, 3, 3], stride: [1, 2, 3], dilation: [1, 1, 2],
-      paddingBefore: [0, 1, 2], paddingAfter: [1, 1, 0], output: [3, 5, 3])
-    var values = random(Self.count(g, g.input))
-    values[channels * 40] = .nan
+    for g in [
+      PoolGeometry(
+        batch: 2, channels: channels, input: [3, 10, 11], kernel: [2, 3, 3], stride: [1, 2, 3], dilation: [1, 1, 2],
+        paddingBefore: [0, 1, 2], paddingAfter: [1, 1, 0], output: [3, 5, 3]),
+      // Windows that tile the input, but for its end; that tile it with padding; that overlap; that leave gaps.
+      PoolGeometry(
+        batch: 2, channels: channels, input: [1, 10, 11], kernel: [1, 2, 2], stride: [1, 2, 2], output: [1, 5, 5]),
+      PoolGeometry(
+        batch: 2, channels: channels, input: [1, 10, 11], kernel: [1, 3, 3], stride: [1, 3, 3],
+        paddingBefore: [0, 1, 1], output: [1, 4, 4]),
+      PoolGeometry(
+        batch: 2, channels: channels, input: [1, 10, 11], kernel: [1, 3, 3], stride: [1, 2, 2],
+        paddingBefore: [0, 1, 1], output: [1, 5, 6]),
+      PoolGeometry(
+        batch: 2, channels: channels, input: [1, 10, 11], kernel: [1, 2, 2], stride: [1, 3, 4], output: [1, 3, 3]),
+    ] { expectPlainLoops(isa, g) }
+  }
+
+  private func expectPlainLoops(_ isa: InstructionSet, _ g: PoolGeometry) {
+    let channels = g.channels
+    // Of few distinct values, so that the first of equals is seen to win.
+    var values = random(Self.count(g, g.input)).map { ($0 * 3).rounded() }
+    for position in [40, 41, 51] { values[channels * position] = .nan }
     let x = GuardedBuffer(values)
     let y = GuardedBuffer(count: Self.count(g, g.output))
     let average = GuardedBuffer(count: y.count)

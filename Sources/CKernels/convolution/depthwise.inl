@@ -81,6 +81,113 @@ CK_DEPTHWISE(depthwise_3, CK_DEPTHWISE_POSITIONS, 3)
 CK_DEPTHWISE(depthwise_5, CK_DEPTHWISE_POSITIONS, 5)
 CK_DEPTHWISE(depthwise_7, CK_DEPTHWISE_POSITIONS, 7)
 
+/// An output line: where its first patch begins (perhaps outside), the weights of its first tap inside, and where it is
+/// stored.
+typedef struct {
+  const float *x, *weights;
+  long place;
+} depthwise_place;
+
+/// sum[i] += the products of `heights` kernel lines at `count` neighbouring positions, which share what they load.
+CK_INLINE void depthwise_block(const long count, const long taps, const long heights, const long stride, const float *x,
+                               long x_tap, long x_height, const vf weight[][5], vf sum[CK_DEPTHWISE_POSITIONS]) {
+#pragma clang loop unroll(full)
+  for (long kh = 0; kh < heights; kh++, x += x_height) {
+    const float *at = x;
+#pragma clang loop unroll(full)
+    for (long j = 0; j < (count - 1) * stride + taps; j++, at += x_tap) {
+      const vf value = vload(at);
+#pragma clang loop unroll(full)
+      for (long t = 0; t < taps; t++)
+        if (j >= t && (j - t) % stride == 0 && (j - t) / stride < count)
+          sum[(j - t) / stride] = value * weight[kh][t] + sum[(j - t) / stride];
+    }
+  }
+}
+
+/// One output line of a two-dimensional convolution without dilation, a vector of channels after the other, so that its
+/// weights stay in registers. `line.x` may lie outside; `heights` lines of taps lie inside.
+CK_INLINE void depthwise_whole_line(const long taps, const long heights, const long stride, const ck_depthwise *p,
+                                    depthwise_place line) {
+  const ck_patches *g = &p->patches;
+  const ck_epilogue epilogue = p->epilogue;
+  const long channels = g->channels, padded = padded_channels(channels), pixel = g->pixel;
+  const long x_height = g->input.width * pixel, y_step = p->strides.width, outputs = g->output.width;
+  const long input = g->input.width, padding = g->padding.width;
+  // Positions [inside, outside) have all their taps.
+  const long room = input + padding - taps;
+  long outside = room < 0 ? 0 : room / stride + 1;
+  if (outside > outputs) outside = outputs;
+  long inside = padding > 0 ? (padding + stride - 1) / stride : 0;
+  if (inside > outside) inside = outside;
+  for (long c = 0; c < channels; c += CK_VW) {
+    vf weight[5][5];
+#pragma clang loop unroll(full)
+    for (long kh = 0; kh < heights; kh++)
+#pragma clang loop unroll(full)
+      for (long t = 0; t < taps; t++) weight[kh][t] = vload(line.weights + (kh * taps + t) * padded + c);
+    const float *x = line.x + c;
+    for (long w = 0; w < outputs;) {
+      const float *from = x + w * stride * pixel;
+      vf sum[CK_DEPTHWISE_POSITIONS] = {{0}};
+      if (w >= inside && w + CK_DEPTHWISE_POSITIONS <= outside) {
+        // What the next line reads anew: the processor does not foresee it.
+        const float *next = from + heights * x_height;
+#pragma clang loop unroll(full)
+        for (long i = 0; i < CK_DEPTHWISE_POSITIONS * stride; i++)
+#pragma clang loop unroll(full)
+          for (long h = 0; h < stride; h++) __builtin_prefetch(next + i * pixel + h * x_height, 0, 2);
+        depthwise_block(CK_DEPTHWISE_POSITIONS, taps, heights, stride, from, pixel, x_height, weight, sum);
+#pragma clang loop unroll(full)
+        for (long i = 0; i < CK_DEPTHWISE_POSITIONS; i++) {
+          const long offset = line.place + (w + i) * y_step + c;
+          store_part(p->y + offset, finish_vector(&epilogue, sum[i], offset, c), channels - c);
+        }
+        w += CK_DEPTHWISE_POSITIONS;
+        continue;
+      }
+      if (w >= inside && w < outside) {
+        depthwise_block(1, taps, heights, stride, from, pixel, x_height, weight, sum);
+      } else {
+        const tap_range width = inside_taps(w * stride - padding, taps, 1, input);
+        for (long kh = 0; kh < heights; kh++)
+          for (long t = width.first; t < width.last; t++)
+            sum[0] = vload(from + kh * x_height + t * pixel) *
+                         vload(line.weights + (kh * taps + t) * padded + c) + sum[0];
+      }
+      const long offset = line.place + w * y_step + c;
+      store_part(p->y + offset, finish_vector(&epilogue, sum[0], offset, c), channels - c);
+      w += 1;
+    }
+  }
+}
+
+typedef void (*depthwise_line_function)(const ck_depthwise *p, depthwise_place line);
+
+#define CK_DEPTHWISE_LINE(taps, heights, stride)                                                              \
+  static void depthwise_line_##taps##x##heights##s##stride(const ck_depthwise *p, depthwise_place line) {     \
+    depthwise_whole_line(taps, heights, stride, p, line);                                                     \
+  }
+CK_DEPTHWISE_LINE(3, 2, 1) CK_DEPTHWISE_LINE(3, 3, 1) CK_DEPTHWISE_LINE(3, 2, 2) CK_DEPTHWISE_LINE(3, 3, 2)
+// As many weights as registers hold beside the sums.
+#if CK_VW == 16
+CK_DEPTHWISE_LINE(5, 3, 1) CK_DEPTHWISE_LINE(5, 4, 1) CK_DEPTHWISE_LINE(5, 5, 1)
+#endif
+
+/// The function for a line of which `heights` lines of taps lie inside; null where there is none.
+static depthwise_line_function depthwise_line_of(const ck_patches *g, long heights) {
+  const long stride = g->stride.width, taps = g->kernel.width;
+  if (g->kernel.depth != 1 || g->dilation.width != 1 || g->dilation.height != 1 || stride > 2) return NULL;
+  if (taps == 3 && heights == 3) return stride == 1 ? depthwise_line_3x3s1 : depthwise_line_3x3s2;
+  if (taps == 3 && heights == 2) return stride == 1 ? depthwise_line_3x2s1 : depthwise_line_3x2s2;
+#if CK_VW == 16
+  if (taps == 5 && stride == 1 && heights == 5) return depthwise_line_5x5s1;
+  if (taps == 5 && stride == 1 && heights == 4) return depthwise_line_5x4s1;
+  if (taps == 5 && stride == 1 && heights == 3) return depthwise_line_5x3s1;
+#endif
+  return NULL;
+}
+
 /// Fetches what the next output line reads anew beneath the positions at hand: the processor does not foresee it, and
 /// memory, not arithmetic, bounds a depthwise convolution.
 CK_INLINE void prefetch_lines(const ck_patches *g, const float *x) {
@@ -105,6 +212,13 @@ static void depthwise(const ck_depthwise *p, long line, long line_end) {
     const tap_range height = inside_taps(top, g->kernel.height, g->dilation.height, g->input.height);
     const long x_line = ((at.batch * g->input.depth + front) * g->input.height + top) * g->input.width;
     const long place = at.batch * p->strides.batch + at.depth * p->strides.depth + at.height * p->strides.height;
+    const depthwise_line_function whole = depth.first < depth.last ? depthwise_line_of(g, height.last - height.first) : NULL;
+    if (whole) {
+      const float *x = p->x + (x_line + height.first * g->input.width - g->padding.width) * g->pixel;
+      const float *weights = p->weights + height.first * g->kernel.width * padded_channels(g->channels);
+      whole(p, (depthwise_place){x, weights, place});
+      continue;
+    }
     const long reach = (CK_DEPTHWISE_POSITIONS - 1) * g->stride.width + (g->kernel.width - 1) * g->dilation.width;
     for (long w = 0; w < g->output.width;) {
       const long start = w * g->stride.width - g->padding.width;
@@ -123,7 +237,7 @@ static void depthwise(const ck_depthwise *p, long line, long line_end) {
   }
 }
 
-/// partial[tap][c] of `count` (1 or 4) vectors of channels from `channel` on, for one tap, along one line.
+/// partial[tap][c] of `count` (1 to 4) vectors of channels from `channel` on, for one tap, along one line.
 CK_INLINE void depthwise_gradient_line(const long count, const float *x, long x_step, const float *dy, long dy_step,
                                      long width, float *partial) {
   vf sum[4];
@@ -163,8 +277,11 @@ static void depthwise_weight_gradient(const ck_patches *g, const float *x, const
           long c = channel;
           for (; c + 4 * CK_VW <= width_end; c += 4 * CK_VW)
             depthwise_gradient_line(4, from + c, step * g->pixel, gradient + c, g->channels, w_end - w, to + c);
-          for (; c < width_end; c += CK_VW)
-            depthwise_gradient_line(1, from + c, step * g->pixel, gradient + c, g->channels, w_end - w, to + c);
+          // The rest at once: single sums would wait for one another.
+          const long rest = (width_end - c) / CK_VW;
+          if (rest == 3) depthwise_gradient_line(3, from + c, step * g->pixel, gradient + c, g->channels, w_end - w, to + c);
+          if (rest == 2) depthwise_gradient_line(2, from + c, step * g->pixel, gradient + c, g->channels, w_end - w, to + c);
+          if (rest == 1) depthwise_gradient_line(1, from + c, step * g->pixel, gradient + c, g->channels, w_end - w, to + c);
         }
       }
   }

@@ -7,6 +7,7 @@
 #include "product.inl"
 #include "outer_product.inl"
 #include "depthwise.inl"
+#include "lines.inl"
 
 const ck_convolution_kernels CK_FN(ck_convolution) = {
     .vector_width = CK_VW,
@@ -18,6 +19,9 @@ const ck_convolution_kernels CK_FN(ck_convolution) = {
     .outer_depth = CK_OUTER_DEPTH,
     .product = product,
     .outer_product = outer_product,
+    .line_floats = CK_LINE_FLOATS,
+    .line_product = line_product,
+    .line_outer_product = line_outer_product,
     .depthwise = depthwise,
     .depthwise_weight_gradient = depthwise_weight_gradient,
     .pack = pack_block,

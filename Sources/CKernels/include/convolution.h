@@ -86,6 +86,18 @@ typedef struct {
   void (*outer_product)(const ck_outer_product *p, long row, long row_end, long k, long k_end, long panel,
                         long panel_end);
 
+  /// Floats that the positions of a line may take in `line_product` and `line_outer_product`: a kernel line's columns (or
+  /// the channels of dy) times the positions that it spans must be fewer.
+  long line_floats;
+  /// Output lines [line, line_end) of a convolution of stride 1 along the width, where the taps of a kernel line stand
+  /// side by side. Weights are [tap depth][tap height][channel][tap width][output channel], the last two rounded up
+  /// together to vector_width. All columns at once, so for few of them.
+  void (*line_product)(const ck_product *p, long line, long line_end);
+  /// The weight gradient of such a convolution, also of dilation 1 along the width, summed over output lines
+  /// [line, line_end) and written to `partial`: laid out like the weights, but with the taps along the width in reverse.
+  /// Columns and pixels of dy are the same.
+  void (*line_outer_product)(const ck_outer_product *p, long line, long line_end);
+
   /// Output lines [line, line_end) of a depthwise convolution; a line is one row along the width.
   void (*depthwise)(const ck_depthwise *p, long line, long line_end);
   /// Weight gradient of a depthwise convolution summed over output lines [line, line_end), written to `partial`

@@ -121,7 +121,7 @@ extension Graph {
       for input in node.inputs {
         let canLieThere =
           joints[input] == nil && found[input] == nil && !seen.contains(input)
-          && (producer(of: input)?.writesSlices ?? false) && readers[input.index].allSatisfy { $0.readsSlice(input) }
+          && (producer(of: input).map(writesSlices) ?? false) && readers[input.index].allSatisfy { $0.readsSlice(input) }
         if canLieThere {
           found[input] = Joint(result: node.outputs[0], channel: channel)
           count += shape(of: input)[1]
@@ -158,16 +158,21 @@ extension Graph {
   }
 }
 
-extension Graph.Node {
-  /// Whether the kernel can write its output as a slice. A residual must lie as the output does.
-  fileprivate var writesSlices: Bool {
-    switch operation {
-    case .conv(let attributes), .convTransposed(let attributes, _): !attributes.epilogue.addsResidual
-    case .pool: true
-    default: false
+extension Graph {
+  /// Whether the node's kernel can write its output as a slice. A residual must lie as the output does, and convolutions
+  /// that apply a batch norm to what they read write whole tensors.
+  private func writesSlices(_ node: Node) -> Bool {
+    switch node.operation {
+    case .conv(let attributes), .convTransposed(let attributes, _):
+      if case .batchNorm? = producer(of: node.inputs[0])?.operation { return false }
+      return !attributes.epilogue.addsResidual
+    case .pool: return true
+    default: return false
     }
   }
+}
 
+extension Graph.Node {
   /// Whether the kernel can read a slice, and reads the value as nothing else.
   fileprivate func readsSlice(_ value: Graph.ValueID) -> Bool {
     switch operation {

@@ -44,6 +44,7 @@ extension Plan.Options {
 
 extension Lowering {
   mutating func conv(_ attributes: ConvAttributes, _ node: Graph.Node) {
+    if let norm = normsOfReaders[node.outputs[0]] { return normalizingConv(attributes, node, norm) }
     let (x, y) = (sliceInput(node.inputs[0]), sliceOutput(node.outputs[0]))
     let geometry = ConvGeometry(
       attributes, input: shape(node.inputs[0]), weight: shape(node.inputs[1]), output: shape(node.outputs[0]),
@@ -83,7 +84,7 @@ extension Lowering {
       "gemm", geometry, hasBias: hasBias, epilogue, inputs: inputs, output: output(node.outputs[0], .rowMajor))
   }
 
-  private mutating func packedWeights(_ id: Graph.ValueID, _ geometry: ConvGeometry) -> Int {
+  mutating func packedWeights(_ id: Graph.ValueID, _ geometry: ConvGeometry) -> Int {
     derived(
       value(id, .rowMajor), kind: geometry.packKey("forward"),
       elementCount: Convolution.forwardWeightsSize(geometry)

@@ -9,6 +9,10 @@ extension Lowering {
   }
 
   mutating func batchNorm(_ epsilon: Double, _ activation: UnaryFunction?, _ node: Graph.Node) {
+    if let reader = normalizingReader(of: node) {
+      normsOfReaders[reader.outputs[0]] = node
+      return
+    }
     let (rows, channels) = rows(node.inputs[0])
     let pieces = (pieces[node.inputs[0]] ?? [node.inputs[0]]).map { (value($0, .channelsLast), shape($0)[1]) }
     let inputs = pieces.map(\.0) + node.inputs[1...].map { value($0, .rowMajor) }
@@ -21,10 +25,8 @@ extension Lowering {
     ) { call in
       let factor = call.workspace.assumingMemoryBound(to: Float.self)
       let first = widths.count
-      let (scale, variance) = (call.input(first), call.input(first + 3))
-      for channel in 0..<channels {
-        factor[channel] = Float(Double(scale[channel]) / (Double(variance[channel]) + epsilon).squareRoot())
-      }
+      BatchNormKernel.scale(
+        gamma: call.input(first), variance: call.input(first + 3), epsilon: epsilon, into: factor, channels: channels)
       var pieces: [(UnsafePointer<Float>, Int)] = []
       for (index, width) in widths.enumerated() { pieces.append((call.input(index), width)) }
       BatchNormKernel.inference(

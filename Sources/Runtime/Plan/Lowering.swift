@@ -88,6 +88,8 @@ struct Lowering {
   var jointBuffers: [Graph.ValueID: Int] = [:]
   /// Values that are slices of wider buffers.
   var slices: [Graph.ValueID: ChannelSlice] = [:]
+  /// Batch norms that the convolution which computes this value applies to what it reads.
+  var normsOfReaders: [Graph.ValueID: Graph.Node] = [:]
   private var lowered: [[Layout: Int]]
   private var packed: [PackKey: Int] = [:]
   private var node: Graph.Node?
