@@ -73,6 +73,9 @@ package struct ConvGeometry: Hashable, Sendable {
       batch: 1, inChannels: inputs, outChannels: outputs, input: line, kernel: .one, output: line)
   }
 
+  /// Whether x and y are whole tensors, not slices of wider ones.
+  var isWhole: Bool { inPixel == inChannels && outPixel == outChannels }
+
   /// Floats in x, y, and the weights.
   package var inputCount: Int { batch * input.count * inChannels }
   package var outputCount: Int { batch * output.count * outChannels }

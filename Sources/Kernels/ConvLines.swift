@@ -48,7 +48,9 @@ struct ConvLines {
   }
 
   private init?(_ g: ConvGeometry, channels: Int, columns: Int, _ kernels: ck_convolution_kernels) {
-    guard g.groups == 1, g.stride.width == 1, g.kernel.width > 1, g.kernel.count > 0, channels > 0, columns > 0 else {
+    guard g.isWhole, g.groups == 1, g.stride.width == 1, g.kernel.width > 1, g.kernel.count > 0, channels > 0,
+      columns > 0
+    else {
       return nil
     }
     taps = g.kernel.width

@@ -5,7 +5,7 @@ extension ConvGeometry {
   /// that few channels fill a vector: it has longer strides and kernel lines, with zeros where a tap is not one of a
   /// neighbour's. Itself where that saves nothing.
   func joiningNeighbors(_ kernels: ck_convolution_kernels) -> ConvGeometry {
-    guard groups == 1, dilation.width == 1, kernel.width > 1, outChannels > 0 else { return self }
+    guard isWhole, groups == 1, dilation.width == 1, kernel.width > 1, outChannels > 0 else { return self }
     let counts = (1...max(1, kernels.vector_width / outChannels)).filter { output.width.isMultiple(of: $0) }
     return counts.map { joining($0) }.min { $0.patchCost(kernels) < $1.patchCost(kernels) } ?? self
   }
@@ -13,6 +13,7 @@ extension ConvGeometry {
   private func joining(_ count: Int) -> ConvGeometry {
     var joined = self
     joined.outChannels *= count
+    joined.outPixel *= count
     joined.output.width /= count
     joined.kernel.width += (count - 1) * stride.width
     joined.stride.width *= count

@@ -83,9 +83,11 @@ package enum Convolution {
       let product = ck_product(
         patches: g.patches, strides: strides, epilogue: epilogue.ck(from: 0), x: x, weights: weights, y: y,
         columns: g.outChannels)
-      let line = g.output.width * g.outChannels
-      lines.run(product, lines: g.batch * g.output.depth * g.output.height, pool: pool) {
-        epilogue.lateActivation?.map(y + $0.lowerBound * line, count: $0.count * line, isa: isa)
+      let width = g.output.width
+      lines.run(product, lines: g.batch * g.output.depth * g.output.height, pool: pool) { lines in
+        epilogue.finish(
+          y, positions: lines.lowerBound * width..<lines.upperBound * width, channels: g.outChannels,
+          pixel: g.outPixel, isa: isa)
       }
       return
     }
@@ -100,7 +102,7 @@ package enum Convolution {
     isa: InstructionSet
   ) {
     let kernels = isa.convolution
-    let strides = ck_strides(extents: g.output, channels: g.outChannels)
+    let strides = ck_strides(extents: g.output, pixel: g.outPixel)
     let grid = ProductGrid(
       rows: g.outputRows, depth: g.patchDepth, columns: g.groupOutChannels, copies: g.groups, isDense: g.isDense,
       kernels)
@@ -156,7 +158,7 @@ package enum Convolution {
           y: dx + phase.offset(g), columns: g.inChannels)
         lines.run(product, lines: g.batch * phase.depth.count * phase.height.count, pool: pool)
       }
-      epilogue.lateActivation?.forward(dx, dx, count: g.inputCount, pool: pool, isa: isa)
+      finish()
       return
     }
     let g = g.joiningGroups(columns: g.groupInChannels, kernels)

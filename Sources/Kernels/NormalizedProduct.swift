@@ -52,7 +52,7 @@ package struct NormalizedProduct: Sendable {
       var patches = ConvGeometry.linear(rows: rows.count, inputs: g.inChannels, outputs: g.outChannels).patches
       patches.pixel = pixel
       let strides = ck_strides(
-        extents: SpatialExtents(1, 1, rows.count), channels: g.outChannels)
+        extents: SpatialExtents(1, 1, rows.count), pixel: g.outChannels)
       var product = ck_product(
         patches: patches, strides: strides, epilogue: epilogue.ck(from: 0), x: normalized, weights: weights,
         y: y + rows.lowerBound * g.outChannels, columns: g.outChannels)

@@ -223,7 +223,7 @@ package struct Winograd: Hashable, Sendable {
       tiles: ck_plane(height: divideUp(g.output.height, tile), width: divideUp(g.output.width, tile)),
       channels: g.inChannels, columns: g.outChannels, x_pixel: g.inPixel, y_pixel: g.outPixel,
       epilogue: epilogue.ck(from: 0), x: x, weights: weights, y: y,
-      streams: streams && epilogue.lateActivation == nil ? 1 : 0)
+      streams: streams && !epilogue.isLate ? 1 : 0)
   }
 
   var tileCount: Int {

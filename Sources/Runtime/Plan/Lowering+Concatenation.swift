@@ -121,7 +121,8 @@ extension Graph {
       for input in node.inputs {
         let canLieThere =
           joints[input] == nil && found[input] == nil && !seen.contains(input)
-          && (producer(of: input).map(writesSlices) ?? false) && readers[input.index].allSatisfy { $0.readsSlice(input) }
+          && (producer(of: input).map(writesSlices) ?? false)
+          && readers[input.index].allSatisfy { $0.readsSlice(input) }
         if canLieThere {
           found[input] = Joint(result: node.outputs[0], channel: channel)
           count += shape(of: input)[1]

@@ -21,8 +21,9 @@ extension ConvGeometry {
 
   /// What weights packed for one geometry depend on, besides the weights.
   fileprivate func packKey(_ direction: String) -> String {
-    direction == "forward"
-      ? "pack_weights \(groups)" : "pack_weights_for_gradient \(groups) \(stride) \(dilation) \(paddingBefore)"
+    let name = direction == "forward" ? "pack_weights" : "pack_weights_for_gradient"
+    return
+      "\(name) \(groups) \(stride) \(dilation) \(paddingBefore) \(input.width) \(output.width) \(inPixel) \(outPixel)"
   }
 }
 
