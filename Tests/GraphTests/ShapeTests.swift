@@ -19,13 +19,18 @@ import Testing
   }
 
   @Test func gradientsOfConvolutions() throws {
-    guard case .conv(let attributes) = conv2d(stride: 2, padding: 1) else { return }
+    guard case .conv(var attributes) = conv2d(stride: 2, padding: 1) else { return }
     let (x, w, dy) = ([2, 3, 8, 7] as Shape, [4, 3, 3, 3] as Shape, [2, 4, 4, 4] as Shape)
     #expect(try outputs(.convTransposed(attributes, output: x), dy, w) == [x])
     #expect(try outputs(.convWeightGradient(attributes, weight: w), x, dy) == [w])
     #expect(
       errorText(.convTransposed(attributes, output: x), [2, 4, 4, 3], w)
         == "conv_transposed2d: an output of 2x3x8x7 would come from the input 2x4x4x4, but the input is 2x4x4x3")
+    attributes.hasBias = true
+    #expect(try outputs(.convTransposed(attributes, output: x), dy, w, [3]) == [x])
+    #expect(
+      errorText(.convTransposed(attributes, output: x), dy, w, [4])
+        == "conv_transposed2d: the bias is 4, expected 3")
   }
 
   @Test func pools() throws {

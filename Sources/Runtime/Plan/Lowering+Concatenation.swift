@@ -69,7 +69,7 @@ extension Lowering {
     let strides = Shape(layout.physical(result)).strides
     let along = strides[layout.physicalAxis(axis, rank: result.rank)]
     let sources = node.inputs.map { id in
-      layout == .channelsLast
+      layout == .channelsLast && shape(id).rank > 2
         ? sliceInput(id) : ChannelSlice(value: value(id, layout), pixel: layout.physical(shape(id)).last ?? 1)
     }
     let shapes = node.inputs.map { layout.physical(shape($0)) }
