@@ -190,7 +190,7 @@ struct ConvolutionTests {
     let cases: [(Int, Int, SpatialExtents, SpatialExtents, SpatialExtents)] = [
       (1, 6, .init(1, 32, 32), .init(1, 5, 5), .zero), (6, 16, .init(1, 14, 14), .init(1, 5, 5), .zero),
       (3, 6, .init(1, 16, 16), .init(1, 3, 3), .init(0, 1, 1)),
-      (2, 1, .init(1, 12, 12), .init(1, 3, 3), .init(0, 1, 1)),
+      (2, 1, .init(1, 6, 8), .init(1, 3, 3), .init(0, 1, 1)),
       (3, 5, .init(1, 1, 2000), .init(1, 1, 5), .init(0, 0, 2)), (20, 7, .init(1, 2, 700), .init(1, 1, 3), .zero),
       (70, 32, .init(1, 9, 20), .init(1, 3, 3), .init(0, 1, 1)),
       (40, 24, .init(3, 9, 17), .init(2, 3, 7), .init(1, 1, 3)),

@@ -212,7 +212,8 @@ static void depthwise(const ck_depthwise *p, long line, long line_end) {
     const tap_range height = inside_taps(top, g->kernel.height, g->dilation.height, g->input.height);
     const long x_line = ((at.batch * g->input.depth + front) * g->input.height + top) * g->input.width;
     const long place = at.batch * p->strides.batch + at.depth * p->strides.depth + at.height * p->strides.height;
-    const depthwise_line_function whole = depth.first < depth.last ? depthwise_line_of(g, height.last - height.first) : NULL;
+    const depthwise_line_function whole =
+        depth.first < depth.last ? depthwise_line_of(g, height.last - height.first) : NULL;
     if (whole) {
       const float *x = p->x + (x_line + height.first * g->input.width - g->padding.width) * g->pixel;
       const float *weights = p->weights + height.first * g->kernel.width * padded_channels(g->channels);
@@ -278,10 +279,10 @@ static void depthwise_weight_gradient(const ck_patches *g, const float *x, const
           for (; c + 4 * CK_VW <= width_end; c += 4 * CK_VW)
             depthwise_gradient_line(4, from + c, step * g->pixel, gradient + c, g->channels, w_end - w, to + c);
           // The rest at once: single sums would wait for one another.
-          const long rest = (width_end - c) / CK_VW;
-          if (rest == 3) depthwise_gradient_line(3, from + c, step * g->pixel, gradient + c, g->channels, w_end - w, to + c);
-          if (rest == 2) depthwise_gradient_line(2, from + c, step * g->pixel, gradient + c, g->channels, w_end - w, to + c);
-          if (rest == 1) depthwise_gradient_line(1, from + c, step * g->pixel, gradient + c, g->channels, w_end - w, to + c);
+          const long rest = (width_end - c) / CK_VW, x_step = step * g->pixel, width = w_end - w;
+          if (rest == 3) depthwise_gradient_line(3, from + c, x_step, gradient + c, g->channels, width, to + c);
+          if (rest == 2) depthwise_gradient_line(2, from + c, x_step, gradient + c, g->channels, width, to + c);
+          if (rest == 1) depthwise_gradient_line(1, from + c, x_step, gradient + c, g->channels, width, to + c);
         }
       }
   }

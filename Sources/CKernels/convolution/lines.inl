@@ -179,8 +179,8 @@ static void line_product(const ck_product *p, long line, long line_end) {
           o += positions;
         } else {
           const tap_range width = inside_taps(start, taps, dilation, g->input.width);
-          add_shares_one(p, from + width.first * tap_step, columns, tap_step, has_shares ? width.last - width.first : 0, 1,
-                         to);
+          add_shares_one(p, from + width.first * tap_step, columns, tap_step,
+                         has_shares ? width.last - width.first : 0, 1, to);
           o += 1;
         }
       }
@@ -217,8 +217,8 @@ static void line_outer_product(const ck_outer_product *p, long line, long line_e
       next = copy_floats(next, dy_line + from * p->columns, (until - from) * p->columns);
       if (until < last) zero_floats(next, (last - until) * p->columns);
       for (long kd = depth.first; kd < depth.last; kd++) {
-        const float *x = p->x + ((at.batch * g->input.depth + front + kd * g->dilation.depth) * g->input.height + top) * x_line +
-                         w * g->pixel;
+        const long x_depth = at.batch * g->input.depth + front + kd * g->dilation.depth;
+        const float *x = p->x + (x_depth * g->input.height + top) * x_line + w * g->pixel;
         float *partial = p->partial + kd * g->kernel.height * g->channels * columns;
         if (g->channels == 1) {
           const line_operands operands = {x_height, g->pixel, w_end - w, 0, 1, p->columns};
@@ -228,7 +228,8 @@ static void line_outer_product(const ck_outer_product *p, long line, long line_e
         }
         const line_operands operands = {1, g->pixel, w_end - w, 0, 1, p->columns};
         for (long kh = height.first; kh < height.last; kh++)
-          line_tiles_of(&operands, x + kh * x_height, dy, partial + kh * g->channels * columns, g->channels, columns, 1);
+          line_tiles_of(&operands, x + kh * x_height, dy, partial + kh * g->channels * columns, g->channels, columns,
+                        1);
       }
     }
   }
