@@ -28,8 +28,8 @@ extension ConvGeometry {
 }
 
 extension Convolution {
-  /// About the cycles that the product of patches, of `depth` elements in `lines` kernel lines, takes for an output line,
-  /// fitted to measurements: two multiply-accumulates of vectors in each, and copies or stores.
+  /// About the cycles that the product of patches, of `depth` elements in `lines` kernel lines, takes for an output
+  /// line, fitted to measurements: two multiply-accumulates of vectors in each, and copies or stores.
   static func patchCost(
     outputs: Int, depth: Int, lines: Int, columns: Int, isPadded: Bool, _ kernels: ck_convolution_kernels
   ) -> Int {

@@ -281,8 +281,8 @@ struct ProductGrid {
     }
   }
 
-  /// The copy and its block that are the `task`-th of all. Neighbours share their weights; but where the rows weigh more,
-  /// each thread's stretch of the tasks is one of rows, with all columns.
+  /// The copy and its block that are the `task`-th of all. Neighbours share their weights; but where the rows weigh
+  /// more, each thread's stretch of the tasks is one of rows, with all columns.
   func place(_ task: Int, copies: Int, threads: Int) -> (copy: Int, block: Int) {
     let stretchRows = divideUp(rowBlocks, prefersRows ? min(rowBlocks, threads) : 1)
     let columns = count / rowBlocks

@@ -185,7 +185,8 @@ struct ConvolutionTests {
     Self.checkGradients(narrow)
   }
 
-  /// Kernel lines as columns, and neighbours as channels: LeNet's layers, lines too long for one buffer, several panels.
+  /// Kernel lines as columns, and neighbours as channels: LeNet's layers, lines too long for one buffer, several
+  /// panels.
   @Test func fewChannelsFillVectors() {
     let cases: [(Int, Int, SpatialExtents, SpatialExtents, SpatialExtents)] = [
       (1, 6, .init(1, 32, 32), .init(1, 5, 5), .zero), (6, 16, .init(1, 14, 14), .init(1, 5, 5), .zero),
