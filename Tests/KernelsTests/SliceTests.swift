@@ -89,9 +89,13 @@ import Testing
 
   @Test(arguments: InstructionSet.available, [(3, 17), (40, 21), (16, 64)])
   func winograd(isa: InstructionSet, channels: (Int, Int)) {
+    for stride in [1, 2] { winograd(isa, channels, stride: stride) }
+  }
+
+  private func winograd(_ isa: InstructionSet, _ channels: (Int, Int), stride: Int) {
     let g = ConvolutionTests.geometry(
-      channels.0, channels.1, input: .init(1, 13, 15), kernel: .init(1, 3, 3), before: .init(0, 1, 1),
-      after: .init(0, 1, 1))
+      channels.0, channels.1, input: .init(1, 13, 15), kernel: .init(1, 3, 3), stride: .init(1, stride, stride),
+      before: .init(0, 1, 1), after: .init(0, 1, 1))
     let (x, y) = extents(g)
     let w = Buffer(randomValues(g.weightCount, seed: 2))
     let bias = Buffer(randomValues(max(g.inChannels, g.outChannels), seed: 3))
@@ -110,10 +114,10 @@ import Testing
         }
       }
     }
-    for tile in Winograd.Tile.allCases {
-      run("\(tile)", from: x, to: y) { Winograd(forward: $0, tile: tile, isa: isa) }
+    for variant in Winograd.Variant.allCases where variant.applies(to: g) {
+      run("\(variant)", from: x, to: y) { Winograd(forward: $0, variant, isa: isa) }
     }
-    run("input gradient", from: y, to: x) { Winograd(inputGradient: $0, isa: isa) }
+    if stride == 1 { run("input gradient", from: y, to: x) { Winograd(inputGradient: $0, isa: isa) } }
   }
 
   @Test(arguments: InstructionSet.available, [1, 7, 17, 67])

@@ -113,10 +113,10 @@ CK_INLINE void max_pool_row(const int indexed, const ck_pool *g, const long posi
 /// Floats of an input row that is narrow enough for its columns to be pooled first.
 enum { narrow_row = 4096 };
 
-/// Fewer channels than a vector has lanes, two dimensions, no dilation.
+/// Fewer channels than a vector has lanes, of whole tensors, two dimensions, no dilation.
 CK_INLINE int is_narrow(const ck_pool *g) {
-  return g->channels < CK_VW && g->input[0] == 1 && g->output[0] == 1 && g->kernel[0] == 1 &&
-         g->padding_before[0] == 0 && g->dilation[1] == 1 && g->dilation[2] == 1;
+  return g->channels < CK_VW && g->x_pixel == g->channels && g->y_pixel == g->channels && g->input[0] == 1 &&
+         g->output[0] == 1 && g->kernel[0] == 1 && g->padding_before[0] == 0 && g->dilation[1] == 1 && g->dilation[2] == 1;
 }
 
 CK_INLINE int has_taps(const ck_pool *g, int axis, long o) {
