@@ -153,7 +153,7 @@ import Testing
     let path = scratch.path + "/bare.safetensors"
     try Safetensors.write(tensors, to: path)
     let text = message { _ = try ImageClassifier(contentsOf: path) }
-    #expect(text.hasPrefix(path) && text.contains("no description") && text.contains("--weights"), "\(text)")
+    #expect(text.hasPrefix(path) && text.contains("no description") && text.contains("--model"), "\(text)")
 
     for description in ["{", "{}", "[]", "", #"{"format":1,"architecture":{"name":"lenet"}}"#] {
       try Safetensors.write(tensors, metadata: ["convnet.model": description], to: path)
