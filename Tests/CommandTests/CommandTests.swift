@@ -75,7 +75,7 @@ import Testing
   @Test func survivesTwentyKills() throws {
     let folder = try TemporaryFolder()
     let arguments = ["train", "--epochs", "3", "--seed", "5", "--batch-size", "32", "--output"]
-    let calm = try Convnet.start(arguments + ["\(folder.path)/calm"])
+    let calm = try Convnet.start(arguments + ["\(folder.path)/calm"], in: URL(fileURLWithPath: folder.path))
     calm.process.waitUntilExit()
     #expect(calm.process.terminationStatus == 0)
 
@@ -84,7 +84,7 @@ import Testing
     var kills = 0
     var next = arguments + [run]
     while true {
-      let (process, _, _) = try Convnet.start(next)
+      let (process, _, _) = try Convnet.start(next, in: URL(fileURLWithPath: folder.path))
       if kills < 20 {
         usleep(UInt32.random(in: 20_000...700_000, using: &random))
         kill(process.processIdentifier, SIGKILL)
@@ -114,7 +114,8 @@ import Testing
   @Test func interruptionKeepsTheLastStep() throws {
     let folder = try TemporaryFolder()
     let run = "\(folder.path)/run"
-    let (process, _, errors) = try Convnet.start(["train", "--epochs", "200", "--output", run])
+    let (process, _, errors) = try Convnet.start(
+      ["train", "--epochs", "200", "--output", run], in: URL(fileURLWithPath: folder.path))
     while !FileManager.default.fileExists(atPath: "\(run)/last.safetensors") { usleep(20_000) }
     kill(process.processIdentifier, SIGINT)
     process.waitUntilExit()

@@ -25,8 +25,10 @@ enum Convnet {
     #endif
   }()
 
-  static func start(_ arguments: [String]) throws -> (process: Process, output: URL, errors: URL) {
-    let folder = FileManager.default.temporaryDirectory
+  /// Starts the command; what it prints goes to two files in a folder.
+  static func start(
+    _ arguments: [String], in folder: URL = FileManager.default.temporaryDirectory
+  ) throws -> (process: Process, output: URL, errors: URL) {
     let output = folder.appending(path: "convnet-\(UUID().uuidString).out")
     let errors = folder.appending(path: "convnet-\(UUID().uuidString).err")
     for file in [output, errors] { #expect(FileManager.default.createFile(atPath: file.path, contents: nil)) }

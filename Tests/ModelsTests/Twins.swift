@@ -87,7 +87,7 @@ struct Twin: CustomTestStringConvertible {
     },
     .init(name: "resnet_1d", form: .series) { TimeSeriesResNet(width: 32, channels: 28, classes: 10) },
     .init(name: "c3d", form: .clip(frames: 16), epochs: 24) {
-      C3D(width: 8, hidden: 64, channels: 1, classes: 10, clipSize: [16, 16, 16], dropout: 0.2)
+      C3D(width: 16, hidden: 128, channels: 1, classes: 10, clipSize: [16, 16, 16], dropout: 0.2)
     },
     .init(name: "r3d_18", form: .clip(frames: 8)) {
       VideoResNet(blocks: [1, 1, 1, 1], width: 16, stageWidth: 8, channels: 1, classes: 10)

@@ -6,7 +6,7 @@ extension Graph {
     for node in nodes {
       guard case .conv(var attributes) = node.operation, let padding = producer(of: node.inputs[0]),
         case .pad(let before, let after, value: 0) = padding.operation,
-        (before[..<2] + after[..<2]).allSatisfy({ $0 == 0 })
+        (before[..<2] + after[..<2]).allSatisfy({ $0 == 0 }), (before + after).allSatisfy({ $0 >= 0 })
       else {
         rewriting.copy(node)
         continue
