@@ -166,21 +166,21 @@ static void line_product(const ck_product *p, long line, long line_end) {
                         last - first, columns, kd > depth.first);
       for (long o = w; o < w_end;) {
         const long start = o - g->padding.width;
-        const float *from = shares + (start - first) * columns;
+        const long from = (start - first) * columns;
         const long to = place + o * p->strides.width;
         if (has_shares && start >= 0 && start + reach < g->input.width) {
           // Up to here all taps lie inside.
           const long inside = g->input.width - reach + g->padding.width;
           const long positions = (inside < w_end ? inside : w_end) - o;
           const long most = positions - positions % CK_LINE_POSITIONS;
-          several(p, from, columns, tap_step, taps, most, to);
-          add_shares_one(p, from + most * columns, columns, tap_step, taps, positions - most,
+          several(p, shares + from, columns, tap_step, taps, most, to);
+          add_shares_one(p, shares + from + most * columns, columns, tap_step, taps, positions - most,
                          to + most * p->strides.width);
           o += positions;
         } else {
           const tap_range width = inside_taps(start, taps, dilation, g->input.width);
-          add_shares_one(p, from + width.first * tap_step, columns, tap_step,
-                         has_shares ? width.last - width.first : 0, 1, to);
+          const long inside = has_shares && width.last > width.first ? width.last - width.first : 0;
+          add_shares_one(p, shares + (inside > 0 ? from + width.first * tap_step : 0), columns, tap_step, inside, 1, to);
           o += 1;
         }
       }
