@@ -47,7 +47,7 @@ package enum ConvAlgorithm: Hashable, Sendable {
   private static func choice(_ winograd: Winograd, packs: Bool) -> ConvAlgorithm {
     let work = Work(winograd)
     // Transformed weights take four times the memory; beyond the caches they come slowly and are written more slowly.
-    let isCached = winograd.weightsSize <= 2 * 1024 * 1024
+    let isCached = winograd.transformedWeightsSize <= Winograd.cachedWeights
     let reading = isCached ? 0 : 12 * work.weights
     // Packing for the direct product takes as long, but for the memory.
     let packing = packs && !isCached ? 60 * work.weights : 0

@@ -24,7 +24,7 @@ package struct NormalizedProduct: Sendable {
     let fitting = max(1, 40 * 1024 / pixel / kernels.tile_rows)
     rowsPerTask = min(fitting, divideUp(g.outputRows, 8 * kernels.tile_rows)) * kernels.tile_rows
     taskCount = divideUp(g.outputRows, max(1, rowsPerTask))
-    slotCount = min(32, taskCount)
+    slotCount = ThreadPool.slotCount(forTasks: taskCount)
   }
 
   private var slotSize: Int { rowsPerTask * pixel }

@@ -52,14 +52,25 @@ package struct Winograd: Hashable, Sendable {
   let isInputGradient: Bool
   /// Whether the output goes past the caches: it is larger than they are, and nothing would find it there.
   private let streams: Bool
+  /// Whether packed weights are transformed along one axis only, and along the other one right before they are used:
+  /// half the memory, and half of what comes from there in each run.
+  package let packsHalfway: Bool
+  /// The most tasks that run at a time, each with scratch memory of its own.
+  let mostSlots = ThreadPool.slotCount(forTasks: .max)
 
   /// Floats from which on outputs do: more than a last-level cache.
   private static let streamedCount = 8 * 1024 * 1024
 
   /// Of x. Stops unless the variant applies to the geometry.
   ///
-  /// - Parameter streams: whether the output goes past the caches; by its size unless given.
-  package init(forward g: ConvGeometry, _ variant: Variant, isa: InstructionSet = .best, streams: Bool? = nil) {
+  /// - Parameters:
+  ///   - streams: whether the output goes past the caches; by its size unless given.
+  ///   - repacks: whether weights are packed anew for each run.
+  ///   - packsHalfway: by the sizes unless given; only for ``Variant/four``.
+  package init(
+    forward g: ConvGeometry, _ variant: Variant, isa: InstructionSet = .best, streams: Bool? = nil,
+    repacks: Bool = false, packsHalfway: Bool? = nil
+  ) {
     precondition(variant.applies(to: g))
     self.variant = variant
     self.isa = isa
@@ -76,10 +87,13 @@ package struct Winograd: Hashable, Sendable {
       phased = nil
       geometry = g
     }
+    self.packsHalfway = variant == .four && packsHalfway ?? Self.isBetterHalfway(geometry, isa, repacks)
   }
 
   /// Of dy. Stops unless ``Variant/four`` applies to the geometry.
-  package init(inputGradient g: ConvGeometry, isa: InstructionSet = .best) {
+  package init(
+    inputGradient g: ConvGeometry, isa: InstructionSet = .best, repacks: Bool = false, packsHalfway: Bool? = nil
+  ) {
     precondition(Variant.four.applies(to: g))
     variant = .four
     self.isa = isa
@@ -91,7 +105,21 @@ package struct Winograd: Hashable, Sendable {
       inPixel: g.outPixel, outPixel: g.inPixel)
     isInputGradient = true
     streams = geometry.outputCount >= Self.streamedCount
+    self.packsHalfway = packsHalfway ?? Self.isBetterHalfway(geometry, isa, repacks)
   }
+
+  /// Where tiles are so few that one product takes them all, weights on their way from memory take most of the time, and
+  /// half of them come in less, by up to two fifths; where they are also written in each run, more tiles may share them.
+  /// Otherwise it costs up to a tenth of the time, which those of 1024 channels are worth.
+  private static func isBetterHalfway(_ g: ConvGeometry, _ isa: InstructionSet, _ repacks: Bool) -> Bool {
+    let tiles = g.batch * divideUp(g.output.height, 4) * divideUp(g.output.width, 4)
+    let weights = 36 * g.inChannels * g.outChannels
+    return weights > cachedWeights && tiles <= isa.convolution.tile_rows
+      || weights > 2 * cachedWeights && tiles <= 512 && repacks || weights > 8 * cachedWeights && tiles <= 64
+  }
+
+  /// Floats of weights that a last-level cache may hold from run to run.
+  static let cachedWeights = 2 * 1024 * 1024
 
   /// Multiply-accumulates for an output when computed directly.
   var directDepth: Int { (phased ?? geometry).kernel.count * (phased ?? geometry).inChannels }
@@ -103,6 +131,11 @@ package struct Winograd: Hashable, Sendable {
 
   /// Floats of the packed weights.
   package var weightsSize: Int {
+    packsHalfway ? 18 * geometry.inChannels * panels.paddedCount : transformedWeightsSize
+  }
+
+  /// Floats of weights that are transformed all the way.
+  var transformedWeightsSize: Int {
     kernels.weight_points * (geometry.inChannels * panels.paddedCount + panels.count * Self.pointGap)
   }
 
@@ -120,11 +153,18 @@ package struct Winograd: Hashable, Sendable {
       let (panel, phase, block) = (task / blocks / phaseCount, task / blocks % phaseCount, task % blocks)
       let row = block * rows
       let width = panels.width(panel)
+      let from = weights + row * rowStep + panels.first(panel) * columnStep
+      let count = min(rows, channels - row)
+      if packsHalfway {
+        kernels.pack_halfway(
+          from, rowStep, columnStep, offsets[phase], count, panels.valid(panel),
+          packed + 18 * channels * panels.first(panel) + 3 * row * width, width, 3 * channels * width)
+        return
+      }
       let first = kernels.weight_points * (geometry.inChannels * panels.first(panel) + panel * Self.pointGap)
       kernels.pack(
-        weights + row * rowStep + panels.first(panel) * columnStep, rowStep, columnStep, offsets[phase],
-        min(rows, channels - row), panels.valid(panel), packed + first + (phase * channels + row) * width, width,
-        geometry.inChannels * width + Self.pointGap)
+        from, rowStep, columnStep, offsets[phase], count, panels.valid(panel),
+        packed + first + (phase * channels + row) * width, width, geometry.inChannels * width + Self.pointGap)
     }
   }
 
@@ -259,6 +299,8 @@ extension Winograd {
     let cost: Int
     /// Tasks that may run at a time.
     let slotCount: Int
+    /// Floats of what a task makes of weights that were packed halfway; 0 for others.
+    private let halfwaySize: Int
     private let paddedChannels: Int
 
     /// Floats that a task's patches and products may take: most of a second-level cache.
@@ -273,25 +315,26 @@ extension Winograd {
       tileCount = w.tileCount
       rows = Self.balanced(tileCount, w.isa.convolution.tile_rows)
       paddedChannels = roundUp(g.inChannels, w.isa.convolution.vector_width)
+      halfwaySize = w.packsHalfway ? kernels.halfway_size : 0
       let columns = w.isa.convolution.tile_columns
       let groups = divideUp(tileCount, rows)
       cost = max(
         kernels.points * max(tileCount, 16) * g.inChannels * panels.paddedCount / 32,
         kernels.points * tileCount * (paddedChannels + panels.paddedCount) / 16)
       let fitting = Self.cacheSize / (kernels.points * rows * (paddedChannels + columns))
-      isFused = fitting >= 1 && groups >= 8
+      isFused = fitting >= 1 && groups >= 8 && !w.packsHalfway
       if isFused {
         panelBlock = 1
         blockTiles = rows * min(fitting, max(1, groups / 16))
         roundTiles = tileCount
-        slotCount = min(32, divideUp(tileCount, blockTiles))
+        slotCount = min(w.mostSlots, divideUp(tileCount, blockTiles))
       } else {
-        panelBlock = panels.count >= 16 ? 2 : 1
+        panelBlock = panels.count >= 16 && !w.packsHalfway ? 2 : 1
         let products = Self.cacheSize / (kernels.points * rows * columns * panelBlock)
         blockTiles = rows * max(1, min(products, groups))
         let round = Self.roundSize / (kernels.points * blockTiles * paddedChannels)
         roundTiles = blockTiles * max(1, min(round, divideUp(tileCount, blockTiles)))
-        slotCount = min(32, divideUp(panels.count, panelBlock) * divideUp(roundTiles, blockTiles))
+        slotCount = min(w.mostSlots, divideUp(panels.count, panelBlock) * divideUp(roundTiles, blockTiles))
       }
     }
 
@@ -324,7 +367,7 @@ extension Winograd {
 
     /// Floats that all tasks share, and floats of each slot.
     var sharedSize: Int { isFused ? 0 : patchesSize(roundTiles) }
-    var slotSize: Int { productsSize + (isFused ? patchesSize(blockTiles) : 0) }
+    var slotSize: Int { productsSize + (isFused ? patchesSize(blockTiles) : 0) + halfwaySize }
 
     func transform(_ tiles: Range<Int>, of problem: ck_winograd_problem, into patches: Convolution.Output) {
       withUnsafePointer(to: problem) { problem in
@@ -343,6 +386,11 @@ extension Winograd {
       products: Convolution.Output
     ) {
       withUnsafePointer(to: problem) {
+        if halfwaySize > 0 {
+          kernels.multiply_halfway(
+            $0, tiles.lowerBound, tiles.upperBound, panel, patches, pointStep, rows, products)
+          return
+        }
         kernels.multiply(
           $0, tiles.lowerBound, tiles.upperBound, panel, min(panel + panelBlock, panels.count), patches, pointStep,
           rows, products)

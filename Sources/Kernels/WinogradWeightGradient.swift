@@ -109,7 +109,7 @@ package struct WinogradWeightGradient: Hashable, Sendable {
       }
       channelBlock = min(4 * tile.tile_rows, roundUp(channels, tile.tile_rows))
       channelBlocks = divideUp(channels, channelBlock)
-      slotCount = min(32, isFused ? chunks.count : channelBlocks * panels.count)
+      slotCount = min(w.mostSlots, isFused ? chunks.count : channelBlocks * panels.count)
     }
 
     /// Floats of the weight gradient in panels.

@@ -137,6 +137,33 @@ struct WinogradTests {
     Self.checkGradients(g)
   }
 
+  /// Weights that are packed halfway give the same bits as those that were transformed before.
+  @Test(arguments: InstructionSet.available, [(70, 100), (129, 37), (16, 300), (5, 7)])
+  func halfwayWeights(isa: InstructionSet, channels: (Int, Int)) {
+    for (batch, side) in [(1, 7), (2, 9), (3, 17)] {
+      let g = Self.geometry(batch: batch, channels.0, channels.1, side, side + 1)
+      let w = Buffer(randomValues(g.weightCount, seed: 2))
+      func check(_ make: (Bool) -> Winograd, from xCount: Int, to yCount: Int) {
+        let x = Buffer(randomValues(xCount, seed: 1))
+        let results = [false, true].map { packsHalfway in
+          Sample.pools.map { pool in
+            let winograd = make(packsHalfway)
+            let (packed, workspace) = (Buffer(count: winograd.weightsSize), Buffer(count: winograd.workspaceSize))
+            let y = Buffer(count: yCount)
+            winograd.pack(w.pointer, into: packed.pointer, pool: pool)
+            winograd.run(x.pointer, weights: packed.pointer, into: y.pointer, workspace: workspace.pointer, pool: pool)
+            #expect(packed.isGuarded && workspace.isGuarded && y.isGuarded)
+            return y.values
+          }
+        }
+        #expect(results[0][0].allSatisfy { $0.isFinite })
+        for result in results.joined() { #expect(result == results[0][0], "\(isa) \(g)") }
+      }
+      check({ Winograd(forward: g, .four, isa: isa, packsHalfway: $0) }, from: g.inputCount, to: g.outputCount)
+      check({ Winograd(inputGradient: g, isa: isa, packsHalfway: $0) }, from: g.outputCount, to: g.inputCount)
+    }
+  }
+
   // MARK: Stride 2
 
   /// Of stride 2; the output is as large as the padding allows, less `short`.

@@ -55,6 +55,8 @@ typedef struct {
   long pack_rows;
   /// Channels of a block in `outer_product`'s first operand.
   long outer_block;
+  /// Floats of scratch that `multiply_halfway` takes beside its products.
+  long halfway_size;
 
   /// Transforms weights[column * column_step + row * row_step + tap_offsets[tap]], 0 where that offset is negative, of
   /// rows [0, rows) and `columns` columns to packed[weight_point * point_step + row * width + column]; zeros fill the
@@ -74,6 +76,14 @@ typedef struct {
   /// points * (tiles, rounded up to group_rows, * tile_columns + 16) floats.
   void (*multiply)(const ck_winograd_problem *p, long tile, long tile_end, long panel, long panel_end,
                    const float *patches, long point_step, long group_rows, float *products);
+  /// As `pack`, but only along the taps' columns: of F(4, 3), to packed[point row * point_step + (row * 3 + tap column) *
+  /// width + column].
+  void (*pack_halfway)(const float *weights, long row_step, long column_step, const long *tap_offsets, long rows,
+                    long columns, float *packed, long width, long point_step);
+  /// As `multiply`, for one panel and from weights [panel][point row][channel][tap column][column], whose transform is
+  /// completed on the way. `products` has room for `halfway_size` floats more.
+  void (*multiply_halfway)(const ck_winograd_problem *p, long tile, long tile_end, long panel, const float *patches,
+                             long point_step, long group_rows, float *products);
   /// Transforms the gradient of y at tiles [tile, tile_end), given as the problem's y.
   void (*transform_gradient)(const ck_winograd_problem *p, long tile, long tile_end, ck_winograd_patches to, long row);
   /// The weight gradient of `tiles` tiles in panels [panel][tap][channel][column], for channels [channel, channel_end)

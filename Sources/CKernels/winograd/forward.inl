@@ -83,6 +83,25 @@ CK_INLINE void prefetch_output_tile(const ck_winograd_algorithm f, const ck_wino
     }
 }
 
+/// Transforms products to the outputs of tiles.
+CK_INLINE void finish_tiles(const ck_winograd_algorithm f, const ck_winograd_problem *p, long tile, long tile_end,
+                            long panel, long panel_end, const float *products, long product_step) {
+  const long points = extent_of(f) * extent_of(f), tiles = tile_end - tile;
+  const int is_aligned = ((uintptr_t)p->y | p->y_pixel * sizeof(float)) % sizeof(vf) == 0;
+  const int streams = p->streams && is_aligned;
+  for (long t = 0; t < tiles; t++)
+    for (long j = panel; j < panel_end; j++) {
+      const long vectors = panel_vectors(p->columns, j);
+      for (long v = 0; v < vectors; v++) {
+        const long column = j * CK_TILE_COLUMNS + v * CK_VW;
+        if (t + 1 < tiles) prefetch_output_tile(f, p, tile + t + 1, column, streams);
+        const float *from = products + (j - panel) * points * product_step + (t * vectors + v) * CK_VW;
+        transform_output_tile(f, p, tile + t, column, from, product_step, streams);
+      }
+    }
+  if (streams) vstream_end();
+}
+
 /// The points of weights that meet a point of patches.
 CK_INLINE long weight_point(const ck_winograd_algorithm f, long point) {
   const long extent = extent_of(f), last = weight_extent_of(f) - 1;
@@ -113,21 +132,10 @@ CK_INLINE void multiply_winograd(const ck_winograd_algorithm f, const ck_winogra
       const float *from = patches + point * point_step;
       for (long row = 0; row < tiles; row += group_rows, from += group_size) {
         const long rows = at_most(group_rows, tiles - row);
-        blocked_tiles[tile_index(rows)][vectors - 1](from, weights, p->channels, to + row * vectors * CK_VW, ahead);
+        blocked_tiles[tile_index(rows)][vectors - 1](from, weights, p->channels, to + row * vectors * CK_VW, 0,
+                                                     CK_WINOGRAD_AHEAD, ahead);
         ahead.at += p->channels * ahead.step;
       }
     }
-  const int is_aligned = ((uintptr_t)p->y | p->y_pixel * sizeof(float)) % sizeof(vf) == 0;
-  const int streams = p->streams && is_aligned;
-  for (long t = 0; t < tiles; t++)
-    for (long j = panel; j < panel_end; j++) {
-      const long vectors = panel_vectors(p->columns, j);
-      for (long v = 0; v < vectors; v++) {
-        const long column = j * CK_TILE_COLUMNS + v * CK_VW;
-        if (t + 1 < tiles) prefetch_output_tile(f, p, tile + t + 1, column, streams);
-        const float *from = products + (j - panel) * points * product_step + (t * vectors + v) * CK_VW;
-        transform_output_tile(f, p, tile + t, column, from, product_step, streams);
-      }
-    }
-  if (streams) vstream_end();
+  finish_tiles(f, p, tile, tile_end, panel, panel_end, products, product_step);
 }

@@ -55,7 +55,7 @@ extension Lowering {
     let weights: Int
     if case .winograd(let variant) = ConvAlgorithm.forward(geometry, options.algorithmRules) {
       kernel = variant.rawValue
-      let chosen = Winograd(forward: geometry, variant)
+      let chosen = Winograd(forward: geometry, variant, repacks: !options.parametersAreConstant)
       weights = winogradWeights(node.inputs[1], chosen, "\(kernel)_weights")
       winograd = chosen
     } else {
@@ -95,7 +95,8 @@ extension Lowering {
   }
 
   private mutating func winogradWeights(_ id: Graph.ValueID, _ winograd: Winograd, _ kind: String) -> Int {
-    derived(value(id, .rowMajor), kind: kind, elementCount: winograd.weightsSize) { call in
+    let kind = winograd.packsHalfway ? kind + "_halfway" : kind
+    return derived(value(id, .rowMajor), kind: kind, elementCount: winograd.weightsSize) { call in
       winograd.pack(call.input(0), into: call.output(), pool: call.pool)
     }
   }
@@ -135,7 +136,7 @@ extension Lowering {
         bias: hasBias ? call.input(2) : nil, residual: residual.map { call.input($0) }, activation: activation)
     }
     if ConvAlgorithm.inputGradient(geometry, options.algorithmRules) != .direct {
-      let winograd = Winograd(inputGradient: geometry)
+      let winograd = Winograd(inputGradient: geometry, repacks: !options.parametersAreConstant)
       let weights = winogradWeights(node.inputs[1], winograd, "winograd_weights_for_gradient")
       let bytes = winograd.workspaceSize * 4
       emit(
