@@ -25,6 +25,9 @@ public final class LoadedPlan: Sendable {
     spare.withLock { $0.append(workspace) }
   }
 
+  /// Bytes of the parameters that it holds, packed or as they were given.
+  public var parameterByteCount: Int { prepared.byteCount + parameters.reduce(0) { $0 + ($1?.byteCount ?? 0) } }
+
   /// Runs the plan on inputs in the order of ``Plan/inputNames``; returns the outputs in order.
   public func run(_ inputs: [Tensor]) throws(ExecutionError) -> [Tensor] { try run(inputs, observer: nil) }
 

@@ -93,10 +93,10 @@ struct MemoryPlan: Sendable {
       }
     }
     preparedByteCount = prepared
-    for (value, offset) in Self.pack(&intervals) { places[value] = .arena(offset) }
-    arenaByteCount = intervals.map { $0.offset + $0.byteCount }.max() ?? 0
-    for (value, offset) in Self.pack(&preparation) { places[value] = .preparation(offset) }
-    preparationByteCount = preparation.map { $0.offset + $0.byteCount }.max() ?? 0
+    arenaByteCount = Self.place(&intervals)
+    for interval in intervals { places[interval.value] = .arena(interval.offset) }
+    preparationByteCount = Self.place(&preparation)
+    for interval in preparation { places[interval.value] = .preparation(interval.offset) }
     for index in values.indices { places[index] = places[groups.find(index)] }
   }
 
@@ -108,24 +108,80 @@ struct MemoryPlan: Sendable {
     var last: Int
     var byteCount: Int
     var offset = 0
+
+    var end: Int { offset + byteCount }
+    var duration: Int { last - first + 1 }
   }
 
-  /// Offsets such that buffers that live at the same time do not overlap: largest first, each at the lowest offset
-  /// that is free during its whole life (greedy by size: Pisarchyk and Lee, 2020).
-  private static func pack(_ intervals: inout [Interval]) -> [(Int, Int)] {
-    intervals.sort { ($0.byteCount, $1.value) > ($1.byteCount, $0.value) }
+  /// Orders in which buffers are placed, the largest key first. By size is mostly best (Pisarchyk and Lee, "Efficient
+  /// Memory Management for Deep Neural Net Inference", 2020), but none is for every graph.
+  private static let orders: [@Sendable (Interval) -> (Int, Int)] = [
+    { ($0.byteCount, 0) },
+    { ($0.duration, $0.byteCount) },
+    { ($0.duration * $0.byteCount, 0) },
+    { (-$0.first, $0.byteCount) },
+    { ($0.last, $0.byteCount) },
+  ]
+
+  /// Gives buffers offsets such that those that live at the same time do not overlap.
+  ///
+  /// - Returns: the bytes that this takes.
+  private static func place(_ intervals: inout [Interval]) -> Int {
+    let least = mostInUse(intervals)
+    var best = (intervals: intervals, byteCount: intervals.isEmpty ? 0 : Int.max)
+    func attempt(_ trial: inout [Interval]) {
+      let byteCount = placeInOrder(&trial)
+      if byteCount < best.byteCount { best = (trial, byteCount) }
+    }
+    for order in orders where best.byteCount > least {
+      var trial = intervals.sorted { a, b in
+        let (keyA, keyB) = (order(a), order(b))
+        return (keyA.0, keyA.1, b.value) > (keyB.0, keyB.1, a.value)
+      }
+      attempt(&trial)
+    }
+    // Those that found no place but the highest one go first.
+    var trial = best.intervals
+    for _ in 0..<min(64, 20_000_000 / max(1, trial.count * trial.count)) where best.byteCount > least {
+      guard let highest = trial.indices.max(by: { trial[$0].end < trial[$1].end }) else { break }
+      trial.insert(trial.remove(at: highest), at: 0)
+      attempt(&trial)
+    }
+    intervals = best.intervals
+    return best.byteCount
+  }
+
+  /// Places each buffer at the lowest offset that is free during its whole life.
+  private static func placeInOrder(_ intervals: inout [Interval]) -> Int {
     var placed: [Interval] = []  // sorted by offset
+    var byteCount = 0
     for index in intervals.indices {
       var offset = 0
       for other in placed where other.first <= intervals[index].last && intervals[index].first <= other.last {
         if offset + intervals[index].byteCount <= other.offset { break }
-        offset = max(offset, other.offset + other.byteCount)
+        offset = max(offset, other.end)
       }
       intervals[index].offset = offset
+      byteCount = max(byteCount, intervals[index].end)
       let position = placed.firstIndex { $0.offset > offset } ?? placed.endIndex
       placed.insert(intervals[index], at: position)
     }
-    return intervals.map { ($0.value, $0.offset) }
+    return byteCount
+  }
+
+  /// The bytes of all buffers that live at the same time, at most: no placement takes less.
+  private static func mostInUse(_ intervals: [Interval]) -> Int {
+    var changes: [Int: Int] = [:]
+    for interval in intervals {
+      changes[interval.first, default: 0] += interval.byteCount
+      changes[interval.last + 1, default: 0] -= interval.byteCount
+    }
+    var (inUse, most) = (0, 0)
+    for (_, change) in changes.sorted(by: { $0.key < $1.key }) {
+      inUse += change
+      most = max(most, inUse)
+    }
+    return most
   }
 }
 

@@ -17,13 +17,13 @@ public struct Plan: Sendable {
     /// direct one by about 1e-5 of the largest output.
     public var allowsWinograd: Bool
     /// Bytes of arena from which on cheap values of a training step are computed again before the backward pass reads
-    /// them, where that lowers the peak; results are the same bits. That costs a few percent of the time, which smaller
-    /// steps would spend for memory that nobody misses.
+    /// them, where that lowers the peak; results are the same bits. That costs a percent of the time, which smaller steps
+    /// would spend for memory that nobody misses.
     public var recomputationThreshold: Int
 
     public init(
       parametersAreConstant: Bool = true, fuses: Bool = true, allowsWinograd: Bool = true,
-      recomputationThreshold: Int = 256 << 20
+      recomputationThreshold: Int = 64 << 20
     ) {
       self.parametersAreConstant = parametersAreConstant
       self.fuses = fuses
@@ -76,7 +76,7 @@ public struct Plan: Sendable {
       (value: lowering.value(output.value, .rowMajor), parameter: updates[output.name].flatMap { slots[$0] })
     }
     if options.parametersAreConstant {
-      lowering.orderPreparation()
+      lowering.orderPreparation(outputs: outputs)
     } else {
       lowering.recomputeCheapValues(outputs: outputs)
     }
