@@ -54,7 +54,8 @@ class Contender:
         self.process.stdin.write(f"{count}\n")
         self.process.stdin.flush()
         answer = json.loads(self.process.stdout.readline())
-        self.peak = answer["peak_bytes"]
+        # Of each contender what grew since its libraries were loaded: what they take themselves is no network's.
+        self.peak = answer["peak_bytes"] - answer["base_bytes"]
         return answer["milliseconds"]
 
     def close(self):
@@ -214,6 +215,7 @@ def main():
     options = parser.parse_args()
     command = os.path.abspath(options.command)
     chosen = lambda table: [name for name in table if not options.only or name in options.only]
+    print("MB: how much the process grew, at most, since it had loaded its libraries and before it read the network.")
     print(f"{versions()}; {options.threads} threads, medians of {options.rounds} interleaved rounds\n")
     if options.mode in (None, "inference"):
         compare_inference(command, chosen(INFERENCE), options.rounds, options.threads)

@@ -7,7 +7,8 @@ struct BenchCommand: ParsableCommand {
     commandName: "bench", abstract: "Time a model on made-up images, or the loading of images for it.",
     discussion: """
       With --interactive, a count on each line of standard input runs that many iterations and is answered with one \
-      line of JSON, {"milliseconds": [...], "peak_bytes": ...}, so that contenders can take turns in one session.
+      line of JSON, {"milliseconds": [...], "peak_bytes": ..., "base_bytes": ...}, so that contenders can take turns in \
+      one session. Of the most memory that the process ever held, base_bytes is what it held before it read the network.
       """)
 
   @Argument(help: "An architecture (`convnet models` lists them), a model file, or an ONNX file.") var model: String
@@ -42,9 +43,10 @@ struct BenchCommand: ParsableCommand {
     let benchmark = try makeBenchmark()
     if interactive { return try answer(benchmark) }
     if !json {
+      let (arena, parameters) = (benchmark.arenaBytes, benchmark.parameterBytes)
       writeToStandardError(
-        "memory: \(benchmark.arenaBytes.formattedByteCount) for intermediates, "
-          + "\((benchmark.parameterBytes + benchmark.preparedBytes).formattedByteCount) for parameters\n")
+        "memory: \(arena.formattedByteCount) for intermediates, \(parameters.formattedByteCount) for parameters, "
+          + "\((benchmark.baseBytes + arena + parameters).formattedByteCount) with the program itself\n")
     }
     if profile { return try show(benchmark.profile(iterations: iterations)) }
     let report = try benchmark.report(iterations: iterations)
@@ -58,10 +60,12 @@ struct BenchCommand: ParsableCommand {
 
   /// The model's weights go as the plan packs them.
   private func makeBenchmark() throws -> Benchmark {
+    let before = Benchmark.peakMemory
     let named = try findModel(model, input: input, classes: nil, withNumbers: true)
     let (title, input) = (named.title, named.configuration.inputShape(batch: batch))
     return try Benchmark(
-      (consume named).layer, name: title, input: input, isTraining: train, allowsWinograd: !noWinograd)
+      (consume named).layer, name: title, input: input, isTraining: train, allowsWinograd: !noWinograd,
+      baseBytes: before)
   }
 
   private func load(_ data: String) throws {
@@ -84,7 +88,9 @@ struct BenchCommand: ParsableCommand {
       let times = try benchmark.run(iterations: count)
       let list = times.map { String(format: "%.4f", $0) }.joined(separator: ", ")
       // Unbuffered: the other side waits for the answer.
-      let line = "{\"milliseconds\": [\(list)], \"peak_bytes\": \(Benchmark.peakMemory)}\n"
+      let line =
+        "{\"milliseconds\": [\(list)], \"peak_bytes\": \(Benchmark.peakMemory), "
+        + "\"base_bytes\": \(benchmark.baseBytes)}\n"
       FileHandle.standardOutput.write(Data(line.utf8))
     }
   }

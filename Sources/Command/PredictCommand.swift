@@ -43,9 +43,10 @@ struct PredictCommand: ParsableCommand {
     threads.apply()
     let classifier = try ImageClassifier(named: model)
     let limit = try threshold ?? (abstain ? classifier.abstentionThreshold(from: model) : 0)
+    let predictor = try ImagePredictor(consume classifier)
     var rows: [Row] = []
     try images.forEach { path in
-      let predictions = try classifier.predict(contentsOf: path, top: top)
+      let predictions = try predictor.predict(contentsOf: path, top: top)
       let isUnknown = predictions[0].probability < limit
       let row = Row(
         file: path, answer: isUnknown ? "unknown" : predictions[0].className, isUnknown: isUnknown,

@@ -18,8 +18,10 @@ public final class Benchmark {
     public var gigaflopsPerSecond: Double
     /// What the plan needs for intermediates.
     public var arenaBytes: Int
-    /// Packed weights and whatever else is computed once.
-    public var preparedBytes: Int
+    /// Parameters, packed or as they are, and of a training step the optimizer's tensors.
+    public var parameterBytes: Int
+    /// What the process held before it read the network.
+    public var baseBytes: Int
     /// The most memory that the process ever held.
     public var peakBytes: Int
 
@@ -30,7 +32,8 @@ public final class Benchmark {
       case imagesPerSecond = "images_per_second"
       case gigaflopsPerSecond = "gflops"
       case arenaBytes = "arena_bytes"
-      case preparedBytes = "prepared_bytes"
+      case parameterBytes = "parameter_bytes"
+      case baseBytes = "base_bytes"
       case peakBytes = "peak_bytes"
     }
   }
@@ -42,10 +45,10 @@ public final class Benchmark {
   private let runOnce: () throws -> Void
   /// What the plan needs for intermediates; known before the first run.
   public let arenaBytes: Int
-  /// Packed weights and whatever else is computed once.
-  public let preparedBytes: Int
-  /// Parameters and, of a training step, the optimizer's tensors.
+  /// Parameters, packed or as they are, and of a training step the optimizer's tensors; known before the first run.
   public let parameterBytes: Int
+  /// What the process held before it read the network.
+  public let baseBytes: Int
   private let observe: (@escaping StepObserver) throws -> Void
 
   /// - Parameters:
@@ -53,9 +56,11 @@ public final class Benchmark {
   ///   - input: the shape of a batch of inputs, `[batch, channels, height, width]`.
   ///   - isTraining: whether to time forward, backward and update (SGD with momentum) instead of inference.
   ///   - allowsWinograd: see ``Plan/Options``.
+  ///   - baseBytes: ``peakMemory`` before the model was read.
   /// - Throws: `ShapeError` if the model does not take such inputs.
   public init(
-    _ base: consuming any Layer, name: String, input: Shape, isTraining: Bool, allowsWinograd: Bool = true
+    _ base: consuming any Layer, name: String, input: Shape, isTraining: Bool, allowsWinograd: Bool = true,
+    baseBytes: Int = 0
   ) throws {
     let model = AnyLayer(consume base)
     var random = RandomStream(seed: 1)
@@ -67,6 +72,7 @@ public final class Benchmark {
     self.name = name
     self.batch = batch
     self.isTraining = isTraining
+    self.baseBytes = baseBytes
     let multiplyAccumulates = traced.graph.nodes.reduce(0) { sum, node in
       let cost = node.operation.cost(
         inputs: node.inputs.map { traced.graph[$0].type }, outputs: node.outputs.map { traced.graph[$0].type })
@@ -86,14 +92,12 @@ public final class Benchmark {
       ) { model, input, target in crossEntropy(model(input), target) }
       let examples = Batch(input: images, target: labels, indices: Array(0..<batch))
       (arenaBytes, parameterBytes) = try step.prepare(for: examples)
-      preparedBytes = 0
       runOnce = { _ = try step.run(examples, step: 1, learningRate: 1e-3) }
       observe = { try step.run(examples, step: 1, learningRate: 1e-3, observer: $0) }
     } else {
-      parameterBytes = model.parameters.reduce(0) { $0 + $1.tensor.elementCount * 4 }
       let plan = try compile(consume model, input: input, options: .init(allowsWinograd: allowsWinograd))
       arenaBytes = plan.plan.arenaByteCount
-      preparedBytes = plan.plan.preparedByteCount
+      parameterBytes = plan.parameterByteCount
       runOnce = { _ = try plan.run([images]) }
       observe = { _ = try plan.run([images], observer: $0) }
     }
@@ -116,8 +120,8 @@ public final class Benchmark {
     return Report(
       model: name, mode: isTraining ? "training" : "inference", batch: batch, iterations: iterations,
       medianMilliseconds: median, minimumMilliseconds: times[0], imagesPerSecond: Double(batch) / median * 1000,
-      gigaflopsPerSecond: operationsPerRun / median / 1e6, arenaBytes: arenaBytes, preparedBytes: preparedBytes,
-      peakBytes: Self.peakMemory)
+      gigaflopsPerSecond: operationsPerRun / median / 1e6, arenaBytes: arenaBytes,
+      parameterBytes: parameterBytes, baseBytes: baseBytes, peakBytes: Self.peakMemory)
   }
 
   /// The least time of each kernel over some runs, in order.

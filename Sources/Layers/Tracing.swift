@@ -42,27 +42,31 @@ public func compile<Model: Layer>(
 /// Compiles the part of a layer that computes intermediates by name, for inference on inputs of one shape: its results
 /// are the outputs of these layers, in the given order.
 ///
-/// - Parameter outputs: paths of layers or names of nodes, as `Graph.value(named:)` takes them.
+/// - Parameters:
+///   - model: where it is given up (`consume model`), its weights are freed one by one as they are packed.
+///   - outputs: paths of layers or names of nodes, as `Graph.value(named:)` takes them.
 /// - Throws: `UnknownNameError` with the nearest names; `ShapeError`.
 public func compile<Model: Layer>(
-  _ model: Model, input: Shape, outputs: [String], options: Plan.Options = .init()
+  _ model: consuming Model, input: Shape, outputs: [String], options: Plan.Options = .init()
 ) throws -> LoadedPlan {
   var traced = try trace(model, input: input)
   traced.graph.outputs = try outputs.map { Graph.Output(name: $0, value: try traced.graph.value(named: $0)) }
-  return try load(traced, with: model, options: options)
+  return try load(traced, with: consume model, options: options)
 }
 
 /// Compiles the part of a classifier that computes the features in front of its head: one output, what the last
 /// convolution or linear layer reads.
+///
+/// - Parameter model: where it is given up (`consume model`), its weights are freed one by one as they are packed.
 public func compileFeatures<Model: Layer>(
-  _ model: Model, input: Shape, options: Plan.Options = .init()
+  _ model: consuming Model, input: Shape, options: Plan.Options = .init()
 ) throws -> LoadedPlan {
   var traced = try trace(model, input: input)
   guard let features = traced.graph.headInput else {
     throw ShapeError(message: "the model has no convolution and no linear layer, so it has no head to stop before")
   }
   traced.graph.outputs = [Graph.Output(name: "features", value: features)]
-  return try load(traced, with: model, options: options)
+  return try load(traced, with: consume model, options: options)
 }
 
 private func load<Model: Layer>(

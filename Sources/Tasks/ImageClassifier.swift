@@ -10,7 +10,7 @@ public final class ImageClassifier: Sendable {
   public let description: Description
   /// What it learned from, if its file says so.
   public let trainedOn: ContentSketch?
-  private let plan = Mutex<LoadedPlan?>(nil)
+  private let predictor = Mutex<ImagePredictor?>(nil)
 
   /// What a model file says about itself, as JSON in its metadata.
   public struct Description: Codable, Hashable, Sendable {
@@ -189,22 +189,14 @@ public final class ImageClassifier: Sendable {
   }
 
   /// The most probable classes of a picture, most probable first; the probabilities are calibrated if the model file
-  /// says how.
+  /// says how. Where that is all that is wanted, ``ImagePredictor`` needs half the memory.
   public func predict(_ image: Image, top count: Int = 5) throws -> [Prediction] {
-    let preprocessing = description.preprocessing
-    let input = preprocessing.tensor(from: image).reshaped(to: Shape([1] + preprocessing.shape.dimensions))
-    let logits = try loadedPlan().run([input])[0]
-    let temperature = description.calibration?.temperature ?? 1
-    let probabilities = softmax(logits / temperature).scalars(as: Float.self)
-    let order = probabilities.indices.sorted { (-probabilities[$0], $0) < (-probabilities[$1], $1) }
-    return order.prefix(max(1, count)).map { index in
-      Prediction(className: description.classNames[index], index: index, probability: probabilities[index])
-    }
+    try loadedPredictor().predict(image, top: count)
   }
 
   /// The most probable classes of a picture in a file.
   public func predict(contentsOf path: String, top count: Int = 5) throws -> [Prediction] {
-    try predict(Image(contentsOf: path, background: description.preprocessing.background), top: count)
+    try loadedPredictor().predict(contentsOf: path, top: count)
   }
 
   /// The probability below which the answer had better be "unknown".
@@ -253,11 +245,11 @@ public final class ImageClassifier: Sendable {
     return sum.scalars(as: Float.self).map { log(max($0 / Float(views.count), .leastNormalMagnitude)) }
   }
 
-  private func loadedPlan() throws -> LoadedPlan {
-    try plan.withLock { plan in
-      if let plan { return plan }
-      let made = try compile(model, input: Shape([1] + description.preprocessing.shape.dimensions))
-      plan = made
+  private func loadedPredictor() throws -> ImagePredictor {
+    try predictor.withLock { predictor in
+      if let predictor { return predictor }
+      let made = try ImagePredictor(model, description)
+      predictor = made
       return made
     }
   }

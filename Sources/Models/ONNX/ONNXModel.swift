@@ -159,12 +159,22 @@ public struct ONNXModel: Layer {
   }
 
   /// Compiles the model for inputs of the given shapes, in order.
-  public func compile(inputs shapes: [Shape], known: [String: Tensor] = [:], options: Plan.Options = .init()) throws
-    -> LoadedPlan
-  {
+  ///
+  /// Where this is the model's last use, or it is given up (`(consume model).compile(...)`), its weights are freed one by
+  /// one as they are packed: the least memory for a server that takes inputs of one shape.
+  public consuming func compile(
+    inputs shapes: [Shape], known: [String: Tensor] = [:], options: Plan.Options = .init()
+  ) throws -> LoadedPlan {
     let traced = try trace(inputs: shapes, known: known)
     let plan = try Plan(traced.graph, constants: traced.constants, options: options)
+    let parameters = parameters(of: plan)
+    _ = consume self
+    return try LoadedPlan(plan, parameters: consume parameters)
+  }
+
+  /// The tensors that a plan of the model takes, in order.
+  private func parameters(of plan: Plan) -> [Tensor] {
     let tensors = Dictionary(weights.map { ($0.name, $0.tensor) }) { first, _ in first }
-    return try LoadedPlan(plan, parameters: plan.parameterPaths.compactMap { tensors[$0] })
+    return plan.parameterPaths.compactMap { tensors[$0] }
   }
 }

@@ -2,6 +2,9 @@ public import Layers
 import Synchronization
 
 /// A model that is run many times: compiled once for each shape of its inputs. Any number of tasks may run it at once.
+///
+/// It keeps the model's weights beside the packed ones of each shape. Where all inputs have one shape,
+/// ``ONNXModel/compile(inputs:known:options:)`` of a model that is given up needs half the memory.
 public final class ONNXSession: Sendable {
   public let model: ONNXModel
   /// The latest last; `nil` for shapes that cannot be compiled.
