@@ -51,6 +51,23 @@ import Testing
     #expect(try loaded.predict(trained.picture(0), top: 99).count == 10)
   }
 
+  /// A predictor answers as the classifier does and lets the network's weights go.
+  @Test func aPredictorHoldsPackedWeightsAlone() throws {
+    let trained = try Self.trained.get()
+    let scratch = try Scratch()
+    try scratch.write(trained.bytes, to: "model.safetensors")
+    let classifier = try ImageClassifier(contentsOf: scratch.path + "/model.safetensors")
+    weak let weight = classifier.model.parameters.first { $0.tensor.rank == 4 }?.tensor.storage
+    #expect(weight != nil)
+    let predictor = try ImagePredictor(consume classifier)
+    #expect(weight == nil)
+    #expect(predictor.description == trained.classifier.description)
+    for index in 0..<5 {
+      let picture = trained.picture(index)
+      #expect(try predictor.predict(picture, top: 10) == trained.classifier.predict(picture, top: 10))
+    }
+  }
+
   @Test func itPredictsFilesAndEvaluatesAsItPredicts() throws {
     let trained = try Self.trained.get()
     let scratch = try Scratch()

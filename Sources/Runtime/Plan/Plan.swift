@@ -49,6 +49,8 @@ public struct Plan: Sendable {
   public var arenaByteCount: Int { memory.arenaByteCount }
   /// Bytes of packed weights and whatever else is computed ahead.
   public var preparedByteCount: Int { memory.preparedByteCount }
+  /// Bytes that are needed only while that is computed.
+  package var preparationByteCount: Int { memory.preparationByteCount }
 
   /// Compiles a graph.
   ///
