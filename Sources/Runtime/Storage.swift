@@ -16,15 +16,13 @@ package final class Storage: Sendable {
   package init(byteCount: Int) {
     self.byteCount = byteCount
     let isHuge = byteCount >= 2 * Self.hugePage
-    // A last one that is at least half full counts.
-    let hugeBytes = isHuge ? (byteCount + Self.hugePage / 2) / Self.hugePage * Self.hugePage : 0
     pointer = .allocate(
-      byteCount: max(byteCount + Self.slack, hugeBytes), alignment: isHuge ? Self.hugePage : Self.alignment)
+      byteCount: byteCount + Self.slack, alignment: isHuge ? Self.hugePage : Self.alignment)
     #if os(Linux)
       // Weights and arenas are streamed: with pages of 4 kB the processor stops prefetching at each page's end, and one
-      // core reads half as much from memory in a second. Only whole huge pages, so that little more becomes resident.
+      // core reads half as much from memory in a second. Only whole huge pages, so that nothing more becomes resident.
       // Where the kernel declines, nothing is lost.
-      if isHuge { madvise(pointer, hugeBytes, MADV_HUGEPAGE) }
+      if isHuge { madvise(pointer, byteCount / Self.hugePage * Self.hugePage, MADV_HUGEPAGE) }
     #endif
     (pointer + byteCount).initializeMemory(as: UInt8.self, repeating: 0, count: Self.slack)
   }
