@@ -67,10 +67,10 @@ package enum Convolution {
   ) {
     let kernels = isa.convolution
     let strides = ck_strides(extents: g.output, pixel: g.outPixel)
-    if g.isDepthwise {
+    if let group = g.channelwiseGroup(kernels) {
       let problem = ck_depthwise(
-        patches: depthwisePatches(g.patches, channels: g.inChannels), strides: strides, epilogue: epilogue.ck(from: 0),
-        x: x, weights: weights, y: y)
+        patches: channelwisePatches(g.patches, channels: g.inChannels), strides: strides, group: group,
+        epilogue: epilogue.ck(from: 0), x: x, weights: weights, y: y)
       let width = g.output.width
       depthwise(problem, lines: g.batch * g.output.depth * g.output.height, width: width, pool, kernels) { lines in
         epilogue.finish(
@@ -132,13 +132,13 @@ package enum Convolution {
       epilogue.finish(
         dx, positions: g.batch * g.input.count, channels: g.inChannels, pixel: g.inPixel, pool: pool, isa: isa)
     }
-    if g.isDepthwise {
+    if let group = g.channelwiseGroup(kernels) {
       for index in 0..<phases {
         let phase = ConvPhase(index, of: g)
         guard phase.positions.count > 0 else { continue }
         let problem = ck_depthwise(
-          patches: depthwisePatches(phase.patches(g), channels: g.inChannels), strides: phase.strides(g),
-          epilogue: epilogue.ck(from: 0, at: phase.offset(g)), x: dy,
+          patches: channelwisePatches(phase.patches(g), channels: g.inChannels), strides: phase.strides(g),
+          group: group, epilogue: epilogue.ck(from: 0, at: phase.offset(g)), x: dy,
           weights: weights + inputGradientWeightsOffset(index, g, kernels),
           y: dx + phase.offset(g))
         depthwise(
@@ -188,8 +188,8 @@ package enum Convolution {
     finish()
   }
 
-  /// A depthwise convolution reads all channels as if they were of one group.
-  static func depthwisePatches(_ patches: ck_patches, channels: Int) -> ck_patches {
+  /// What works channel by channel reads all channels as if they were of one group.
+  static func channelwisePatches(_ patches: ck_patches, channels: Int) -> ck_patches {
     var patches = patches
     patches.channels = channels
     return patches
@@ -202,7 +202,8 @@ package enum Convolution {
   ) {
     let g = problem.patches
     // Loads bound it: about four cycles for a tap of a vector, padding and stores included.
-    let cost = lines * width * (g.kernel.depth * g.kernel.height * g.kernel.width + 4) * g.channels / 4
+    let taps = g.kernel.depth * g.kernel.height * g.kernel.width * problem.group
+    let cost = lines * width * (taps + 4) * g.channels / 4
     let block = divideUp(lines, min(lines, max(1, min(64, cost / 50_000))))
     pool.parallel(divideUp(lines, block), cost: cost) { task in
       let range = task * block..<min(lines, (task + 1) * block)

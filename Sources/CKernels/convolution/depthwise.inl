@@ -188,56 +188,6 @@ static depthwise_line_function depthwise_line_of(const ck_patches *g, long heigh
   return NULL;
 }
 
-/// Fetches what the next output line reads anew beneath the positions at hand: the processor does not foresee it, and
-/// memory, not arithmetic, bounds a depthwise convolution.
-CK_INLINE void prefetch_lines(const ck_patches *g, const float *x) {
-  const long count = CK_DEPTHWISE_POSITIONS * g->stride.width * g->pixel;
-  for (long h = 0; h < g->stride.height; h++, x += g->input.width * g->pixel)
-    for (long i = 0; i < count; i += 16) __builtin_prefetch(x + i, 0, 2);
-}
-
-static void depthwise(const ck_depthwise *p, long line, long line_end) {
-  const ck_patches *g = &p->patches;
-  const int is_unit = g->stride.width == 1 && g->dilation.width == 1;
-  void (*const several)(const ck_depthwise *, const float *, tap_range, tap_range, tap_range, long) =
-      is_unit && g->kernel.width == 3   ? depthwise_3
-      : is_unit && g->kernel.width == 5 ? depthwise_5
-      : is_unit && g->kernel.width == 7 ? depthwise_7
-                                        : depthwise_any;
-  for (; line < line_end; line++) {
-    const position at = position_of(g, line * g->output.width);
-    const long front = at.depth * g->stride.depth - g->padding.depth;
-    const long top = at.height * g->stride.height - g->padding.height;
-    const tap_range depth = inside_taps(front, g->kernel.depth, g->dilation.depth, g->input.depth);
-    const tap_range height = inside_taps(top, g->kernel.height, g->dilation.height, g->input.height);
-    const long x_line = ((at.batch * g->input.depth + front) * g->input.height + top) * g->input.width;
-    const long place = at.batch * p->strides.batch + at.depth * p->strides.depth + at.height * p->strides.height;
-    const depthwise_line_function whole =
-        depth.first < depth.last ? depthwise_line_of(g, height.last - height.first) : NULL;
-    if (whole) {
-      const float *x = p->x + (x_line + height.first * g->input.width - g->padding.width) * g->pixel;
-      const float *weights = p->weights + height.first * g->kernel.width * padded_channels(g->channels);
-      whole(p, (depthwise_place){x, weights, place});
-      continue;
-    }
-    const long reach = (CK_DEPTHWISE_POSITIONS - 1) * g->stride.width + (g->kernel.width - 1) * g->dilation.width;
-    for (long w = 0; w < g->output.width;) {
-      const long start = w * g->stride.width - g->padding.width;
-      const float *x = p->x + (x_line + start) * g->pixel;
-      if (w + CK_DEPTHWISE_POSITIONS <= g->output.width && start >= 0 && start + reach < g->input.width) {
-        const tap_range width = {0, g->kernel.width};
-        prefetch_lines(g, x + g->kernel.height * g->dilation.height * g->input.width * g->pixel);
-        several(p, x, depth, height, width, place + w * p->strides.width);
-        w += CK_DEPTHWISE_POSITIONS;
-      } else {
-        const tap_range width = inside_taps(start, g->kernel.width, g->dilation.width, g->input.width);
-        depthwise_one(p, x, depth, height, width, place + w * p->strides.width);
-        w += 1;
-      }
-    }
-  }
-}
-
 /// partial[tap][c] of `count` (1 to 4) vectors of channels from `channel` on, for one tap, along one line.
 CK_INLINE void depthwise_gradient_line(const long count, const float *x, long x_step, const float *dy, long dy_step,
                                      long width, float *partial) {
@@ -249,41 +199,4 @@ CK_INLINE void depthwise_gradient_line(const long count, const float *x, long x_
     for (long v = 0; v < count; v++) sum[v] = vload(x + v * CK_VW) * vload(dy + v * CK_VW) + sum[v];
 #pragma clang loop unroll(full)
   for (long v = 0; v < count; v++) vstore(partial + v * CK_VW, sum[v]);
-}
-
-static void depthwise_weight_gradient(const ck_patches *g, const float *x, const float *dy, float *partial,
-                                             long line, long line_end, long channel, long channel_end) {
-  const long padded = padded_channels(g->channels);
-  const long width_end = padded_channels(channel_end);
-  for (long tap = 0; tap < g->kernel.depth * g->kernel.height * g->kernel.width; tap++)
-    memset(partial + tap * padded + channel, 0, (width_end - channel) * sizeof(float));
-  for (; line < line_end; line++) {
-    const position at = position_of(g, line * g->output.width);
-    const float *dy_line = dy + line * g->output.width * g->channels;
-    for (long kd = 0; kd < g->kernel.depth; kd++)
-      for (long kh = 0; kh < g->kernel.height; kh++) {
-        const long d = at.depth * g->stride.depth - g->padding.depth + kd * g->dilation.depth;
-        const long h = at.height * g->stride.height - g->padding.height + kh * g->dilation.height;
-        if (d < 0 || d >= g->input.depth || h < 0 || h >= g->input.height) continue;
-        const float *x_line = x + ((at.batch * g->input.depth + d) * g->input.height + h) * g->input.width * g->pixel;
-        for (long kw = 0; kw < g->kernel.width; kw++) {
-          // Output positions [w, w_end) whose tap lies inside the input.
-          const long start = kw * g->dilation.width - g->padding.width, step = g->stride.width;
-          const long w = start < 0 ? (-start + step - 1) / step : 0;
-          long w_end = g->input.width > start ? (g->input.width - start + step - 1) / step : 0;
-          if (w_end > g->output.width) w_end = g->output.width;
-          if (w >= w_end) continue;
-          const float *from = x_line + (start + w * step) * g->pixel, *gradient = dy_line + w * g->channels;
-          float *to = partial + ((kd * g->kernel.height + kh) * g->kernel.width + kw) * padded;
-          long c = channel;
-          for (; c + 4 * CK_VW <= width_end; c += 4 * CK_VW)
-            depthwise_gradient_line(4, from + c, step * g->pixel, gradient + c, g->channels, w_end - w, to + c);
-          // The rest at once: single sums would wait for one another.
-          const long rest = (width_end - c) / CK_VW, x_step = step * g->pixel, width = w_end - w;
-          if (rest == 3) depthwise_gradient_line(3, from + c, x_step, gradient + c, g->channels, width, to + c);
-          if (rest == 2) depthwise_gradient_line(2, from + c, x_step, gradient + c, g->channels, width, to + c);
-          if (rest == 1) depthwise_gradient_line(1, from + c, x_step, gradient + c, g->channels, width, to + c);
-        }
-      }
-  }
 }

@@ -7,6 +7,8 @@
 #include "product.inl"
 #include "outer_product.inl"
 #include "depthwise.inl"
+#include "grouped.inl"
+#include "channelwise.inl"
 #include "lines.inl"
 
 const ck_convolution_kernels CK_FN(ck_convolution) = {
@@ -22,6 +24,7 @@ const ck_convolution_kernels CK_FN(ck_convolution) = {
     .line_floats = CK_LINE_FLOATS,
     .line_product = line_product,
     .line_outer_product = line_outer_product,
+    .widest_group = CK_VW / 2,
     .depthwise = depthwise,
     .depthwise_weight_gradient = depthwise_weight_gradient,
     .pack = pack_block,
