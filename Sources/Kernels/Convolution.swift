@@ -239,14 +239,17 @@ struct ProductGrid {
     let products = weights * max(rows, 32) / 32
     // A multiply-accumulate of a vector every half cycle, or the weights' way from memory, whichever is longer.
     cost = copies * products
-    let tiles = max(1, divideUp(rows, kernels.tile_rows))
-    // What a task multiplies with each of its tiles should stay in the second-level cache.
     let readsInPlace = isDense && depth <= kernels.direct_depth
+    let tileRows = readsInPlace && depth.isMultiple(of: 1024) ? kernels.crowded_rows : kernels.tile_rows
+    let tiles = max(1, divideUp(rows, tileRows))
+    // What a task multiplies with each of its tiles should stay in the second-level cache; tiles that read in place
+    // fetch the next panels while they multiply with a second one.
     let stripe = max(1, readsInPlace ? depth : min(depth, kernels.product_depth)) * kernels.tile_columns
-    let fitting = min(kernels.product_panels, max(1, Self.cachedWeights / stripe))
-    // Each block of columns reads or copies the patches again; sums in several blocks read the weights again for each
-    // block of rows; the last tasks leave threads idle: the best compromise, in cycles.
+    let fitting = min(kernels.product_panels, max(readsInPlace ? 2 : 1, Self.cachedWeights / stripe))
+    // Each block of columns reads or copies the patches again; each block of rows reads the weights again, more than
+    // once where sums are taken in several blocks; the last tasks leave threads idle: the best compromise, in cycles.
     let isBlocked = !readsInPlace && depth > kernels.product_depth
+    let reading = readsInPlace ? weights / 8 : isBlocked ? weights / 4 : 0
     var best = (cost: Int.max, rowBlock: tiles, panelBlock: 1)
     for panelBlock in Self.sizes(panels.count, atMost: fitting) {
       let panelBlocks = divideUp(panels.count, panelBlock)
@@ -254,13 +257,13 @@ struct ProductGrid {
       for rowBlock in Self.sizes(tiles, atMost: tiles) {
         let rowBlocks = divideUp(tiles, rowBlock)
         let tasks = rowBlocks * panelBlocks * copies
-        let total = copies * (products + copying + (isBlocked ? rowBlocks * weights / 4 : 0))
+        let total = copies * (products + copying + rowBlocks * reading)
         let sum = total + total / tasks + tasks * Self.taskCycles
         if sum < best.cost { best = (sum, rowBlock, panelBlock) }
       }
     }
     panelBlock = best.panelBlock
-    rowBlock = best.rowBlock * kernels.tile_rows
+    rowBlock = best.rowBlock * tileRows
     rowBlocks = divideUp(rows, rowBlock)
     count = rowBlocks * divideUp(panels.count, panelBlock)
   }

@@ -7,6 +7,9 @@
 /// Most patch columns of a direct tile: its weights should come from the second-level cache at worst, which is larger
 /// where vectors are wide.
 #define CK_DIRECT_DEPTH (CK_VW == 16 ? 4096 : 2048)
+/// Rows of a direct tile where they lie at multiples of 4 kB, and so meet in the same places of the first-level cache, of
+/// which there are 8 to 12.
+#define CK_CROWDED_ROWS (CK_TILE_ROWS > 10 ? 10 : CK_TILE_ROWS)
 /// An odd number of rows is made even by one tile of half the height, which is odd: a tile of a single row would wait
 /// for its sums.
 #define CK_HALF_TILE_ROWS (CK_TILE_ROWS / 2)
@@ -98,8 +101,7 @@ static const direct_tile_function direct_half_tiles[2] = {direct_tile_3x1, direc
 
 /// Rows of the next direct tile if `left` of them are left: one or an even number, but for the half tile.
 CK_INLINE long direct_rows(long left, long row_step) {
-  // Rows at multiples of 4 kB meet in the same places of the first-level cache, of which there are 8 to 12.
-  const long most = CK_TILE_ROWS > 10 && row_step % 1024 == 0 ? 10 : CK_TILE_ROWS;
+  const long most = row_step % 1024 == 0 ? CK_CROWDED_ROWS : CK_TILE_ROWS;
   if (left % 2 == 1 && left >= CK_HALF_TILE_ROWS && left < most + CK_HALF_TILE_ROWS + 4) return CK_HALF_TILE_ROWS;
   // Two rows wait for their sums as one does.
   const long rows = left == most + 2 ? (left / 2 + 1) / 2 * 2 : left < most ? left : most;

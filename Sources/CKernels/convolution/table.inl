@@ -15,6 +15,7 @@ const ck_convolution_kernels CK_FN(ck_convolution) = {
     .vector_width = CK_VW,
     .tile_rows = CK_TILE_ROWS,
     .tile_columns = CK_TILE_COLUMNS,
+    .crowded_rows = CK_CROWDED_ROWS,
     .product_panels = CK_PRODUCT_PANELS,
     .product_depth = CK_PRODUCT_DEPTH,
     .direct_depth = CK_DIRECT_DEPTH,

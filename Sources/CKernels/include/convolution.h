@@ -75,6 +75,8 @@ typedef struct {
   long vector_width;
   /// Rows and columns of one tile, held in registers.
   long tile_rows, tile_columns;
+  /// Rows of a tile that reads them where they lie, at multiples of 4 kB.
+  long crowded_rows;
   /// Most panels that one call of `product` may span.
   long product_panels;
   /// Patch columns that `product` copies at a time, and the most that it reads where they lie if they are dense.
