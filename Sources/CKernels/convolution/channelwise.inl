@@ -12,6 +12,14 @@ static void depthwise(const ck_depthwise *p, long line, long line_end) {
   const ck_patches *g = &p->patches;
   const int is_unit = g->stride.width == 1 && g->dilation.width == 1;
   const grouped_functions *grouped = p->group > 1 ? grouped_functions_of(p->group) : NULL;
+  // Several positions at an edge, where lines of taps have functions of their own.
+  const depthwise_positions_function edge =
+      !is_unit || g->output.width < CK_DEPTHWISE_POSITIONS ? NULL
+      : grouped                                            ? (g->kernel.width == 3 ? grouped->edge_of_3 : NULL)
+      : g->kernel.width == 3                               ? depthwise_edge_3
+      : g->kernel.width == 5                               ? depthwise_edge_5
+      : g->kernel.width == 7                               ? depthwise_edge_7
+                                                           : NULL;
   const depthwise_positions_function one = grouped ? grouped->one : depthwise_one;
   const depthwise_positions_function several =
       grouped                             ? (is_unit && g->kernel.width == 3 ? grouped->line_of_3 : grouped->any)
@@ -44,6 +52,12 @@ static void depthwise(const ck_depthwise *p, long line, long line_end) {
         prefetch_lines(g, x + g->kernel.height * g->dilation.height * g->input.width * g->pixel);
         several(p, x, depth, height, width, place + w * p->strides.width);
         w += CK_DEPTHWISE_POSITIONS;
+      } else if (edge) {
+        // At the end some positions are computed once more.
+        const long last = g->output.width - CK_DEPTHWISE_POSITIONS, back = w > last ? w - last : 0;
+        const tap_range columns = inside_taps(start - back, reach + 1, 1, g->input.width);
+        edge(p, x - back * g->pixel, depth, height, columns, place + (w - back) * p->strides.width);
+        w += CK_DEPTHWISE_POSITIONS - back;
       } else {
         const tap_range width = inside_taps(start, g->kernel.width, g->dilation.width, g->input.width);
         one(p, x, depth, height, width, place + w * p->strides.width);

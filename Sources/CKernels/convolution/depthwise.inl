@@ -17,15 +17,18 @@ CK_INLINE tap_range inside_taps(long start, long kernel, long dilation, long inp
 #define CK_DEPTHWISE_POSITIONS 4
 
 /// sum[i] += the products of one kernel line at position i. With `line` taps known to the compiler, of stride and
-/// dilation 1, neighbouring positions share what they load; `line` 0 stands for any `taps`.
-CK_INLINE void depthwise_line(const long count, const long line, const float *x, long step, long x_tap, const float *w,
-                              long w_tap, long taps, vf sum[CK_DEPTHWISE_POSITIONS]) {
+/// dilation 1, neighbouring positions share what they load: at an edge those of its columns, count + line - 1 of them,
+/// that `width` says. `line` 0 stands for any taps, all that `width` says.
+CK_INLINE void depthwise_line(const long count, const long line, const int is_edge, const float *x, long step,
+                              long x_tap, const float *w, long w_tap, tap_range width,
+                              vf sum[CK_DEPTHWISE_POSITIONS]) {
   if (line > 0) {
     vf weight[8];
 #pragma clang loop unroll(full)
     for (long t = 0; t < line; t++) weight[t] = vload(w + t * w_tap);
 #pragma clang loop unroll(full)
     for (long j = 0; j < count + line - 1; j++, x += x_tap) {
+      if (is_edge && (j < width.first || j >= width.last)) continue;
       const vf value = vload(x);
 #pragma clang loop unroll(full)
       for (long t = 0; t < line; t++)
@@ -33,7 +36,7 @@ CK_INLINE void depthwise_line(const long count, const long line, const float *x,
     }
   } else {
 #pragma clang loop unroll(disable)
-    for (long t = 0; t < taps; t++, x += x_tap, w += w_tap) {
+    for (long t = width.first; t < width.last; t++, x += x_tap, w += w_tap) {
       const vf weight = vload(w);
 #pragma clang loop unroll(full)
       for (long i = 0; i < count; i++) sum[i] = vload(x + i * step) * weight + sum[i];
@@ -41,17 +44,18 @@ CK_INLINE void depthwise_line(const long count, const long line, const float *x,
   }
 }
 
-/// All channels of `count` neighbouring positions along the width, which meet the same taps. `x` is where the first
-/// one's patch starts (perhaps outside), and `place` where it is stored.
-CK_INLINE void depthwise_positions(const ck_depthwise *p, const long count, const long line, const float *x,
-                                   tap_range depth, tap_range height, tap_range width, long place) {
+/// All channels of `count` neighbouring positions along the width, which meet the same taps but at an edge. `x` is where
+/// the first one's patch starts (perhaps outside), `width` as in depthwise_line, and `place` where it is stored.
+CK_INLINE void depthwise_positions(const ck_depthwise *p, const long count, const long line, const int is_edge,
+                                   const float *x, tap_range depth, tap_range height, tap_range width, long place) {
   const ck_patches *g = &p->patches;
   const long channels = g->channels, padded = padded_channels(channels);
   const long step = g->stride.width * g->pixel, x_tap = g->dilation.width * g->pixel;
   const long x_line = g->input.width * g->pixel, w_line = g->kernel.width * padded;
   const long x_height = g->dilation.height * x_line, x_depth = g->dilation.depth * g->input.height * x_line;
-  x += height.first * x_height + width.first * x_tap;
-  const float *weights = p->weights + height.first * w_line + width.first * padded;
+  const long first_tap = line > 0 ? 0 : width.first;
+  x += height.first * x_height + first_tap * x_tap;
+  const float *weights = p->weights + height.first * w_line + first_tap * padded;
   for (long c = 0; c < channels; c += CK_VW) {
     vf sum[CK_DEPTHWISE_POSITIONS];
 #pragma clang loop unroll(full)
@@ -60,7 +64,7 @@ CK_INLINE void depthwise_positions(const ck_depthwise *p, const long count, cons
       const float *from = x + kd * x_depth + c, *w = weights + kd * g->kernel.height * w_line + c;
 #pragma clang loop unroll(disable)
       for (long kh = height.first; kh < height.last; kh++, from += x_height, w += w_line)
-        depthwise_line(count, line, from, step, x_tap, w, padded, width.last - width.first, sum);
+        depthwise_line(count, line, is_edge, from, step, x_tap, w, padded, width, sum);
     }
 #pragma clang loop unroll(full)
     for (long i = 0; i < count; i++) {
@@ -70,16 +74,19 @@ CK_INLINE void depthwise_positions(const ck_depthwise *p, const long count, cons
   }
 }
 
-#define CK_DEPTHWISE(name, count, line)                                                                             \
+#define CK_DEPTHWISE(name, count, line, is_edge)                                                                    \
   static void name(const ck_depthwise *p, const float *x, tap_range depth, tap_range height, tap_range width,       \
                    long place) {                                                                                    \
-    depthwise_positions(p, count, line, x, depth, height, width, place);                                            \
+    depthwise_positions(p, count, line, is_edge, x, depth, height, width, place);                                   \
   }
-CK_DEPTHWISE(depthwise_one, 1, 0)
-CK_DEPTHWISE(depthwise_any, CK_DEPTHWISE_POSITIONS, 0)
-CK_DEPTHWISE(depthwise_3, CK_DEPTHWISE_POSITIONS, 3)
-CK_DEPTHWISE(depthwise_5, CK_DEPTHWISE_POSITIONS, 5)
-CK_DEPTHWISE(depthwise_7, CK_DEPTHWISE_POSITIONS, 7)
+CK_DEPTHWISE(depthwise_one, 1, 0, 0)
+CK_DEPTHWISE(depthwise_any, CK_DEPTHWISE_POSITIONS, 0, 0)
+CK_DEPTHWISE(depthwise_3, CK_DEPTHWISE_POSITIONS, 3, 0)
+CK_DEPTHWISE(depthwise_5, CK_DEPTHWISE_POSITIONS, 5, 0)
+CK_DEPTHWISE(depthwise_7, CK_DEPTHWISE_POSITIONS, 7, 0)
+CK_DEPTHWISE(depthwise_edge_3, CK_DEPTHWISE_POSITIONS, 3, 1)
+CK_DEPTHWISE(depthwise_edge_5, CK_DEPTHWISE_POSITIONS, 5, 1)
+CK_DEPTHWISE(depthwise_edge_7, CK_DEPTHWISE_POSITIONS, 7, 1)
 
 /// An output line: where its first patch begins (perhaps outside), the weights of its first tap inside, and where it is
 /// stored.

@@ -14,9 +14,9 @@ CK_INLINE vf spread_channel(vf x, const long group, const long channel) {
 #define CK_GROUPED_CHAINS(count, group) (8 / (count) < (group) ? 8 / (count) : (group))
 
 /// sum[chain][i] += the products of one kernel line at position i, `count` of them, with weights `channel_step` apart for
-/// each channel of a group. `line` as in depthwise_line.
-CK_INLINE void grouped_line(const long count, const long group, const long line, const float *x, long step, long x_tap,
-                            const float *w, long w_tap, long channel_step, long taps,
+/// each channel of a group. `line`, `is_edge` and `width` as in depthwise_line.
+CK_INLINE void grouped_line(const long count, const long group, const long line, const int is_edge, const float *x,
+                            long step, long x_tap, const float *w, long w_tap, long channel_step, tap_range width,
                             vf sum[][CK_DEPTHWISE_POSITIONS]) {
 #pragma clang loop unroll(full)
   for (long channel = 0; channel < group; channel++, w += channel_step) {
@@ -28,6 +28,7 @@ CK_INLINE void grouped_line(const long count, const long group, const long line,
       for (long t = 0; t < line; t++) weight[t] = vload(w + t * w_tap);
 #pragma clang loop unroll(full)
       for (long j = 0; j < count + line - 1; j++, from += x_tap) {
+        if (is_edge && (j < width.first || j >= width.last)) continue;
         const vf value = spread_channel(vload(from), group, channel);
 #pragma clang loop unroll(full)
         for (long t = 0; t < line; t++)
@@ -35,7 +36,7 @@ CK_INLINE void grouped_line(const long count, const long group, const long line,
       }
     } else {
 #pragma clang loop unroll(disable)
-      for (long t = 0; t < taps; t++, from += x_tap, tap_weights += w_tap) {
+      for (long t = width.first; t < width.last; t++, from += x_tap, tap_weights += w_tap) {
         const vf weight = vload(tap_weights);
 #pragma clang loop unroll(full)
         for (long i = 0; i < count; i++)
@@ -45,17 +46,19 @@ CK_INLINE void grouped_line(const long count, const long group, const long line,
   }
 }
 
-/// All channels of `count` neighbouring positions along the width, which meet the same taps: see depthwise_positions.
+/// All channels of `count` neighbouring positions along the width: see depthwise_positions.
 CK_INLINE void grouped_positions(const ck_depthwise *p, const long count, const long group, const long line,
-                                 const float *x, tap_range depth, tap_range height, tap_range width, long place) {
+                                 const int is_edge, const float *x, tap_range depth, tap_range height, tap_range width,
+                                 long place) {
   const ck_patches *g = &p->patches;
   const long channels = g->channels, padded = padded_channels(channels);
   const long step = g->stride.width * g->pixel, x_tap = g->dilation.width * g->pixel;
   const long x_line = g->input.width * g->pixel, w_line = g->kernel.width * padded;
   const long x_height = g->dilation.height * x_line, x_depth = g->dilation.depth * g->input.height * x_line;
   const long channel_step = g->kernel.depth * g->kernel.height * w_line;
-  x += height.first * x_height + width.first * x_tap;
-  const float *weights = p->weights + height.first * w_line + width.first * padded;
+  const long first_tap = line > 0 ? 0 : width.first;
+  x += height.first * x_height + first_tap * x_tap;
+  const float *weights = p->weights + height.first * w_line + first_tap * padded;
   for (long c = 0; c < channels; c += CK_VW) {
     vf sum[CK_GROUPED_CHAINS(count, group)][CK_DEPTHWISE_POSITIONS];
 #pragma clang loop unroll(full)
@@ -66,7 +69,7 @@ CK_INLINE void grouped_positions(const ck_depthwise *p, const long count, const 
       const float *from = x + kd * x_depth + c, *w = weights + kd * g->kernel.height * w_line + c;
 #pragma clang loop unroll(disable)
       for (long kh = height.first; kh < height.last; kh++, from += x_height, w += w_line)
-        grouped_line(count, group, line, from, step, x_tap, w, padded, channel_step, width.last - width.first, sum);
+        grouped_line(count, group, line, is_edge, from, step, x_tap, w, padded, channel_step, width, sum);
     }
 #pragma clang loop unroll(full)
     for (long i = 0; i < count; i++) {
@@ -105,15 +108,16 @@ typedef void (*depthwise_positions_function)(const ck_depthwise *p, const float 
 typedef void (*grouped_gradient_function)(const float *x, long x_step, const float *dy, long dy_step, long width,
                                           float *partial, long channel_step);
 
-#define CK_GROUPED_POSITIONS(name, count, group, line)                                                              \
+#define CK_GROUPED_POSITIONS(name, count, group, line, is_edge)                                                     \
   static void name(const ck_depthwise *p, const float *x, tap_range depth, tap_range height, tap_range width,      \
                    long place) {                                                                                   \
-    grouped_positions(p, count, group, line, x, depth, height, width, place);                                      \
+    grouped_positions(p, count, group, line, is_edge, x, depth, height, width, place);                             \
   }
 #define CK_GROUPED(group)                                                                                           \
-  CK_GROUPED_POSITIONS(grouped_one_of_##group, 1, group, 0)                                                         \
-  CK_GROUPED_POSITIONS(grouped_any_of_##group, CK_DEPTHWISE_POSITIONS, group, 0)                                    \
-  CK_GROUPED_POSITIONS(grouped_3_of_##group, CK_DEPTHWISE_POSITIONS, group, 3)                                      \
+  CK_GROUPED_POSITIONS(grouped_one_of_##group, 1, group, 0, 0)                                                      \
+  CK_GROUPED_POSITIONS(grouped_any_of_##group, CK_DEPTHWISE_POSITIONS, group, 0, 0)                                 \
+  CK_GROUPED_POSITIONS(grouped_3_of_##group, CK_DEPTHWISE_POSITIONS, group, 3, 0)                                   \
+  CK_GROUPED_POSITIONS(grouped_edge_of_##group, CK_DEPTHWISE_POSITIONS, group, 3, 1)                                \
   static void grouped_gradient_of_##group(const float *x, long x_step, const float *dy, long dy_step, long width,   \
                                           float *partial, long channel_step) {                                      \
     grouped_gradient_line(1, group, x, x_step, dy, dy_step, width, partial, channel_step);                          \
@@ -132,14 +136,14 @@ CK_GROUPED(8)
 
 /// The functions for groups of a width.
 typedef struct {
-  depthwise_positions_function one, any, line_of_3;
+  depthwise_positions_function one, any, line_of_3, edge_of_3;
   /// Of a vector, and of as many as let no sum wait for another.
   grouped_gradient_function gradient, gradients;
 } grouped_functions;
 
 #define CK_GROUPED_ROW(group)                                                                                      \
-  {grouped_one_of_##group, grouped_any_of_##group, grouped_3_of_##group, grouped_gradient_of_##group,              \
-   grouped_gradients_of_##group}
+  {grouped_one_of_##group, grouped_any_of_##group,      grouped_3_of_##group,                                      \
+   grouped_edge_of_##group, grouped_gradient_of_##group, grouped_gradients_of_##group}
 
 static const grouped_functions *grouped_functions_of(long group) {
   static const grouped_functions rows[] = {
