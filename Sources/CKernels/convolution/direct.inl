@@ -7,8 +7,8 @@
 /// Most patch columns of a direct tile: its weights should come from the second-level cache at worst, which is larger
 /// where vectors are wide.
 #define CK_DIRECT_DEPTH (CK_VW == 16 ? 4096 : 2048)
-/// Rows of a direct tile where they lie at multiples of 4 kB, and so meet in the same places of the first-level cache, of
-/// which there are 8 to 12.
+/// Rows of a direct tile where they lie at multiples of 4 kB, and so meet in the same places of the first-level cache,
+/// of which there are 8 to 12.
 #define CK_CROWDED_ROWS (CK_TILE_ROWS > 10 ? 10 : CK_TILE_ROWS)
 /// An odd number of rows is made even by one tile of half the height, which is odd: a tile of a single row would wait
 /// for its sums.

@@ -13,8 +13,8 @@ CK_INLINE vf spread_channel(vf x, const long group, const long channel) {
 /// Sums that do not wait for one another: enough for the latency of an addition.
 #define CK_GROUPED_CHAINS(count, group) (8 / (count) < (group) ? 8 / (count) : (group))
 
-/// sum[chain][i] += the products of one kernel line at position i, `count` of them, with weights `channel_step` apart for
-/// each channel of a group. `line`, `is_edge` and `width` as in depthwise_line.
+/// sum[chain][i] += the products of one kernel line at position i, `count` of them, with weights `channel_step` apart
+/// for each channel of a group. `line`, `is_edge` and `width` as in depthwise_line.
 CK_INLINE void grouped_line(const long count, const long group, const long line, const int is_edge, const float *x,
                             long step, long x_tap, const float *w, long w_tap, long channel_step, tap_range width,
                             vf sum[][CK_DEPTHWISE_POSITIONS]) {

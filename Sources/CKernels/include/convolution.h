@@ -107,8 +107,8 @@ typedef struct {
   long widest_group;
   /// Output lines [line, line_end) of a depthwise convolution; a line is one row along the width.
   void (*depthwise)(const ck_depthwise *p, long line, long line_end);
-  /// Its weight gradient, with groups of `group` channels, summed over output lines [line, line_end), written to `partial`
-  /// for channels [channel, channel_end); `channel` is a multiple of vector_width.
+  /// Its weight gradient, with groups of `group` channels, summed over output lines [line, line_end), written to
+  /// `partial` for channels [channel, channel_end); `channel` is a multiple of vector_width.
   void (*depthwise_weight_gradient)(const ck_patches *patches, long group, const float *x, const float *dy,
                                     float *partial, long line, long line_end, long channel, long channel_end);
 
