@@ -84,6 +84,20 @@ package struct ConvGeometry: Hashable, Sendable {
   /// Whether each channel is convolved by itself, with one output channel each.
   package var isDepthwise: Bool { groups > 1 && groups == inChannels && groups == outChannels }
 
+  /// Channels of a group, in and out, where vectors run over the channels of several groups: 1 for a depthwise
+  /// convolution; nil where groups are multiplied as matrices.
+  func channelwiseGroup(_ kernels: ck_convolution_kernels) -> Int? {
+    guard groups > 1, inChannels == outChannels else { return nil }
+    let group = groupInChannels
+    let isNarrow = group == 2 || group == 4 || group == 8
+    return group == 1 || (isNarrow && group <= kernels.widest_group) ? group : nil
+  }
+
+  /// Whether groups of several channels are convolved channel by channel.
+  package func isGroupwise(isa: InstructionSet = .best) -> Bool {
+    !isDepthwise && channelwiseGroup(isa.convolution) != nil
+  }
+
   /// Whether this is one matrix product of x and y as they lie: one tap, no stride, no padding.
   var isDense: Bool {
     groups == 1 && kernel == .one && stride == .one && paddingBefore == .zero && input == output
@@ -95,7 +109,7 @@ package struct ConvGeometry: Hashable, Sendable {
   ///
   /// - Parameter columns: channels of a group along the vector: those that the product writes.
   func joiningGroups(columns: Int, _ kernels: ck_convolution_kernels) -> ConvGeometry {
-    guard groups > 1, !isDepthwise else { return self }
+    guard groups > 1, channelwiseGroup(kernels) == nil else { return self }
     let most = min(groups, kernels.vector_width / columns)
     var joined = self
     joined.groups = groups / (Swift.stride(from: most, to: 1, by: -1).first { groups % $0 == 0 } ?? 1)

@@ -4,7 +4,9 @@ extension Convolution {
   /// Floats of the weights packed for ``forward(_:weights:into:_:epilogue:pool:isa:)``.
   package static func forwardWeightsSize(_ g: ConvGeometry, isa: InstructionSet = .best) -> Int {
     let kernels = isa.convolution
-    if g.isDepthwise { return g.kernel.count * roundUp(g.inChannels, kernels.vector_width) }
+    if let group = g.channelwiseGroup(kernels) {
+      return group * g.kernel.count * roundUp(g.inChannels, kernels.vector_width)
+    }
     if let lines = ConvLines(forward: g, kernels) { return lines.weightsSize }
     let g = g.joiningNeighbors(kernels).joiningGroups(columns: g.groupOutChannels, kernels)
     return g.groups * g.patchDepth * Panels(g.groupOutChannels, kernels).paddedCount
@@ -17,8 +19,9 @@ extension Convolution {
   ) {
     let kernels = isa.convolution
     let taps = g.kernel.count
-    if g.isDepthwise {
-      kernels.pack(weights, 1, taps, taps, g.inChannels, packed, roundUp(g.inChannels, kernels.vector_width))
+    if g.channelwiseGroup(kernels) != nil {
+      kernels.pack(
+        weights, 1, g.patchDepth, g.patchDepth, g.inChannels, packed, roundUp(g.inChannels, kernels.vector_width))
       return
     }
     if let lines = ConvLines(forward: g, kernels) {
@@ -69,13 +72,21 @@ extension Convolution {
     let kernels = isa.convolution
     let taps = g.kernel.count
     let phases = ConvPhase.count(g)
-    if g.isDepthwise {
+    if let group = g.channelwiseGroup(kernels) {
       let width = roundUp(g.inChannels, kernels.vector_width)
       for index in 0..<phases {
         let phase = ConvPhase(index, of: g)
-        let packed = packed + inputGradientWeightsOffset(index, g, kernels)
-        for tap in 0..<phase.taps.count {
-          kernels.pack(weights + phase.tap(tap, g), 0, taps, 1, g.inChannels, packed + tap * width, width)
+        var row = packed + inputGradientWeightsOffset(index, g, kernels)
+        for output in 0..<group {
+          for tap in 0..<phase.taps.count {
+            // Of all groups, the weights from their inputs to this output.
+            let source = weights + output * g.patchDepth + phase.tap(tap, g)
+            for first in stride(from: 0, to: g.inChannels, by: group) {
+              for input in 0..<group { row[first + input] = source[first * g.patchDepth + input * taps] }
+            }
+            (row + g.inChannels).update(repeating: 0, count: width - g.inChannels)
+            row += width
+          }
         }
       }
       return
@@ -122,7 +133,7 @@ extension Convolution {
   /// Where a phase's weights start among those of all.
   static func inputGradientWeightsOffset(_ phase: Int, _ g: ConvGeometry, _ kernels: ck_convolution_kernels) -> Int {
     let taps = (0..<phase).reduce(0) { $0 + ConvPhase($1, of: g).taps.count }
-    if g.isDepthwise { return taps * roundUp(g.inChannels, kernels.vector_width) }
+    if let group = g.channelwiseGroup(kernels) { return taps * group * roundUp(g.inChannels, kernels.vector_width) }
     return taps * g.outChannels * Panels(g.groupInChannels, kernels).paddedCount
   }
 }

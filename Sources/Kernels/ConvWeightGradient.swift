@@ -4,8 +4,8 @@ extension Convolution {
   /// Floats of workspace for ``weightGradient(_:_:into:_:workspace:pool:isa:)``.
   package static func weightGradientWorkspaceSize(_ g: ConvGeometry, isa: InstructionSet = .best) -> Int {
     let kernels = isa.convolution
-    if g.isDepthwise {
-      return depthwiseChunks(g).count * g.kernel.count * roundUp(g.inChannels, kernels.vector_width)
+    if g.channelwiseGroup(kernels) != nil {
+      return channelwiseChunks(g).count * g.patchDepth * roundUp(g.inChannels, kernels.vector_width)
     }
     if let lines = ConvLines(weightGradient: g, kernels) {
       return lineGradientChunks(lines, g).count * lines.weightsSize
@@ -21,8 +21,8 @@ extension Convolution {
     isa: InstructionSet = .best
   ) {
     let kernels = isa.convolution
-    if g.isDepthwise {
-      depthwiseWeightGradient(x, dy, into: dw, g, workspace: workspace, pool, kernels)
+    if let group = g.channelwiseGroup(kernels) {
+      channelwiseWeightGradient(x, dy, into: dw, g, group, workspace: workspace, pool, kernels)
       return
     }
     if let lines = ConvLines(weightGradient: g, kernels) {
@@ -98,27 +98,28 @@ extension Convolution {
   }
 
   /// Output lines, cut into chunks that are summed apart.
-  private static func depthwiseChunks(_ g: ConvGeometry) -> Chunks {
+  private static func channelwiseChunks(_ g: ConvGeometry) -> Chunks {
     let lines = g.batch * g.output.depth * g.output.height
-    return Chunks(of: lines, atMost: min(32, g.outputCount * g.kernel.count / 500_000), leastSize: 1)
+    return Chunks(of: lines, atMost: min(32, g.outputCount * g.patchDepth / 500_000), leastSize: 1)
   }
 
-  private static func depthwiseWeightGradient(
-    _ x: Input, _ dy: Input, into dw: Output, _ g: ConvGeometry, workspace: Output, _ pool: ThreadPool,
+  private static func channelwiseWeightGradient(
+    _ x: Input, _ dy: Input, into dw: Output, _ g: ConvGeometry, _ group: Int, workspace: Output, _ pool: ThreadPool,
     _ kernels: ck_convolution_kernels
   ) {
-    let chunks = depthwiseChunks(g)
-    let taps = g.kernel.count
+    let chunks = channelwiseChunks(g)
+    // Channels of the group times taps.
+    let depth = g.patchDepth
     let width = roundUp(g.inChannels, kernels.vector_width)
-    let patches = depthwisePatches(g.patches, channels: g.inChannels)
-    pool.parallel(chunks.count, cost: g.outputCount * taps / 8) { chunk in
+    let patches = channelwisePatches(g.patches, channels: g.inChannels)
+    pool.parallel(chunks.count, cost: g.outputCount * depth / 8) { chunk in
       let lines = chunks[chunk]
       withUnsafePointer(to: patches) {
         kernels.depthwise_weight_gradient(
-          $0, x, dy, workspace + chunk * taps * width, lines.lowerBound, lines.upperBound, 0, g.inChannels)
+          $0, group, x, dy, workspace + chunk * depth * width, lines.lowerBound, lines.upperBound, 0, g.inChannels)
       }
     }
-    kernels.unpack(workspace, width, width, taps, chunks.count, taps * width, 1, g.inChannels, dw, taps, taps)
+    kernels.unpack(workspace, width, width, depth, chunks.count, depth * width, 1, g.inChannels, dw, depth, depth)
   }
 }
 

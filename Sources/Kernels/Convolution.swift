@@ -67,10 +67,10 @@ package enum Convolution {
   ) {
     let kernels = isa.convolution
     let strides = ck_strides(extents: g.output, pixel: g.outPixel)
-    if g.isDepthwise {
+    if let group = g.channelwiseGroup(kernels) {
       let problem = ck_depthwise(
-        patches: depthwisePatches(g.patches, channels: g.inChannels), strides: strides, epilogue: epilogue.ck(from: 0),
-        x: x, weights: weights, y: y)
+        patches: channelwisePatches(g.patches, channels: g.inChannels), strides: strides, group: group,
+        epilogue: epilogue.ck(from: 0), x: x, weights: weights, y: y)
       let width = g.output.width
       depthwise(problem, lines: g.batch * g.output.depth * g.output.height, width: width, pool, kernels) { lines in
         epilogue.finish(
@@ -132,13 +132,13 @@ package enum Convolution {
       epilogue.finish(
         dx, positions: g.batch * g.input.count, channels: g.inChannels, pixel: g.inPixel, pool: pool, isa: isa)
     }
-    if g.isDepthwise {
+    if let group = g.channelwiseGroup(kernels) {
       for index in 0..<phases {
         let phase = ConvPhase(index, of: g)
         guard phase.positions.count > 0 else { continue }
         let problem = ck_depthwise(
-          patches: depthwisePatches(phase.patches(g), channels: g.inChannels), strides: phase.strides(g),
-          epilogue: epilogue.ck(from: 0, at: phase.offset(g)), x: dy,
+          patches: channelwisePatches(phase.patches(g), channels: g.inChannels), strides: phase.strides(g),
+          group: group, epilogue: epilogue.ck(from: 0, at: phase.offset(g)), x: dy,
           weights: weights + inputGradientWeightsOffset(index, g, kernels),
           y: dx + phase.offset(g))
         depthwise(
@@ -188,8 +188,8 @@ package enum Convolution {
     finish()
   }
 
-  /// A depthwise convolution reads all channels as if they were of one group.
-  static func depthwisePatches(_ patches: ck_patches, channels: Int) -> ck_patches {
+  /// What works channel by channel reads all channels as if they were of one group.
+  static func channelwisePatches(_ patches: ck_patches, channels: Int) -> ck_patches {
     var patches = patches
     patches.channels = channels
     return patches
@@ -202,7 +202,8 @@ package enum Convolution {
   ) {
     let g = problem.patches
     // Loads bound it: about four cycles for a tap of a vector, padding and stores included.
-    let cost = lines * width * (g.kernel.depth * g.kernel.height * g.kernel.width + 4) * g.channels / 4
+    let taps = g.kernel.depth * g.kernel.height * g.kernel.width * problem.group
+    let cost = lines * width * (taps + 4) * g.channels / 4
     let block = divideUp(lines, min(lines, max(1, min(64, cost / 50_000))))
     pool.parallel(divideUp(lines, block), cost: cost) { task in
       let range = task * block..<min(lines, (task + 1) * block)
@@ -238,14 +239,17 @@ struct ProductGrid {
     let products = weights * max(rows, 32) / 32
     // A multiply-accumulate of a vector every half cycle, or the weights' way from memory, whichever is longer.
     cost = copies * products
-    let tiles = max(1, divideUp(rows, kernels.tile_rows))
-    // What a task multiplies with each of its tiles should stay in the second-level cache.
     let readsInPlace = isDense && depth <= kernels.direct_depth
+    let tileRows = readsInPlace && depth.isMultiple(of: 1024) ? kernels.crowded_rows : kernels.tile_rows
+    let tiles = max(1, divideUp(rows, tileRows))
+    // What a task multiplies with each of its tiles should stay in the second-level cache; tiles that read in place
+    // fetch the next panels while they multiply with a second one.
     let stripe = max(1, readsInPlace ? depth : min(depth, kernels.product_depth)) * kernels.tile_columns
-    let fitting = min(kernels.product_panels, max(1, Self.cachedWeights / stripe))
-    // Each block of columns reads or copies the patches again; sums in several blocks read the weights again for each
-    // block of rows; the last tasks leave threads idle: the best compromise, in cycles.
+    let fitting = min(kernels.product_panels, max(readsInPlace ? 2 : 1, Self.cachedWeights / stripe))
+    // Each block of columns reads or copies the patches again; each block of rows reads the weights again, more than
+    // once where sums are taken in several blocks; the last tasks leave threads idle: the best compromise, in cycles.
     let isBlocked = !readsInPlace && depth > kernels.product_depth
+    let reading = readsInPlace ? weights / 8 : isBlocked ? weights / 4 : 0
     var best = (cost: Int.max, rowBlock: tiles, panelBlock: 1)
     for panelBlock in Self.sizes(panels.count, atMost: fitting) {
       let panelBlocks = divideUp(panels.count, panelBlock)
@@ -253,13 +257,13 @@ struct ProductGrid {
       for rowBlock in Self.sizes(tiles, atMost: tiles) {
         let rowBlocks = divideUp(tiles, rowBlock)
         let tasks = rowBlocks * panelBlocks * copies
-        let total = copies * (products + copying + (isBlocked ? rowBlocks * weights / 4 : 0))
+        let total = copies * (products + copying + rowBlocks * reading)
         let sum = total + total / tasks + tasks * Self.taskCycles
         if sum < best.cost { best = (sum, rowBlock, panelBlock) }
       }
     }
     panelBlock = best.panelBlock
-    rowBlock = best.rowBlock * kernels.tile_rows
+    rowBlock = best.rowBlock * tileRows
     rowBlocks = divideUp(rows, rowBlock)
     count = rowBlocks * divideUp(panels.count, panelBlock)
   }

@@ -10,6 +10,11 @@ package enum StandardizationKernel {
   ) {
     let kernels = isa.pointwise
     pool.rowChunks(outer, width: count * inner) { blocks in
+      if inner == 1 && count > 0 && count <= kernels.standardized_count {
+        let start = blocks.lowerBound
+        return kernels.standardize_rows(
+          x + start * count, y + start * count, inverse + start, blocks.count, count, epsilon)
+      }
       for block in blocks {
         let (x, y) = (x + block * count * inner, y + block * count * inner)
         let inverse = inverse + block * inner

@@ -209,6 +209,23 @@ struct ConvolutionTests {
     Self.checkGradients(dilated)
   }
 
+  /// Groups of 2, 4 and 8 channels, several to a vector, with lines of every length and tails of channels.
+  @Test func narrowGroupsShareVectors() {
+    for (channels, group) in [(6, 2), (36, 2), (12, 4), (52, 4), (128, 4), (24, 8), (152, 8)] {
+      for (width, stride, dilation) in [(5, 1, 1), (15, 1, 1), (13, 2, 1), (11, 1, 2)] {
+        let g = Self.geometry(
+          channels, channels, groups: channels / group, input: .init(1, 6, width), kernel: .init(1, 3, 3),
+          stride: .init(1, stride, stride), dilation: .init(1, dilation, dilation), before: .init(0, 1, 1),
+          after: .init(0, 1, 1))
+        Self.checkForward(g, epilogues: channels == 52 && width == 15)
+        Self.checkGradients(g)
+      }
+    }
+    let deep = Self.geometry(20, 20, groups: 5, input: .init(4, 5, 12), kernel: .init(2, 3, 5), before: .init(1, 1, 2))
+    Self.checkForward(deep)
+    Self.checkGradients(deep)
+  }
+
   @Test func linearLayersAreConvolutions() {
     for (rows, inputs, outputs) in [
       (1, 400, 120), (1, 2000, 1000), (64, 400, 120), (7, 84, 10), (3, 1, 1), (129, 65, 66),
@@ -216,6 +233,16 @@ struct ConvolutionTests {
       let g = ConvGeometry.linear(rows: rows, inputs: inputs, outputs: outputs)
       Self.checkForward(g, epilogues: true)
       Self.checkGradients(g)
+    }
+  }
+
+  /// Tiles that read their rows where they lie: each number of rows that may be left over, rows at multiples of 4 kB,
+  /// sums as long as they may be and longer, several panels whose weights one task fetches for the next.
+  @Test func tilesOfEveryHeight() {
+    for rows in 1...45 { Self.checkForward(.linear(rows: rows, inputs: 20, outputs: 70)) }
+    for rows in [9, 11, 12, 19, 49] { Self.checkForward(.linear(rows: rows, inputs: 1024, outputs: 40)) }
+    for inputs in [1152, 2048, 2049, 3072, 4096, 4100] {
+      Self.checkForward(.linear(rows: 49, inputs: inputs, outputs: 97))
     }
   }
 

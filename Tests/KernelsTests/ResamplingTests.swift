@@ -6,6 +6,7 @@ import Testing
 @Suite struct StandardizationTests {
   static let shapes: [(outer: Int, count: Int, inner: Int)] = [
     (1, 1, 1), (3, 7, 1), (2, 1000, 1), (70, 33, 1), (1, 5, 3), (2, 17, 9), (3, 100, 64), (2, 3, 70),
+    (9, 96, 1), (5, 4096, 1), (2, 4097, 1), (3, 16, 1), (4, 24, 1),
   ]
 
   @Test(arguments: InstructionSet.available, shapes.indices)

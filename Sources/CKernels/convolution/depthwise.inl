@@ -17,15 +17,18 @@ CK_INLINE tap_range inside_taps(long start, long kernel, long dilation, long inp
 #define CK_DEPTHWISE_POSITIONS 4
 
 /// sum[i] += the products of one kernel line at position i. With `line` taps known to the compiler, of stride and
-/// dilation 1, neighbouring positions share what they load; `line` 0 stands for any `taps`.
-CK_INLINE void depthwise_line(const long count, const long line, const float *x, long step, long x_tap, const float *w,
-                              long w_tap, long taps, vf sum[CK_DEPTHWISE_POSITIONS]) {
+/// dilation 1, neighbouring positions share what they load: at an edge those of its columns, count + line - 1 of them,
+/// that `width` says. `line` 0 stands for any taps, all that `width` says.
+CK_INLINE void depthwise_line(const long count, const long line, const int is_edge, const float *x, long step,
+                              long x_tap, const float *w, long w_tap, tap_range width,
+                              vf sum[CK_DEPTHWISE_POSITIONS]) {
   if (line > 0) {
     vf weight[8];
 #pragma clang loop unroll(full)
     for (long t = 0; t < line; t++) weight[t] = vload(w + t * w_tap);
 #pragma clang loop unroll(full)
     for (long j = 0; j < count + line - 1; j++, x += x_tap) {
+      if (is_edge && (j < width.first || j >= width.last)) continue;
       const vf value = vload(x);
 #pragma clang loop unroll(full)
       for (long t = 0; t < line; t++)
@@ -33,7 +36,7 @@ CK_INLINE void depthwise_line(const long count, const long line, const float *x,
     }
   } else {
 #pragma clang loop unroll(disable)
-    for (long t = 0; t < taps; t++, x += x_tap, w += w_tap) {
+    for (long t = width.first; t < width.last; t++, x += x_tap, w += w_tap) {
       const vf weight = vload(w);
 #pragma clang loop unroll(full)
       for (long i = 0; i < count; i++) sum[i] = vload(x + i * step) * weight + sum[i];
@@ -41,17 +44,18 @@ CK_INLINE void depthwise_line(const long count, const long line, const float *x,
   }
 }
 
-/// All channels of `count` neighbouring positions along the width, which meet the same taps. `x` is where the first
-/// one's patch starts (perhaps outside), and `place` where it is stored.
-CK_INLINE void depthwise_positions(const ck_depthwise *p, const long count, const long line, const float *x,
-                                   tap_range depth, tap_range height, tap_range width, long place) {
+/// All channels of `count` neighbouring positions along the width, which meet the same taps but at an edge. `x` is where
+/// the first one's patch starts (perhaps outside), `width` as in depthwise_line, and `place` where it is stored.
+CK_INLINE void depthwise_positions(const ck_depthwise *p, const long count, const long line, const int is_edge,
+                                   const float *x, tap_range depth, tap_range height, tap_range width, long place) {
   const ck_patches *g = &p->patches;
   const long channels = g->channels, padded = padded_channels(channels);
   const long step = g->stride.width * g->pixel, x_tap = g->dilation.width * g->pixel;
   const long x_line = g->input.width * g->pixel, w_line = g->kernel.width * padded;
   const long x_height = g->dilation.height * x_line, x_depth = g->dilation.depth * g->input.height * x_line;
-  x += height.first * x_height + width.first * x_tap;
-  const float *weights = p->weights + height.first * w_line + width.first * padded;
+  const long first_tap = line > 0 ? 0 : width.first;
+  x += height.first * x_height + first_tap * x_tap;
+  const float *weights = p->weights + height.first * w_line + first_tap * padded;
   for (long c = 0; c < channels; c += CK_VW) {
     vf sum[CK_DEPTHWISE_POSITIONS];
 #pragma clang loop unroll(full)
@@ -60,7 +64,7 @@ CK_INLINE void depthwise_positions(const ck_depthwise *p, const long count, cons
       const float *from = x + kd * x_depth + c, *w = weights + kd * g->kernel.height * w_line + c;
 #pragma clang loop unroll(disable)
       for (long kh = height.first; kh < height.last; kh++, from += x_height, w += w_line)
-        depthwise_line(count, line, from, step, x_tap, w, padded, width.last - width.first, sum);
+        depthwise_line(count, line, is_edge, from, step, x_tap, w, padded, width, sum);
     }
 #pragma clang loop unroll(full)
     for (long i = 0; i < count; i++) {
@@ -70,16 +74,19 @@ CK_INLINE void depthwise_positions(const ck_depthwise *p, const long count, cons
   }
 }
 
-#define CK_DEPTHWISE(name, count, line)                                                                             \
+#define CK_DEPTHWISE(name, count, line, is_edge)                                                                    \
   static void name(const ck_depthwise *p, const float *x, tap_range depth, tap_range height, tap_range width,       \
                    long place) {                                                                                    \
-    depthwise_positions(p, count, line, x, depth, height, width, place);                                            \
+    depthwise_positions(p, count, line, is_edge, x, depth, height, width, place);                                   \
   }
-CK_DEPTHWISE(depthwise_one, 1, 0)
-CK_DEPTHWISE(depthwise_any, CK_DEPTHWISE_POSITIONS, 0)
-CK_DEPTHWISE(depthwise_3, CK_DEPTHWISE_POSITIONS, 3)
-CK_DEPTHWISE(depthwise_5, CK_DEPTHWISE_POSITIONS, 5)
-CK_DEPTHWISE(depthwise_7, CK_DEPTHWISE_POSITIONS, 7)
+CK_DEPTHWISE(depthwise_one, 1, 0, 0)
+CK_DEPTHWISE(depthwise_any, CK_DEPTHWISE_POSITIONS, 0, 0)
+CK_DEPTHWISE(depthwise_3, CK_DEPTHWISE_POSITIONS, 3, 0)
+CK_DEPTHWISE(depthwise_5, CK_DEPTHWISE_POSITIONS, 5, 0)
+CK_DEPTHWISE(depthwise_7, CK_DEPTHWISE_POSITIONS, 7, 0)
+CK_DEPTHWISE(depthwise_edge_3, CK_DEPTHWISE_POSITIONS, 3, 1)
+CK_DEPTHWISE(depthwise_edge_5, CK_DEPTHWISE_POSITIONS, 5, 1)
+CK_DEPTHWISE(depthwise_edge_7, CK_DEPTHWISE_POSITIONS, 7, 1)
 
 /// An output line: where its first patch begins (perhaps outside), the weights of its first tap inside, and where it is
 /// stored.
@@ -188,56 +195,6 @@ static depthwise_line_function depthwise_line_of(const ck_patches *g, long heigh
   return NULL;
 }
 
-/// Fetches what the next output line reads anew beneath the positions at hand: the processor does not foresee it, and
-/// memory, not arithmetic, bounds a depthwise convolution.
-CK_INLINE void prefetch_lines(const ck_patches *g, const float *x) {
-  const long count = CK_DEPTHWISE_POSITIONS * g->stride.width * g->pixel;
-  for (long h = 0; h < g->stride.height; h++, x += g->input.width * g->pixel)
-    for (long i = 0; i < count; i += 16) __builtin_prefetch(x + i, 0, 2);
-}
-
-static void depthwise(const ck_depthwise *p, long line, long line_end) {
-  const ck_patches *g = &p->patches;
-  const int is_unit = g->stride.width == 1 && g->dilation.width == 1;
-  void (*const several)(const ck_depthwise *, const float *, tap_range, tap_range, tap_range, long) =
-      is_unit && g->kernel.width == 3   ? depthwise_3
-      : is_unit && g->kernel.width == 5 ? depthwise_5
-      : is_unit && g->kernel.width == 7 ? depthwise_7
-                                        : depthwise_any;
-  for (; line < line_end; line++) {
-    const position at = position_of(g, line * g->output.width);
-    const long front = at.depth * g->stride.depth - g->padding.depth;
-    const long top = at.height * g->stride.height - g->padding.height;
-    const tap_range depth = inside_taps(front, g->kernel.depth, g->dilation.depth, g->input.depth);
-    const tap_range height = inside_taps(top, g->kernel.height, g->dilation.height, g->input.height);
-    const long x_line = ((at.batch * g->input.depth + front) * g->input.height + top) * g->input.width;
-    const long place = at.batch * p->strides.batch + at.depth * p->strides.depth + at.height * p->strides.height;
-    const depthwise_line_function whole =
-        depth.first < depth.last ? depthwise_line_of(g, height.last - height.first) : NULL;
-    if (whole) {
-      const float *x = p->x + (x_line + height.first * g->input.width - g->padding.width) * g->pixel;
-      const float *weights = p->weights + height.first * g->kernel.width * padded_channels(g->channels);
-      whole(p, (depthwise_place){x, weights, place});
-      continue;
-    }
-    const long reach = (CK_DEPTHWISE_POSITIONS - 1) * g->stride.width + (g->kernel.width - 1) * g->dilation.width;
-    for (long w = 0; w < g->output.width;) {
-      const long start = w * g->stride.width - g->padding.width;
-      const float *x = p->x + (x_line + start) * g->pixel;
-      if (w + CK_DEPTHWISE_POSITIONS <= g->output.width && start >= 0 && start + reach < g->input.width) {
-        const tap_range width = {0, g->kernel.width};
-        prefetch_lines(g, x + g->kernel.height * g->dilation.height * g->input.width * g->pixel);
-        several(p, x, depth, height, width, place + w * p->strides.width);
-        w += CK_DEPTHWISE_POSITIONS;
-      } else {
-        const tap_range width = inside_taps(start, g->kernel.width, g->dilation.width, g->input.width);
-        depthwise_one(p, x, depth, height, width, place + w * p->strides.width);
-        w += 1;
-      }
-    }
-  }
-}
-
 /// partial[tap][c] of `count` (1 to 4) vectors of channels from `channel` on, for one tap, along one line.
 CK_INLINE void depthwise_gradient_line(const long count, const float *x, long x_step, const float *dy, long dy_step,
                                      long width, float *partial) {
@@ -249,41 +206,4 @@ CK_INLINE void depthwise_gradient_line(const long count, const float *x, long x_
     for (long v = 0; v < count; v++) sum[v] = vload(x + v * CK_VW) * vload(dy + v * CK_VW) + sum[v];
 #pragma clang loop unroll(full)
   for (long v = 0; v < count; v++) vstore(partial + v * CK_VW, sum[v]);
-}
-
-static void depthwise_weight_gradient(const ck_patches *g, const float *x, const float *dy, float *partial,
-                                             long line, long line_end, long channel, long channel_end) {
-  const long padded = padded_channels(g->channels);
-  const long width_end = padded_channels(channel_end);
-  for (long tap = 0; tap < g->kernel.depth * g->kernel.height * g->kernel.width; tap++)
-    memset(partial + tap * padded + channel, 0, (width_end - channel) * sizeof(float));
-  for (; line < line_end; line++) {
-    const position at = position_of(g, line * g->output.width);
-    const float *dy_line = dy + line * g->output.width * g->channels;
-    for (long kd = 0; kd < g->kernel.depth; kd++)
-      for (long kh = 0; kh < g->kernel.height; kh++) {
-        const long d = at.depth * g->stride.depth - g->padding.depth + kd * g->dilation.depth;
-        const long h = at.height * g->stride.height - g->padding.height + kh * g->dilation.height;
-        if (d < 0 || d >= g->input.depth || h < 0 || h >= g->input.height) continue;
-        const float *x_line = x + ((at.batch * g->input.depth + d) * g->input.height + h) * g->input.width * g->pixel;
-        for (long kw = 0; kw < g->kernel.width; kw++) {
-          // Output positions [w, w_end) whose tap lies inside the input.
-          const long start = kw * g->dilation.width - g->padding.width, step = g->stride.width;
-          const long w = start < 0 ? (-start + step - 1) / step : 0;
-          long w_end = g->input.width > start ? (g->input.width - start + step - 1) / step : 0;
-          if (w_end > g->output.width) w_end = g->output.width;
-          if (w >= w_end) continue;
-          const float *from = x_line + (start + w * step) * g->pixel, *gradient = dy_line + w * g->channels;
-          float *to = partial + ((kd * g->kernel.height + kh) * g->kernel.width + kw) * padded;
-          long c = channel;
-          for (; c + 4 * CK_VW <= width_end; c += 4 * CK_VW)
-            depthwise_gradient_line(4, from + c, step * g->pixel, gradient + c, g->channels, w_end - w, to + c);
-          // The rest at once: single sums would wait for one another.
-          const long rest = (width_end - c) / CK_VW, x_step = step * g->pixel, width = w_end - w;
-          if (rest == 3) depthwise_gradient_line(3, from + c, x_step, gradient + c, g->channels, width, to + c);
-          if (rest == 2) depthwise_gradient_line(2, from + c, x_step, gradient + c, g->channels, width, to + c);
-          if (rest == 1) depthwise_gradient_line(1, from + c, x_step, gradient + c, g->channels, width, to + c);
-        }
-      }
-  }
 }

@@ -4,8 +4,15 @@
 
 /// Patch columns copied at a time: with a tile's rows they stay in the first-level cache.
 #define CK_PRODUCT_DEPTH 384
-/// Most patch columns of a direct tile: its weights should come from the second-level cache at worst.
-#define CK_DIRECT_DEPTH 1024
+/// Most patch columns of a direct tile: its weights should come from the second-level cache at worst, which is larger
+/// where vectors are wide.
+#define CK_DIRECT_DEPTH (CK_VW == 16 ? 4096 : 2048)
+/// Rows of a direct tile where they lie at multiples of 4 kB, and so meet in the same places of the first-level cache,
+/// of which there are 8 to 12.
+#define CK_CROWDED_ROWS (CK_TILE_ROWS > 10 ? 10 : CK_TILE_ROWS)
+/// An odd number of rows is made even by one tile of half the height, which is odd: a tile of a single row would wait
+/// for its sums.
+#define CK_HALF_TILE_ROWS (CK_TILE_ROWS / 2)
 
 /// The patches of neighbouring rows, `row_step` floats apart, each `depths` x `heights` runs of `length` floats.
 typedef struct {
@@ -84,6 +91,23 @@ CK_EACH_ROW_COUNT(CK_DEFINE_DIRECT_TILES, )
 static const direct_tile_function direct_tiles[CK_TILE_ROWS / 2 + 1][2] = {
     CK_EACH_ROW_COUNT(CK_LIST_TILES, direct_tile)};
 
+#if CK_TILE_ROWS == 14
+CK_DEFINE_DIRECT_TILES(7, )
+static const direct_tile_function direct_half_tiles[2] = {direct_tile_7x1, direct_tile_7x2};
+#else
+CK_DEFINE_DIRECT_TILES(3, )
+static const direct_tile_function direct_half_tiles[2] = {direct_tile_3x1, direct_tile_3x2};
+#endif
+
+/// Rows of the next direct tile if `left` of them are left: one or an even number, but for the half tile.
+CK_INLINE long direct_rows(long left, long row_step) {
+  const long most = row_step % 1024 == 0 ? CK_CROWDED_ROWS : CK_TILE_ROWS;
+  if (left % 2 == 1 && left >= CK_HALF_TILE_ROWS && left < most + CK_HALF_TILE_ROWS + 4) return CK_HALF_TILE_ROWS;
+  // Two rows wait for their sums as one does.
+  const long rows = left == most + 2 ? (left / 2 + 1) / 2 * 2 : left < most ? left : most;
+  return rows > 1 ? rows - rows % 2 : rows;
+}
+
 /// Which tiles of a product can be direct.
 typedef enum {
   DIRECT_NEVER,
@@ -108,16 +132,19 @@ static directness directness_of(const ck_product *p) {
   return is_matrix ? DIRECT_ALWAYS : depth <= CK_PRODUCT_DEPTH ? DIRECT_INSIDE : DIRECT_NEVER;
 }
 
-/// Runs one direct tile from `row` on, of at most `rows` rows, if there can be one; returns its number of rows.
-static long run_direct_tile(const ck_product *p, directness kind, long row, long rows, long panel, long panel_end) {
+/// Runs one direct tile from `row` on, of which `left` rows are left, if there can be one; returns its number of rows.
+static long run_direct_tile(const ck_product *p, directness kind, long row, long left, long panel, long panel_end) {
   const ck_patches *g = &p->patches;
+  // The last tiles fetch the weights of as many panels that come next: in rounds, each of a line for each patch column.
+  const long panels = panel_end - panel, all_panels = (p->columns + CK_TILE_COLUMNS - 1) / CK_TILE_COLUMNS;
+  const long rounds = 2 * (all_panels - panel_end < panels ? all_panels - panel_end : panels);
+  long round = rounds - (left + CK_TILE_ROWS - 1) / CK_TILE_ROWS * (panels - 1);
   position at = {0, 0, 0, row};
   if (kind == DIRECT_INSIDE) {
     at = position_of(g, row);
-    if (rows > g->output.width - at.width) rows = g->output.width - at.width;
+    if (left > g->output.width - at.width) left = g->output.width - at.width;
   }
-  // Tiles have one row or an even number of them.
-  if (rows > 1) rows -= rows % 2;
+  const long rows = direct_rows(left, g->stride.width * g->pixel);
   const long start = at.width * g->stride.width - g->padding.width;
   const long top = at.height * g->stride.height - g->padding.height;
   const long front = at.depth * g->stride.depth - g->padding.depth;
@@ -140,14 +167,19 @@ static long run_direct_tile(const ck_product *p, directness kind, long row, long
       .ahead_step = 64 / sizeof(float),
   };
   const long depth = runs.length * runs.heights * runs.depths;
+  const direct_tile_function *tiles =
+      rows == CK_HALF_TILE_ROWS ? direct_half_tiles : direct_tiles[tile_index(rows)];
   const long place = at.batch * p->strides.batch + at.depth * p->strides.depth + at.height * p->strides.height +
                      at.width * p->strides.width;
   for (long j = panel; j < panel_end; j++) {
     const long column = j * CK_TILE_COLUMNS;
-    direct_tiles[tile_index(rows)][panel_vectors(p->columns, j) - 1](
+    tiles[panel_vectors(p->columns, j) - 1](
         &runs, p->weights + column * depth, &p->epilogue, p->y, p->strides.width, place + column, column, p->columns);
-    // One panel has fetched for all.
-    runs.ahead = runs.ahead_step = 0;
+    // One panel has fetched the next rows for all.
+    const int fetches_weights = round >= 0 && round < rounds;
+    runs.ahead = fetches_weights ? p->weights + (panel_end * CK_TILE_COLUMNS + round * 16) * depth - runs.x : 0;
+    runs.ahead_step = fetches_weights ? 64 / sizeof(float) : 0;
+    round++;
   }
   return rows;
 }

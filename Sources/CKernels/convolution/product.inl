@@ -38,8 +38,7 @@ static void product(const ck_product *p, long row, long row_end, long panel, lon
   if (depth == 0) memset(sums, 0, sizeof sums);
 
   while (row < row_end) {
-    const long most = row_end - row < CK_TILE_ROWS ? row_end - row : CK_TILE_ROWS;
-    const long direct = kind == DIRECT_NEVER ? 0 : run_direct_tile(p, kind, row, most, panel, panel_end);
+    const long direct = kind == DIRECT_NEVER ? 0 : run_direct_tile(p, kind, row, row_end - row, panel, panel_end);
     if (direct > 0) {
       row += direct;
       continue;

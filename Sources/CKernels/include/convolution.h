@@ -55,10 +55,13 @@ typedef struct {
   long columns, dy_pixel;
 } ck_outer_product;
 
-/// One convolution per channel; weights and partial are [tap][channels rounded up to vector_width].
+/// One convolution per channel, or per narrow group with as many channels out as in; weights and partial are
+/// [channel of the group][tap][channels rounded up to vector_width].
 typedef struct {
   ck_patches patches;
   ck_strides strides;
+  /// Channels of a group: 1, or a power of two up to `widest_group`.
+  long group;
   ck_epilogue epilogue;
   const float *x, *weights;
   float *y;
@@ -72,6 +75,8 @@ typedef struct {
   long vector_width;
   /// Rows and columns of one tile, held in registers.
   long tile_rows, tile_columns;
+  /// Rows of a tile that reads them where they lie, at multiples of 4 kB.
+  long crowded_rows;
   /// Most panels that one call of `product` may span.
   long product_panels;
   /// Patch columns that `product` copies at a time, and the most that it reads where they lie if they are dense.
@@ -98,12 +103,14 @@ typedef struct {
   /// Columns and pixels of dy are the same.
   void (*line_outer_product)(const ck_outer_product *p, long line, long line_end);
 
+  /// Most channels of a narrow group: half a vector, but not more than 8.
+  long widest_group;
   /// Output lines [line, line_end) of a depthwise convolution; a line is one row along the width.
   void (*depthwise)(const ck_depthwise *p, long line, long line_end);
-  /// Weight gradient of a depthwise convolution summed over output lines [line, line_end), written to `partial`
-  /// for channels [channel, channel_end); `channel` is a multiple of vector_width.
-  void (*depthwise_weight_gradient)(const ck_patches *patches, const float *x, const float *dy, float *partial,
-                                    long line, long line_end, long channel, long channel_end);
+  /// Its weight gradient, with groups of `group` channels, summed over output lines [line, line_end), written to
+  /// `partial` for channels [channel, channel_end); `channel` is a multiple of vector_width.
+  void (*depthwise_weight_gradient)(const ck_patches *patches, long group, const float *x, const float *dy,
+                                    float *partial, long line, long line_end, long channel, long channel_end);
 
   /// packed[r * packed_step + c] = source[r * row_step + c * column_step] for c in [0, columns), then zeros to
   /// packed_step.

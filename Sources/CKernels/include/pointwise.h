@@ -141,6 +141,10 @@ typedef struct {
   void (*moments)(const float *x, long rows, long channels, long seen, double *mean, double *m2);
   /// The rows of y are y_stride floats apart, those of x dense.
   void (*normalize)(ck_normalize p, const float *x, float *y, long rows, long channels, long y_stride);
+  /// Mean 0 and variance 1 in each of some dense rows, of at most `standardized_count` elements; y may be x. `inverse`
+  /// gets what each row's deviations were multiplied with, 1 / sqrt(variance + epsilon).
+  long standardized_count;
+  void (*standardize_rows)(const float *x, float *y, float *inverse, long rows, long count, double epsilon);
   /// Adds per channel sum(dy) and sum(dy * (x - mean)); y is NULL or masks dy where it is not > 0.
   void (*normalize_sums)(const float *dy, const float *x, const float *y, const float *mean, long rows, long channels,
                          double *sum, double *product_sum);

@@ -49,7 +49,7 @@ extension Lowering {
       attributes, input: shape(node.inputs[0]), weight: shape(node.inputs[1]), output: shape(node.outputs[0]),
       inPixel: x.pixel, outPixel: y.pixel)
     var winograd: Winograd?
-    var kernel = geometry.isDepthwise ? "depthwise" : "implicit_gemm"
+    var kernel = geometry.isDepthwise ? "depthwise" : geometry.isGroupwise() ? "groupwise" : "implicit_gemm"
     let weights: Int
     if case .winograd(let variant) = ConvAlgorithm.forward(geometry, options.algorithmRules) {
       kernel = variant.rawValue
