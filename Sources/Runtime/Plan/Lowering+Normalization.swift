@@ -27,8 +27,10 @@ extension Lowering {
       let first = widths.count
       BatchNormKernel.scale(
         gamma: call.input(first), variance: call.input(first + 3), epsilon: epsilon, into: factor, channels: channels)
-      var pieces: [(UnsafePointer<Float>, Int)] = []
-      for (index, width) in widths.enumerated() { pieces.append((call.input(index), width)) }
+      var pieces: [(ChannelRows, Int)] = []
+      for (index, width) in widths.enumerated() {
+        pieces.append((ChannelRows(call.input(index), pixel: width), width))
+      }
       BatchNormKernel.inference(
         pieces, call.output(), rows: rows, mean: call.input(first + 2), scale: factor, shift: call.input(first + 1),
         activation: activation, pool: call.pool)
@@ -36,26 +38,30 @@ extension Lowering {
   }
 
   mutating func batchNormTraining(
-    _ epsilon: Double, _ momentum: Double, _ activation: UnaryFunction?, _ node: Graph.Node
+    _ epsilon: Double, _ momentum: Double, _ epilogue: Epilogue, _ node: Graph.Node
   ) {
     let (rows, channels) = rows(node.inputs[0])
-    let inputs = [value(node.inputs[0], .channelsLast)] + node.inputs[1...].map { value($0, .rowMajor) }
+    let x = value(node.inputs[0], .channelsLast)
+    let parameters = node.inputs[1..<5].map { value($0, .rowMajor) }
+    let residual = epilogue.addsResidual ? [value(node.inputs[5], .channelsLast)] : []
     let outputs = [output(node.outputs[0], .channelsLast)] + node.outputs[1...].map { output($0, .rowMajor) }
-    let activation = ActivationKernel.epilogue(activation)
+    let activation = ActivationKernel.epilogue(epilogue.activation)
     // Saved statistics, too, are in what the gradient keeps.
     let recomputation = Recomputation(
-      kernel: "batch_norm_again", inputs: [inputs[0], inputs[1], inputs[2], outputs[1], outputs[2]],
+      kernel: "batch_norm_again", inputs: [x, parameters[0], parameters[1], outputs[1], outputs[2]] + residual,
       workspaceBytes: channels * 4
     ) { call in
       let scale = call.workspace.assumingMemoryBound(to: Float.self)
       BatchNormKernel.scale(
         gamma: call.input(1), savedInverseDeviation: call.input(4), into: scale, channels: channels)
       BatchNormKernel.inference(
-        call.input(0), call.output(), rows: rows, channels: channels, mean: call.input(3), scale: scale,
-        shift: call.input(2), activation: activation, pool: call.pool)
+        [(ChannelRows(call.input(0), pixel: channels), channels)], call.output(), rows: rows, mean: call.input(3),
+        scale: scale, shift: call.input(2),
+        residual: epilogue.addsResidual ? ChannelRows(call.input(5), pixel: channels) : nil, activation: activation,
+        pool: call.pool)
     }
     emit(
-      "batch_norm_training", inputs: inputs, outputs: outputs,
+      "batch_norm_training", inputs: [x] + parameters + residual, outputs: outputs,
       workspaceBytes: BatchNormKernel.workspaceBytes(rows: rows, channels: channels), inPlaceInput: 0,
       recomputation: recomputation
     ) { call in
@@ -63,27 +69,46 @@ extension Lowering {
       mean.replace(with: call.input(3), count: channels)
       variance.replace(with: call.input(4), count: channels)
       BatchNormKernel.forward(
-        call.input(0), call.output(), rows: rows, channels: channels, gamma: call.input(1), beta: call.input(2),
-        epsilon: epsilon, momentum: momentum, running: (mean, variance), savedMean: call.output(1),
-        savedInverseDeviation: call.output(2), activation: activation, workspace: call.workspace, pool: call.pool)
+        ChannelRows(call.input(0), pixel: channels), call.output(), rows: rows, channels: channels,
+        gamma: call.input(1), beta: call.input(2), epsilon: epsilon, momentum: momentum, running: (mean, variance),
+        savedMean: call.output(1), savedInverseDeviation: call.output(2),
+        residual: epilogue.addsResidual ? ChannelRows(call.input(5), pixel: channels) : nil, activation: activation,
+        workspace: call.workspace, pool: call.pool)
     }
   }
 
-  mutating func batchNormGradient(_ node: Graph.Node) {
+  mutating func batchNormGradient(_ attributes: BatchNormGradientAttributes, _ node: Graph.Node) {
     let (rows, channels) = rows(node.inputs[1])
-    let fusesReLU = node.inputs.count == 6
-    let inputs = node.inputs.enumerated().map { position, id in
-      value(id, position < 2 || position == 5 ? .channelsLast : .rowMajor)
+    let perElement = Layout.channelsLast
+    var inputs = [value(node.inputs[0], perElement), value(node.inputs[1], perElement)]
+    inputs += node.inputs[2..<5].map { value($0, .rowMajor) }
+    switch attributes.mask {
+    case .output: inputs.append(value(node.inputs[5], perElement))
+    case .shift: inputs.append(value(node.inputs[5], .rowMajor))
+    case nil: break
     }
-    let outputs = [output(node.outputs[0], .channelsLast)] + node.outputs[1...].map { output($0, .rowMajor) }
+    if attributes.addsResidual { inputs.append(value(node.inputs.last!, perElement)) }
+    var outputs = [output(node.outputs[0], perElement)] + node.outputs[1..<3].map { output($0, .rowMajor) }
+    if attributes.returnsMasked { outputs.append(output(node.outputs[3], perElement)) }
+    let last = inputs.count - 1
     emit(
       "batch_norm_gradient", inputs: inputs, outputs: outputs,
       workspaceBytes: BatchNormKernel.workspaceBytes(rows: rows, channels: channels), inPlaceInput: 0
     ) { call in
+      let mask: BatchNormKernel.Mask? =
+        switch attributes.mask {
+        case .output(let function):
+          .init(.output(ChannelRows(call.input(5), pixel: channels)), function == .relu6 ? .relu6 : .relu)
+        case .shift(let function): .init(.shift(call.input(5)), function == .relu6 ? .relu6 : .relu)
+        case nil: nil
+        }
       BatchNormKernel.backward(
-        call.input(0), x: call.input(1), y: fusesReLU ? call.input(5) : nil, rows: rows, channels: channels,
-        gamma: call.input(2), savedMean: call.input(3), savedInverseDeviation: call.input(4), dx: call.output(),
-        dgamma: call.output(1), dbeta: call.output(2), workspace: call.workspace, pool: call.pool)
+        ChannelRows(call.input(0), pixel: channels), x: ChannelRows(call.input(1), pixel: channels), mask: mask,
+        rows: rows, channels: channels, gamma: call.input(2), savedMean: call.input(3),
+        savedInverseDeviation: call.input(4),
+        residual: attributes.addsResidual ? ChannelRows(call.input(last), pixel: channels) : nil,
+        maskedGradient: attributes.returnsMasked ? call.output(3) : nil, dx: call.output(), dgamma: call.output(1),
+        dbeta: call.output(2), workspace: call.workspace, pool: call.pool)
     }
   }
 }

@@ -86,6 +86,8 @@ struct Lowering {
   let joints: [Graph.ValueID: Joint]
   /// The buffers of such concatenations.
   var jointBuffers: [Graph.ValueID: Int] = [:]
+  /// Updates of parameters that run as one kernel.
+  var updates: [PendingUpdate] = []
   /// Values that are slices of wider buffers.
   var slices: [Graph.ValueID: ChannelSlice] = [:]
   /// Batch norms that the convolution which computes this value applies to what it reads.
@@ -116,8 +118,10 @@ struct Lowering {
     for (index, id) in graph.constants.enumerated() { define(id, .constant(index)) }
     for node in graph.nodes {
       self.node = node
+      if !node.operation.isUpdate { emitUpdates() }
       try node.operation.lower(node, in: &self)
     }
+    emitUpdates()
   }
 
   private mutating func define(_ id: Graph.ValueID, _ origin: LoweredValue.Origin) {
@@ -218,8 +222,10 @@ struct Lowering {
     set(id, view, layout)
   }
 
+  /// - Parameter joined: the nodes for which the kernel works, if it is not the current one alone.
   mutating func emit(
-    _ kernel: String, inputs: [Int], outputs: [Int], workspaceBytes: Int = 0, inPlaceInput: Int? = nil,
+    _ kernel: String, of joined: [Graph.Node]? = nil, inputs: [Int], outputs: [Int], workspaceBytes: Int = 0,
+    inPlaceInput: Int? = nil,
     recomputation: Recomputation? = nil,
     _ body: @escaping @Sendable (borrowing Invocation) throws(ExecutionError) -> Void
   ) {
@@ -230,15 +236,18 @@ struct Lowering {
     for output in outputs { values[output].isPrepared = isPrepared }
     let workspace = workspaceBytes == 0 ? nil : workspace(workspaceBytes, isPrepared: isPrepared)
     // A node's work is that of the kernel that writes its result.
-    let isResult = node.outputs.contains {
-      lowered[$0.index].values.contains(outputs[0]) || slices[$0]?.value == outputs[0]
-    }
     var cost = Cost()
-    if isResult { cost = node.operation.cost(inputs: node.inputs.map(type), outputs: node.outputs.map(type)) }
+    for node in joined ?? [node] {
+      let isResult = node.outputs.contains { id in
+        lowered[id.index].values.contains { outputs.contains($0) } || slices[id]?.value == outputs[0]
+      }
+      if isResult { cost = cost + node.operation.cost(inputs: node.inputs.map(type), outputs: node.outputs.map(type)) }
+    }
     cost.bytes = Set(inputs + outputs).reduce(0) { $0 + values[$1].byteCount }
     steps.append(
       Step(
-        name: node.name, operation: node.operation, kernel: kernel, cost: cost, inputs: inputs, outputs: outputs,
+        name: joined.map { "\($0.count) parameters" } ?? node.name, operation: node.operation, kernel: kernel,
+        cost: cost, inputs: inputs, outputs: outputs,
         workspace: workspace, inPlaceInput: inPlaceInput, recomputation: recomputation, body: body))
   }
 
