@@ -22,10 +22,10 @@ package struct ChannelMoments {
   }
 
   /// Removes all rows.
-  func clear() { start.initialize(repeating: 0, count: parts * 3 * channels) }
+  package func clear() { start.initialize(repeating: 0, count: parts * 3 * channels) }
 
-  /// Adds rows of the channels from `channel` on to a part.
-  func add(
+  /// Adds rows of some channels, or of all, to a part.
+  package func add(
     _ x: ChannelRows, rows: Int, channels: Range<Int>? = nil, to part: Int, isa: InstructionSet
   ) {
     let channels = channels ?? 0..<self.channels
@@ -36,7 +36,7 @@ package struct ChannelMoments {
   }
 
   /// Merges all parts; the result lies in the first, which then holds all rows.
-  func merged() -> (mean: UnsafePointer<Double>, m2: UnsafePointer<Double>) {
+  package func merged() -> (mean: UnsafePointer<Double>, m2: UnsafePointer<Double>) {
     let (counts, means, squares) = (start, start + channels, start + 2 * channels)
     for part in 1..<max(1, parts) {
       let added = start + part * 3 * channels

@@ -53,17 +53,20 @@ extension Lowering {
     var winograd: Winograd?
     var kernel = geometry.isDepthwise ? "depthwise" : "implicit_gemm"
     let weights: Int
+    var parts = Convolution.momentParts(geometry)
     if case .winograd(let variant) = ConvAlgorithm.forward(geometry, options.algorithmRules) {
       kernel = variant.rawValue
       let chosen = Winograd(forward: geometry, variant)
       weights = winogradWeights(node.inputs[1], chosen, "\(kernel)_weights")
       winograd = chosen
+      parts = chosen.momentParts
     } else {
       weights = packedWeights(node.inputs[1], geometry)
     }
     emitProduct(
       kernel, geometry, winograd, hasBias: attributes.hasBias, attributes.epilogue,
-      inputs: [x.value, weights] + extras(attributes, node), output: y.value)
+      inputs: [x.value, weights] + extras(attributes, node), output: y.value,
+      moments: parts.flatMap { momentsBuffer(of: node.outputs[0], attributes.epilogue, parts: $0) })
   }
 
   /// Bias and residual of a node, as far as it has them.
@@ -102,14 +105,17 @@ extension Lowering {
 
   private mutating func emitProduct(
     _ kernel: String, _ geometry: ConvGeometry, _ winograd: Winograd? = nil, hasBias: Bool, _ epilogue: Epilogue,
-    inputs: [Int], output: Int
+    inputs: [Int], output: Int, moments: MomentsBuffer? = nil
   ) {
     let activation = ActivationKernel.epilogue(epilogue.activation)
     let residual = epilogue.addsResidual ? inputs.count - 1 : nil
     let bytes = (winograd?.workspaceSize ?? 0) * 4
-    emit(kernel, inputs: inputs, outputs: [output], workspaceBytes: bytes) { call in
+    let outputs = [output] + (moments.map { [$0.value] } ?? [])
+    emit(kernel, inputs: inputs, outputs: outputs, workspaceBytes: bytes) { call in
       let epilogue = Convolution.Epilogue(
-        bias: hasBias ? call.input(2) : nil, residual: residual.map { call.input($0) }, activation: activation)
+        bias: hasBias ? call.input(2) : nil, residual: residual.map { call.input($0) }, activation: activation,
+        moments: moments.map { $0.moments(at: call.output(1, as: UInt8.self)) })
+      epilogue.moments?.clear()
       if let winograd {
         winograd.run(
           call.input(0), weights: call.input(1), into: call.output(), epilogue: epilogue,
@@ -161,11 +167,15 @@ extension Lowering {
   }
 
   mutating func convWeightGradient(_ attributes: ConvAttributes, _ node: Graph.Node) {
-    let geometry = ConvGeometry(
+    var geometry = ConvGeometry(
       attributes, input: shape(node.inputs[0]), weight: shape(node.outputs[0]), output: shape(node.inputs[1]))
-    emitWeightGradient(
-      geometry, x: value(node.inputs[0], .channelsLast), dy: value(node.inputs[1], .channelsLast),
-      output: output(node.outputs[0], .rowMajor))
+    var (x, dy) = (sliceInput(node.inputs[0]), sliceInput(node.inputs[1]))
+    if geometry.isDepthwise {
+      x = ChannelSlice(value: value(node.inputs[0], .channelsLast), pixel: geometry.inChannels)
+      dy = ChannelSlice(value: value(node.inputs[1], .channelsLast), pixel: geometry.outChannels)
+    }
+    (geometry.inPixel, geometry.outPixel) = (x.pixel, dy.pixel)
+    emitWeightGradient(geometry, x: x.value, dy: dy.value, output: output(node.outputs[0], .rowMajor))
   }
 
   private mutating func emitWeightGradient(_ geometry: ConvGeometry, x: Int, dy: Int, output: Int) {

@@ -41,27 +41,33 @@ extension Lowering {
     _ epsilon: Double, _ momentum: Double, _ epilogue: Epilogue, _ node: Graph.Node
   ) {
     let (rows, channels) = rows(node.inputs[0])
-    let x = value(node.inputs[0], .channelsLast)
+    let x = sliceInput(node.inputs[0])
     let parameters = node.inputs[1..<5].map { value($0, .rowMajor) }
-    let residual = epilogue.addsResidual ? [value(node.inputs[5], .channelsLast)] : []
-    let outputs = [output(node.outputs[0], .channelsLast)] + node.outputs[1...].map { output($0, .rowMajor) }
+    let residual = epilogue.addsResidual ? sliceInput(node.inputs[5]) : nil
+    let y = sliceOutput(node.outputs[0])
+    let outputs = [y.value] + node.outputs[1...].map { output($0, .rowMajor) }
     let activation = ActivationKernel.epilogue(epilogue.activation)
-    // Saved statistics, too, are in what the gradient keeps.
+    let added = residual.map { [$0.value] } ?? []
+    // Saved statistics, too, are in what the gradient keeps. Slices are not made again.
     let recomputation = Recomputation(
-      kernel: "batch_norm_again", inputs: [x, parameters[0], parameters[1], outputs[1], outputs[2]] + residual,
+      kernel: "batch_norm_again", inputs: [x.value, parameters[0], parameters[1], outputs[1], outputs[2]] + added,
       workspaceBytes: channels * 4
     ) { call in
       let scale = call.workspace.assumingMemoryBound(to: Float.self)
       BatchNormKernel.scale(
         gamma: call.input(1), savedInverseDeviation: call.input(4), into: scale, channels: channels)
       BatchNormKernel.inference(
-        [(ChannelRows(call.input(0), pixel: channels), channels)], call.output(), rows: rows, mean: call.input(3),
+        [(ChannelRows(call.input(0), pixel: x.pixel), channels)], call.output(), rows: rows, mean: call.input(3),
         scale: scale, shift: call.input(2),
-        residual: epilogue.addsResidual ? ChannelRows(call.input(5), pixel: channels) : nil, activation: activation,
+        residual: residual.map { ChannelRows(call.input(5), pixel: $0.pixel) }, activation: activation,
         pool: call.pool)
     }
+    // Merging uses them up.
+    let moments = moments.removeValue(forKey: node.inputs[0])
+    let inputs = [x.value] + parameters + added + (moments.map { [$0.value] } ?? [])
+    let last = inputs.count - 1
     emit(
-      "batch_norm_training", inputs: [x] + parameters + residual, outputs: outputs,
+      moments == nil ? "batch_norm_training" : "batch_norm_of_moments", inputs: inputs, outputs: outputs,
       workspaceBytes: BatchNormKernel.workspaceBytes(rows: rows, channels: channels), inPlaceInput: 0,
       recomputation: recomputation
     ) { call in
@@ -69,28 +75,30 @@ extension Lowering {
       mean.replace(with: call.input(3), count: channels)
       variance.replace(with: call.input(4), count: channels)
       BatchNormKernel.forward(
-        ChannelRows(call.input(0), pixel: channels), call.output(), rows: rows, channels: channels,
+        ChannelRows(call.input(0), pixel: x.pixel), call.output(), pixel: y.pixel, rows: rows, channels: channels,
         gamma: call.input(1), beta: call.input(2), epsilon: epsilon, momentum: momentum, running: (mean, variance),
         savedMean: call.output(1), savedInverseDeviation: call.output(2),
-        residual: epilogue.addsResidual ? ChannelRows(call.input(5), pixel: channels) : nil, activation: activation,
+        residual: residual.map { ChannelRows(call.input(5), pixel: $0.pixel) }, activation: activation,
+        moments: moments.map { $0.moments(at: UnsafeMutablePointer(mutating: call.input(last, as: UInt8.self))) },
         workspace: call.workspace, pool: call.pool)
     }
   }
 
   mutating func batchNormGradient(_ attributes: BatchNormGradientAttributes, _ node: Graph.Node) {
     let (rows, channels) = rows(node.inputs[1])
-    let perElement = Layout.channelsLast
-    var inputs = [value(node.inputs[0], perElement), value(node.inputs[1], perElement)]
-    inputs += node.inputs[2..<5].map { value($0, .rowMajor) }
+    let (dy, x) = (sliceInput(node.inputs[0]), sliceInput(node.inputs[1]))
+    var inputs = [dy.value, x.value] + node.inputs[2..<5].map { value($0, .rowMajor) }
+    var y: ChannelSlice?
     switch attributes.mask {
-    case .output: inputs.append(value(node.inputs[5], perElement))
+    case .output: y = sliceInput(node.inputs[5])
     case .shift: inputs.append(value(node.inputs[5], .rowMajor))
     case nil: break
     }
-    if attributes.addsResidual { inputs.append(value(node.inputs.last!, perElement)) }
-    var outputs = [output(node.outputs[0], perElement)] + node.outputs[1..<3].map { output($0, .rowMajor) }
-    if attributes.returnsMasked { outputs.append(output(node.outputs[3], perElement)) }
-    let last = inputs.count - 1
+    let residual = attributes.addsResidual ? sliceInput(node.inputs[node.inputs.count - 1]) : nil
+    inputs += [y, residual].compactMap { $0?.value }
+    var outputs = [output(node.outputs[0], .channelsLast)] + node.outputs[1..<3].map { output($0, .rowMajor) }
+    if attributes.returnsMasked { outputs.append(output(node.outputs[3], .channelsLast)) }
+    let (last, outputPixel) = (inputs.count - 1, y?.pixel ?? channels)
     emit(
       "batch_norm_gradient", inputs: inputs, outputs: outputs,
       workspaceBytes: BatchNormKernel.workspaceBytes(rows: rows, channels: channels), inPlaceInput: 0
@@ -98,18 +106,55 @@ extension Lowering {
       let mask: BatchNormKernel.Mask? =
         switch attributes.mask {
         case .output(let function):
-          .init(.output(ChannelRows(call.input(5), pixel: channels)), function == .relu6 ? .relu6 : .relu)
+          .init(
+            .output(ChannelRows(call.input(5), pixel: outputPixel)), function == .relu6 ? .relu6 : .relu)
         case .shift(let function): .init(.shift(call.input(5)), function == .relu6 ? .relu6 : .relu)
         case nil: nil
         }
       BatchNormKernel.backward(
-        ChannelRows(call.input(0), pixel: channels), x: ChannelRows(call.input(1), pixel: channels), mask: mask,
+        ChannelRows(call.input(0), pixel: dy.pixel), x: ChannelRows(call.input(1), pixel: x.pixel), mask: mask,
         rows: rows, channels: channels, gamma: call.input(2), savedMean: call.input(3),
         savedInverseDeviation: call.input(4),
-        residual: attributes.addsResidual ? ChannelRows(call.input(last), pixel: channels) : nil,
+        residual: residual.map { ChannelRows(call.input(last), pixel: $0.pixel) },
         maskedGradient: attributes.returnsMasked ? call.output(3) : nil, dx: call.output(), dgamma: call.output(1),
         dbeta: call.output(2), workspace: call.workspace, pool: call.pool)
     }
+  }
+}
+
+/// Statistics of a value's channels, taken by the kernel that computes it.
+struct MomentsBuffer {
+  var value: Int
+  var parts: Int
+  var channels: Int
+
+  func moments(at memory: UnsafeMutablePointer<UInt8>) -> ChannelMoments {
+    ChannelMoments(UnsafeMutableRawPointer(memory), parts: parts, channels: channels)
+  }
+}
+
+extension Lowering {
+  /// Where the kernel of the current node, which works in `parts`, puts the statistics of its output; nil if no batch
+  /// norm wants them.
+  mutating func momentsBuffer(of id: Graph.ValueID, _ epilogue: Epilogue, parts: Int) -> MomentsBuffer? {
+    guard options.fuses, valuesWithStatistics.contains(id),
+      [nil, .relu, .relu6].contains(ActivationKernel.epilogue(epilogue.activation))
+    else { return nil }
+    let channels = shape(id)[1]
+    let bytes = ChannelMoments.byteCount(parts: parts, channels: channels)
+    let buffer = MomentsBuffer(value: temporary(TensorType([bytes], .uint8)), parts: parts, channels: channels)
+    moments[id] = buffer
+    return buffer
+  }
+}
+
+extension Graph {
+  /// The values that a batch norm takes the statistics of.
+  func valuesWithStatistics() -> Set<ValueID> {
+    Set(
+      nodes.compactMap { node in
+        if case .batchNormTraining = node.operation { node.inputs[0] } else { nil }
+      })
   }
 }
 

@@ -82,10 +82,13 @@ struct Lowering {
   /// Of a value that is never joined (``Graph/joinsForNorms()``) its pieces.
   var pieces: [Graph.ValueID: [Graph.ValueID]] = [:]
   let joinsForNorms: [Bool]
+  let valuesWithStatistics: Set<Graph.ValueID>
   /// Of values that are written where a concatenation wants them: where.
   let joints: [Graph.ValueID: Joint]
   /// The buffers of such concatenations.
   var jointBuffers: [Graph.ValueID: Int] = [:]
+  /// Of values whose kernels take the statistics of their channels: these.
+  var moments: [Graph.ValueID: MomentsBuffer] = [:]
   /// Updates of parameters that run as one kernel.
   var updates: [PendingUpdate] = []
   /// Values that are slices of wider buffers.
@@ -113,6 +116,7 @@ struct Lowering {
     lowered = .init(repeating: [:], count: graph.values.count)
     joinsForNorms = graph.joinsForNorms()
     joints = graph.joints(exceptFor: joinsForNorms)
+    valuesWithStatistics = graph.valuesWithStatistics()
     for (index, id) in graph.inputs.enumerated() { define(id, .input(index)) }
     for (index, id) in graph.parameters.enumerated() { define(id, .parameter(index)) }
     for (index, id) in graph.constants.enumerated() { define(id, .constant(index)) }
@@ -145,11 +149,11 @@ struct Lowering {
     return values.count - 1
   }
 
-  /// A slice of the channels of a channels-last buffer.
-  mutating func slice(of base: Int, _ type: TensorType, channel: Int) -> Int {
+  /// A slice of the channels of a channels-last buffer, which may be a slice itself.
+  mutating func slice(of whole: Int, _ type: TensorType, channel: Int) -> Int {
     let slice = temporary(type)
-    values[slice].base = base
-    values[slice].sliceOffset = channel * type.dtype.byteCount
+    values[slice].base = values[whole].base
+    values[slice].sliceOffset = (values[whole].sliceOffset ?? 0) + channel * type.dtype.byteCount
     return slice
   }
 
