@@ -39,22 +39,8 @@ package enum BatchNormKernel {
 
   /// Bytes of workspace that ``forward`` and ``backward`` need.
   package static func workspaceBytes(rows: Int, channels: Int) -> Int {
-    let moments = ChannelMoments.byteCount(parts: taskCount(rows: rows, channels: channels), channels: channels)
-    return moments + 3 * padded(channels) * MemoryLayout<Float>.stride
-  }
-
-  /// Takes the statistics of x, part by part.
-  private static func takeMoments(
-    of x: ChannelRows, rows: Int, channels: Int, into memory: UnsafeMutableRawPointer, pool: ThreadPool,
-    isa: InstructionSet
-  ) -> ChannelMoments {
-    let step = rowsPerTask(channels: channels)
-    let moments = ChannelMoments(memory, parts: taskCount(rows: rows, channels: channels), channels: channels)
-    moments.clear()
-    pool.chunks(rows, of: step) { range in
-      moments.add(x + range.lowerBound, rows: range.count, to: range.lowerBound / step, isa: isa)
-    }
-    return moments
+    let partials = taskCount(rows: rows, channels: channels) * 2 * channels * MemoryLayout<Double>.stride
+    return partials + 3 * padded(channels) * MemoryLayout<Float>.stride
   }
 
   /// Training: y = (x - mean) / sqrt(variance + epsilon) * gamma + beta with the batch's own statistics (biased
@@ -68,24 +54,36 @@ package enum BatchNormKernel {
   ///   - momentum: the weight of the new batch in the running statistics, as in PyTorch.
   ///   - running: mean and unbiased variance, updated in place; nil leaves them alone.
   ///   - savedMean, savedInverseDeviation: [channels], for ``backward``; with 256 bytes of slack.
-  ///   - moments: the statistics of x where they have been taken already; used up.
   package static func forward(
     _ x: ChannelRows, _ y: UnsafeMutablePointer<Float>, pixel: Int? = nil, rows: Int, channels: Int,
     gamma: UnsafePointer<Float>, beta: UnsafePointer<Float>, epsilon: Double, momentum: Double,
     running: (mean: UnsafeMutablePointer<Float>, variance: UnsafeMutablePointer<Float>)?,
     savedMean: UnsafeMutablePointer<Float>, savedInverseDeviation: UnsafeMutablePointer<Float>,
-    residual: ChannelRows? = nil, activation: ActivationKernel? = nil, moments: ChannelMoments? = nil,
+    residual: ChannelRows? = nil, activation: ActivationKernel? = nil,
     workspace: UnsafeMutableRawPointer, pool: ThreadPool, isa: InstructionSet = .best
   ) {
+    let kernels = isa.pointwise
+    let step = rowsPerTask(channels: channels)
+    let tasks = taskCount(rows: rows, channels: channels)
     let scale = workspace.assumingMemoryBound(to: Float.self)
-    let moments =
-      moments
-      ?? takeMoments(
-        of: x, rows: rows, channels: channels,
-        into: workspace + padded(channels) * MemoryLayout<Float>.stride, pool: pool, isa: isa)
-    let (means, squares) = moments.merged()
+    let partials = UnsafeMutableRawPointer(scale + padded(channels)).assumingMemoryBound(to: Double.self)
+    partials.initialize(repeating: 0, count: tasks * 2 * channels)
+    pool.chunks(rows, of: step) { range in
+      let mean = partials + range.lowerBound / step * 2 * channels
+      kernels.moments((x + range.lowerBound).ck, range.count, channels, 0, mean, mean + channels)
+    }
+
     for c in 0..<channels {
-      let (mean, m2) = (means[c], squares[c])
+      var mean = partials[c]
+      var m2 = partials[channels + c]
+      var seen = Double(min(step, rows))
+      for task in 1..<max(1, tasks) {
+        let added = Double(min(step, rows - task * step))
+        let delta = partials[task * 2 * channels + c] - mean
+        mean += delta * added / (seen + added)
+        m2 += partials[(task * 2 + 1) * channels + c] + delta * delta * seen * added / (seen + added)
+        seen += added
+      }
       let inverseDeviation = 1 / (m2 / Double(rows) + epsilon).squareRoot()
       savedMean[c] = Float(mean)
       savedInverseDeviation[c] = Float(inverseDeviation)

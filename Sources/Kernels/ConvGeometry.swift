@@ -105,7 +105,6 @@ package struct ConvGeometry: Hashable, Sendable {
   package var groupInChannels: Int { inChannels / groups }
   package var groupOutChannels: Int { outChannels / groups }
   /// Rows of the matrix of patches.
-  var outputLines: Int { batch * output.depth * output.height }
   var outputRows: Int { batch * output.count }
   /// Columns of the matrix of patches of one group.
   var patchDepth: Int { kernel.count * groupInChannels }

@@ -119,21 +119,18 @@ struct ConvLines {
 
   // MARK: Tasks
 
-  /// Runs the product of each output line, and `finish` with each task and the lines that it has written.
+  /// Runs the product of each output line, and `finish` with the lines that a task has written.
   func run(
-    _ product: ck_product, lines: Int, pool: ThreadPool,
-    finish: (_ task: Int, _ lines: Range<Int>) -> Void = { _, _ in }
+    _ product: ck_product, lines: Int, pool: ThreadPool, finish: (Range<Int>) -> Void = { _ in }
   ) {
     let outputs = product.patches.output.width
     let chunks = chunks(of: lines, outputs: outputs)
     pool.parallel(chunks.count, cost: cost(lines: lines, outputs: outputs)) { chunk in
       let range = chunks[chunk]
       withUnsafePointer(to: product) { kernels.line_product($0, range.lowerBound, range.upperBound) }
-      finish(chunk, range)
+      finish(range)
     }
   }
-
-  func taskCount(lines: Int, outputs: Int) -> Int { chunks(of: lines, outputs: outputs).count }
 
   /// Output lines cut into tasks, by shape alone.
   private func chunks(of lines: Int, outputs: Int) -> Chunks {

@@ -17,16 +17,11 @@ package enum Convolution {
     /// As large and laid out as the output, its positions as far apart.
     package var residual: Input?
     package var activation: ActivationKernel?
-    /// Takes the statistics of the output's channels while they are written; see ``Convolution/momentParts(_:isa:)``.
-    package var moments: ChannelMoments?
 
-    package init(
-      bias: Input? = nil, residual: Input? = nil, activation: ActivationKernel? = nil, moments: ChannelMoments? = nil
-    ) {
+    package init(bias: Input? = nil, residual: Input? = nil, activation: ActivationKernel? = nil) {
       self.bias = bias
       self.residual = residual
       self.activation = activation
-      self.moments = moments
     }
 
     /// For the channels from `channel` on of an output that begins at element `start` of the whole.
@@ -46,18 +41,6 @@ package enum Convolution {
 
     /// Whether ``finish(_:positions:channels:pixel:isa:)`` has anything to do.
     var isLate: Bool { lateActivation != nil }
-
-    /// Does what is left to do for the output's channels at some positions of y, `pixel` floats apart, which `part` of
-    /// the work has written.
-    func finish(
-      _ y: Output, positions: Range<Int>, channels: Range<Int>, pixel: Int, part: Int, isa: InstructionSet
-    ) {
-      let start = y + channels.lowerBound
-      finish(start, positions: positions, channels: channels.count, pixel: pixel, isa: isa)
-      moments?.add(
-        ChannelRows(start, pixel: pixel) + positions.lowerBound, rows: positions.count, channels: channels, to: part,
-        isa: isa)
-    }
 
     /// Applies such an activation to `channels` neighbours at each of some positions of y, `pixel` floats apart.
     func finish(_ y: Output, positions: Range<Int>, channels: Int, pixel: Int, isa: InstructionSet) {
@@ -89,10 +72,10 @@ package enum Convolution {
         patches: depthwisePatches(g.patches, channels: g.inChannels), strides: strides, epilogue: epilogue.ck(from: 0),
         x: x, weights: weights, y: y)
       let width = g.output.width
-      depthwise(problem, lines: g.outputLines, width: width, pool, kernels) { task, lines in
+      depthwise(problem, lines: g.batch * g.output.depth * g.output.height, width: width, pool, kernels) { lines in
         epilogue.finish(
-          y, positions: lines.lowerBound * width..<lines.upperBound * width, channels: 0..<g.outChannels,
-          pixel: g.outPixel, part: task, isa: isa)
+          y, positions: lines.lowerBound * width..<lines.upperBound * width, channels: g.outChannels,
+          pixel: g.outPixel, isa: isa)
       }
       return
     }
@@ -101,10 +84,10 @@ package enum Convolution {
         patches: g.patches, strides: strides, epilogue: epilogue.ck(from: 0), x: x, weights: weights, y: y,
         columns: g.outChannels)
       let width = g.output.width
-      lines.run(product, lines: g.outputLines, pool: pool) { task, lines in
+      lines.run(product, lines: g.batch * g.output.depth * g.output.height, pool: pool) { lines in
         epilogue.finish(
-          y, positions: lines.lowerBound * width..<lines.upperBound * width, channels: 0..<g.outChannels,
-          pixel: g.outPixel, part: task, isa: isa)
+          y, positions: lines.lowerBound * width..<lines.upperBound * width, channels: g.outChannels,
+          pixel: g.outPixel, isa: isa)
       }
       return
     }
@@ -118,45 +101,23 @@ package enum Convolution {
     _ x: Input, weights: Input, into y: Output, _ g: ConvGeometry, epilogue: Epilogue, pool: ThreadPool,
     isa: InstructionSet
   ) {
+    let kernels = isa.convolution
     let strides = ck_strides(extents: g.output, pixel: g.outPixel)
-    let grid = patchGrid(g, isa.convolution)
+    let grid = ProductGrid(
+      rows: g.outputRows, depth: g.patchDepth, columns: g.groupOutChannels, copies: g.groups, isDense: g.isDense,
+      kernels)
     pool.parallel(g.groups * grid.count, cost: grid.cost) { task in
       let (group, block) = grid.place(task, copies: g.groups, threads: pool.threadCount)
       let channel = group * g.groupOutChannels
       var product = ck_product(
         patches: g.patches, strides: strides, epilogue: epilogue.ck(from: channel), x: x + group * g.groupInChannels,
         weights: weights + group * g.patchDepth * grid.panels.paddedCount, y: y + channel, columns: g.groupOutChannels)
-      guard epilogue.isLate || epilogue.moments != nil else {
-        return grid.run(block, of: &product, rows: g.outputRows)
-      }
+      guard epilogue.isLate else { return grid.run(block, of: &product, rows: g.outputRows) }
       grid.run(block, of: &product, rows: g.outputRows) { rows, columns in
         epilogue.finish(
-          y, positions: rows, channels: channel + columns.lowerBound..<channel + columns.upperBound,
-          pixel: g.outPixel, part: grid.rowBlock(of: block), isa: isa)
+          y + channel + columns.lowerBound, positions: rows, channels: columns.count, pixel: g.outPixel, isa: isa)
       }
     }
-  }
-
-  private static func patchGrid(_ g: ConvGeometry, _ kernels: ck_convolution_kernels) -> ProductGrid {
-    ProductGrid(
-      rows: g.outputRows, depth: g.patchDepth, columns: g.groupOutChannels, copies: g.groups, isDense: g.isDense,
-      kernels)
-  }
-
-  /// How many parts the work of ``forward(_:weights:into:_:epilogue:pool:isa:)`` has, each of which takes statistics of
-  /// what it writes; nil if it takes none, where neighbours are joined.
-  package static func momentParts(_ g: ConvGeometry, isa: InstructionSet = .best) -> Int? {
-    let kernels = isa.convolution
-    if g.isDepthwise {
-      let patches = depthwisePatches(g.patches, channels: g.inChannels)
-      return DepthwiseCut(patches, lines: g.outputLines, width: g.output.width).count
-    }
-    if let lines = ConvLines(forward: g, kernels) {
-      return lines.taskCount(lines: g.outputLines, outputs: g.output.width)
-    }
-    let joined = g.joiningNeighbors(kernels)
-    if joined.outChannels > g.outChannels { return nil }
-    return patchGrid(joined.joiningGroups(columns: g.groupOutChannels, kernels), kernels).rowBlocks
   }
 
   /// dx = epilogue(the gradient of x from that of y), with weights from ``packInputGradient(_:into:_:pool:isa:)``. Writes every
@@ -234,33 +195,20 @@ package enum Convolution {
     return patches
   }
 
-  /// - Parameter finish: called with each task and the lines that it has written.
+  /// - Parameter finish: called with the lines that a task has written.
   private static func depthwise(
     _ problem: ck_depthwise, lines: Int, width: Int, _ pool: ThreadPool, _ kernels: ck_convolution_kernels,
-    finish: (_ task: Int, _ lines: Range<Int>) -> Void = { _, _ in }
+    finish: (Range<Int>) -> Void = { _ in }
   ) {
-    let cut = DepthwiseCut(problem.patches, lines: lines, width: width)
-    pool.parallel(cut.count, cost: cut.cost) { task in
-      let range = task * cut.block..<min(lines, (task + 1) * cut.block)
-      withUnsafePointer(to: problem) { kernels.depthwise($0, range.lowerBound, range.upperBound) }
-      finish(task, range)
-    }
-  }
-}
-
-/// How the lines of a depthwise convolution are cut into tasks.
-private struct DepthwiseCut {
-  /// Roughly, cycles.
-  let cost: Int
-  /// Lines of a task.
-  let block: Int
-  let count: Int
-
-  init(_ g: ck_patches, lines: Int, width: Int) {
+    let g = problem.patches
     // Loads bound it: about four cycles for a tap of a vector, padding and stores included.
-    cost = lines * width * (g.kernel.depth * g.kernel.height * g.kernel.width + 4) * g.channels / 4
-    block = divideUp(lines, min(lines, max(1, min(64, cost / 50_000))))
-    count = divideUp(lines, block)
+    let cost = lines * width * (g.kernel.depth * g.kernel.height * g.kernel.width + 4) * g.channels / 4
+    let block = divideUp(lines, min(lines, max(1, min(64, cost / 50_000))))
+    pool.parallel(divideUp(lines, block), cost: cost) { task in
+      let range = task * block..<min(lines, (task + 1) * block)
+      withUnsafePointer(to: problem) { kernels.depthwise($0, range.lowerBound, range.upperBound) }
+      finish(range)
+    }
   }
 }
 
@@ -270,7 +218,7 @@ struct ProductGrid {
   /// Roughly, cycles of all copies.
   let cost: Int
   private let rowBlock: Int
-  let rowBlocks: Int
+  private let rowBlocks: Int
   private let panelBlock: Int
   /// Whether the weights are less than what a thread reads and writes of the rows.
   private let prefersRows: Bool
@@ -342,9 +290,6 @@ struct ProductGrid {
     let (column, row) = rest.quotientAndRemainder(dividingBy: min(stretchRows, rowBlocks - stretch * stretchRows))
     return (column / columns, column % columns * rowBlocks + stretch * stretchRows + row)
   }
-
-  /// Of the rows of a task, the number of their block.
-  func rowBlock(of task: Int) -> Int { task % rowBlocks }
 
   /// Runs one task; `rows` may be fewer than the grid was made for.
   func run(_ task: Int, of product: inout ck_product, rows: Int) {

@@ -153,10 +153,8 @@ package struct Winograd: Hashable, Sendable {
   ) {
     if let phased { split(x, phased, into: workspace, pool: pool) }
     let input = phased == nil ? x : Convolution.Input(workspace)
-    let problem = problem(input, weights: weights, y, epilogue)
-    run(Cut(self), problem, workspace: workspace + splitSize, pool: pool) { part, tiles, panels in
-      epilogue.moments.map { add(tiles, panels, of: y, to: part, of: $0) }
-    }
+    run(
+      Cut(self), problem(input, weights: weights, y, epilogue), workspace: workspace + splitSize, pool: pool)
     epilogue.finish(
       y, positions: geometry.outputRows, channels: geometry.outChannels, pixel: geometry.outPixel, pool: pool, isa: isa)
   }
@@ -178,11 +176,7 @@ package struct Winograd: Hashable, Sendable {
     }
   }
 
-  /// - Parameter finish: called with each block of tiles and the panels that have just been written.
-  private func run(
-    _ cut: Cut, _ problem: ck_winograd_problem, workspace: Convolution.Output, pool: ThreadPool,
-    finish: (_ block: Int, _ tiles: Range<Int>, _ panels: Range<Int>) -> Void
-  ) {
+  private func run(_ cut: Cut, _ problem: ck_winograd_problem, workspace: Convolution.Output, pool: ThreadPool) {
     let slots = workspace + cut.sharedSize
     if cut.isFused {
       pool.parallel(cut.blockCount, slots: cut.slotCount, cost: cut.cost) { block, slot in
@@ -192,7 +186,6 @@ package struct Winograd: Hashable, Sendable {
         for panel in stride(from: 0, to: cut.panels.count, by: cut.panelBlock) {
           cut.multiply(tiles, panel, of: problem, patches, products: patches + cut.patchesSize(cut.blockTiles))
         }
-        finish(block, tiles, 0..<cut.panels.count)
       }
       return
     }
@@ -213,8 +206,6 @@ package struct Winograd: Hashable, Sendable {
         cut.multiply(
           tiles, panel * cut.panelBlock, of: problem, workspace + block * cut.blockTiles / cut.rows * cut.groupSize,
           products: slots + slot * cut.slotSize)
-        let first = panel * cut.panelBlock
-        finish(start / cut.blockTiles + block, tiles, first..<min(first + cut.panelBlock, cut.panels.count))
       }
     }
   }
@@ -232,50 +223,7 @@ package struct Winograd: Hashable, Sendable {
       tiles: ck_plane(height: divideUp(g.output.height, tile), width: divideUp(g.output.width, tile)),
       channels: g.inChannels, columns: g.outChannels, x_pixel: g.inPixel, y_pixel: g.outPixel,
       epilogue: epilogue.ck(from: 0), x: x, weights: weights, y: y,
-      streams: streams && !epilogue.isLate && epilogue.moments == nil ? 1 : 0)
-  }
-
-  // MARK: Statistics
-
-  /// How many parts the work of ``run(_:weights:into:epilogue:workspace:pool:)`` has, each of which takes statistics of
-  /// what it writes.
-  package var momentParts: Int { Cut(self).blockCount }
-
-  /// Adds what tiles hold to a part: whole lines of them are rows one behind the other.
-  private func add(
-    _ tiles: Range<Int>, _ panels: Range<Int>, of y: Convolution.Output, to part: Int, of moments: ChannelMoments
-  ) {
-    let (g, tile) = (geometry, kernels.tile)
-    let across = divideUp(g.output.width, tile)
-    let down = divideUp(g.output.height, tile)
-    let columns = self.panels.first(panels.lowerBound)..<min(g.outChannels, self.panels.first(panels.upperBound))
-    let rows = ChannelRows(y + columns.lowerBound, pixel: g.outPixel)
-    /// The first line of the outputs of a line of tiles.
-    func firstLine(_ tileLine: Int) -> Int {
-      let (image, line) = tileLine.quotientAndRemainder(dividingBy: down)
-      return image * g.output.height + line * tile
-    }
-    var next = tiles.lowerBound
-    while next < tiles.upperBound {
-      let (tileLine, column) = next.quotientAndRemainder(dividingBy: across)
-      let whole = column == 0 ? (tiles.upperBound - next) / across : 0
-      if whole > 0 {
-        let lines = firstLine(tileLine)..<firstLine(tileLine + whole)
-        moments.add(
-          rows + lines.lowerBound * g.output.width, rows: lines.count * g.output.width, channels: columns, to: part,
-          isa: isa)
-        next += whole * across
-      } else {
-        let end = min(across, column + tiles.upperBound - next)
-        let positions = column * tile..<min(g.output.width, end * tile)
-        for line in firstLine(tileLine)..<min(firstLine(tileLine) + tile, firstLine(tileLine + 1)) {
-          moments.add(
-            rows + (line * g.output.width + positions.lowerBound), rows: positions.count, channels: columns, to: part,
-            isa: isa)
-        }
-        next += end - column
-      }
-    }
+      streams: streams && !epilogue.isLate ? 1 : 0)
   }
 
   var tileCount: Int {

@@ -53,20 +53,17 @@ extension Lowering {
     var winograd: Winograd?
     var kernel = geometry.isDepthwise ? "depthwise" : "implicit_gemm"
     let weights: Int
-    var parts = Convolution.momentParts(geometry)
     if case .winograd(let variant) = ConvAlgorithm.forward(geometry, options.algorithmRules) {
       kernel = variant.rawValue
       let chosen = Winograd(forward: geometry, variant)
       weights = winogradWeights(node.inputs[1], chosen, "\(kernel)_weights")
       winograd = chosen
-      parts = chosen.momentParts
     } else {
       weights = packedWeights(node.inputs[1], geometry)
     }
     emitProduct(
       kernel, geometry, winograd, hasBias: attributes.hasBias, attributes.epilogue,
-      inputs: [x.value, weights] + extras(attributes, node), output: y.value,
-      moments: parts.flatMap { momentsBuffer(of: node.outputs[0], attributes.epilogue, parts: $0) })
+      inputs: [x.value, weights] + extras(attributes, node), output: y.value)
   }
 
   /// Bias and residual of a node, as far as it has them.
@@ -105,17 +102,14 @@ extension Lowering {
 
   private mutating func emitProduct(
     _ kernel: String, _ geometry: ConvGeometry, _ winograd: Winograd? = nil, hasBias: Bool, _ epilogue: Epilogue,
-    inputs: [Int], output: Int, moments: MomentsBuffer? = nil
+    inputs: [Int], output: Int
   ) {
     let activation = ActivationKernel.epilogue(epilogue.activation)
     let residual = epilogue.addsResidual ? inputs.count - 1 : nil
     let bytes = (winograd?.workspaceSize ?? 0) * 4
-    let outputs = [output] + (moments.map { [$0.value] } ?? [])
-    emit(kernel, inputs: inputs, outputs: outputs, workspaceBytes: bytes) { call in
+    emit(kernel, inputs: inputs, outputs: [output], workspaceBytes: bytes) { call in
       let epilogue = Convolution.Epilogue(
-        bias: hasBias ? call.input(2) : nil, residual: residual.map { call.input($0) }, activation: activation,
-        moments: moments.map { $0.moments(at: call.output(1, as: UInt8.self)) })
-      epilogue.moments?.clear()
+        bias: hasBias ? call.input(2) : nil, residual: residual.map { call.input($0) }, activation: activation)
       if let winograd {
         winograd.run(
           call.input(0), weights: call.input(1), into: call.output(), epilogue: epilogue,

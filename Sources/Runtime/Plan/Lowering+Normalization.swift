@@ -62,12 +62,8 @@ extension Lowering {
         residual: residual.map { ChannelRows(call.input(5), pixel: $0.pixel) }, activation: activation,
         pool: call.pool)
     }
-    // Merging uses them up.
-    let moments = moments.removeValue(forKey: node.inputs[0])
-    let inputs = [x.value] + parameters + added + (moments.map { [$0.value] } ?? [])
-    let last = inputs.count - 1
     emit(
-      moments == nil ? "batch_norm_training" : "batch_norm_of_moments", inputs: inputs, outputs: outputs,
+      "batch_norm_training", inputs: [x.value] + parameters + added, outputs: outputs,
       workspaceBytes: BatchNormKernel.workspaceBytes(rows: rows, channels: channels), inPlaceInput: 0,
       recomputation: recomputation
     ) { call in
@@ -79,7 +75,6 @@ extension Lowering {
         gamma: call.input(1), beta: call.input(2), epsilon: epsilon, momentum: momentum, running: (mean, variance),
         savedMean: call.output(1), savedInverseDeviation: call.output(2),
         residual: residual.map { ChannelRows(call.input(5), pixel: $0.pixel) }, activation: activation,
-        moments: moments.map { $0.moments(at: UnsafeMutablePointer(mutating: call.input(last, as: UInt8.self))) },
         workspace: call.workspace, pool: call.pool)
     }
   }
@@ -119,42 +114,6 @@ extension Lowering {
         maskedGradient: attributes.returnsMasked ? call.output(3) : nil, dx: call.output(), dgamma: call.output(1),
         dbeta: call.output(2), workspace: call.workspace, pool: call.pool)
     }
-  }
-}
-
-/// Statistics of a value's channels, taken by the kernel that computes it.
-struct MomentsBuffer {
-  var value: Int
-  var parts: Int
-  var channels: Int
-
-  func moments(at memory: UnsafeMutablePointer<UInt8>) -> ChannelMoments {
-    ChannelMoments(UnsafeMutableRawPointer(memory), parts: parts, channels: channels)
-  }
-}
-
-extension Lowering {
-  /// Where the kernel of the current node, which works in `parts`, puts the statistics of its output; nil if no batch
-  /// norm wants them.
-  mutating func momentsBuffer(of id: Graph.ValueID, _ epilogue: Epilogue, parts: Int) -> MomentsBuffer? {
-    guard options.fuses, valuesWithStatistics.contains(id),
-      [nil, .relu, .relu6].contains(ActivationKernel.epilogue(epilogue.activation))
-    else { return nil }
-    let channels = shape(id)[1]
-    let bytes = ChannelMoments.byteCount(parts: parts, channels: channels)
-    let buffer = MomentsBuffer(value: temporary(TensorType([bytes], .uint8)), parts: parts, channels: channels)
-    moments[id] = buffer
-    return buffer
-  }
-}
-
-extension Graph {
-  /// The values that a batch norm takes the statistics of.
-  func valuesWithStatistics() -> Set<ValueID> {
-    Set(
-      nodes.compactMap { node in
-        if case .batchNormTraining = node.operation { node.inputs[0] } else { nil }
-      })
   }
 }
 

@@ -82,13 +82,10 @@ struct Lowering {
   /// Of a value that is never joined (``Graph/joinsForNorms()``) its pieces.
   var pieces: [Graph.ValueID: [Graph.ValueID]] = [:]
   let joinsForNorms: [Bool]
-  let valuesWithStatistics: Set<Graph.ValueID>
   /// Of values that are written where a concatenation wants them: where.
   let joints: [Graph.ValueID: Joint]
   /// The buffers of such concatenations.
   var jointBuffers: [Graph.ValueID: Int] = [:]
-  /// Of values whose kernels take the statistics of their channels: these.
-  var moments: [Graph.ValueID: MomentsBuffer] = [:]
   /// Updates of parameters that run as one kernel.
   var updates: [PendingUpdate] = []
   /// Values that are slices of wider buffers.
@@ -116,7 +113,6 @@ struct Lowering {
     lowered = .init(repeating: [:], count: graph.values.count)
     joinsForNorms = graph.joinsForNorms()
     joints = graph.joints(exceptFor: joinsForNorms)
-    valuesWithStatistics = graph.valuesWithStatistics()
     for (index, id) in graph.inputs.enumerated() { define(id, .input(index)) }
     for (index, id) in graph.parameters.enumerated() { define(id, .parameter(index)) }
     for (index, id) in graph.constants.enumerated() { define(id, .constant(index)) }
