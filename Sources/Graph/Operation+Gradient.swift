@@ -172,12 +172,12 @@ extension Operation {
     }
   }
 
-  /// All axes but the last collapsed into one.
   /// Of `[N, C, ...]`: the gradient of a bias.
   private func channelSums<Builder: OperationBuilder>(_ dy: Builder.Value, _ b: inout Builder) -> Builder.Value {
     b(.reduce(.sum, axes: [0] + Array(2..<b.shape(of: dy).rank), keepsDimensions: false), dy)
   }
 
+  /// All axes but the last collapsed into one.
   private func rows<Builder: OperationBuilder>(_ value: Builder.Value, _ b: inout Builder) -> Builder.Value {
     let shape = b.shape(of: value)
     if shape.rank == 2 { return value }

@@ -39,25 +39,21 @@ package enum ConvAlgorithm: Hashable, Sendable {
   package static func weightGradient(_ g: ConvGeometry, _ rules: Rules, isa: InstructionSet = .best) -> ConvAlgorithm {
     guard rules != .directOnly, Winograd.Variant.four.applies(to: g) else { return .direct }
     let work = Work(Winograd(forward: g, .four, isa: isa))
-    return isWorthwhile(work.products + work.transforms + 10 * work.weights, work) ? .winograd(.four) : .direct
+    return work.products + work.transforms + 10 * work.weights < work.directProducts ? .winograd(.four) : .direct
   }
 
   // MARK: Costs, in multiply-accumulates of a vector, fitted to measurements
 
   private static func choice(_ winograd: Winograd, packs: Bool) -> ConvAlgorithm {
     let work = Work(winograd)
-    // Transformed weights take four times the memory; beyond the caches they come slowly and are written more slowly.
-    let isCached = winograd.weightsSize <= 2 * 1024 * 1024
-    let reading = isCached ? 0 : 12 * work.weights
-    // Packing for the direct product takes as long, but for the memory.
-    let packing = packs && !isCached ? 60 * work.weights : 0
-    return isWorthwhile(work.products + work.transforms + reading + packing, work)
-      ? .winograd(winograd.variant) : .direct
-  }
-
-  /// Whether Winograd's algorithm at that cost is clearly faster than the direct one.
-  private static func isWorthwhile(_ cost: Int, _ work: Work) -> Bool {
-    cost + cost / 5 < work.directProducts
+    var cost = work.products + work.transforms
+    // Transformed weights take four times the memory; beyond the caches they come slowly.
+    if winograd.weightsSize > 2 * 1024 * 1024 {
+      cost += 12 * work.weights
+      // Packing for the direct product takes as long, but for the memory. Where they are kept they must be worth it.
+      cost += packs ? 10 * work.weights : cost / 5
+    }
+    return cost < work.directProducts ? .winograd(winograd.variant) : .direct
   }
 
   private struct Work {
@@ -72,7 +68,8 @@ package enum ConvAlgorithm: Hashable, Sendable {
       let width = w.isa.convolution.vector_width
       let (inputs, outputs) = (divideUp(g.inChannels, width), divideUp(g.outChannels, width))
       weights = w.kernels.weight_points * g.inChannels * outputs
-      products = w.kernels.points * g.inChannels * outputs * w.tileCount
+      // Sums of fewer channels are over before their tile of results is stored.
+      products = w.kernels.points * max(g.inChannels, 8) * outputs * w.tileCount
       transforms = 8 * w.kernels.points * w.tileCount * (inputs + outputs)
       directProducts = w.directDepth * g.outputRows * outputs
     }

@@ -223,6 +223,7 @@ struct WinogradTests {
     #expect(choice(64, 64, 56, batch: 1, .directOnly) == .direct)
     #expect(choice(512, 512, 7, batch: 1, .training) == .direct)
     #expect(choice(512, 512, 7, batch: 16, .training) == .winograd(.four))
+    #expect(choice(256, 256, 15, batch: 2, .training) == .winograd(.four))
     #expect(choice(3, 64, 224, batch: 1, .inference) == .direct)
     #expect(choice(64, 64, 1, batch: 64, .inference) == .direct)
     func strided(
@@ -239,6 +240,7 @@ struct WinogradTests {
     #expect(strided(16, 64, 56, 7, batch: 8, .training) == .direct)
     #expect(strided(64, 64, 56, 7, batch: 8) == .direct)
     #expect(strided(64, 128, 56, 3, batch: 8) == .winograd(.fourStrided))
+    #expect(strided(64, 64, 58, 3, batch: 2, .training) == .winograd(.fourStrided))
     #expect(strided(3, 32, 224, 3, batch: 8) == .direct)
     #expect(strided(256, 512, 14, 3, batch: 1) == .direct)
     let g = Self.geometry(batch: 128, 16, 16, 32, 32)

@@ -20,10 +20,8 @@ extension ConvGeometry {
   }
 
   /// What weights packed for one geometry depend on, besides the weights.
-  fileprivate func packKey(_ direction: String) -> String {
-    let name = direction == "forward" ? "pack_weights" : "pack_weights_for_gradient"
-    return
-      "\(name) \(groups) \(stride) \(dilation) \(paddingBefore) \(input.width) \(output.width) \(inPixel) \(outPixel)"
+  fileprivate var packKey: String {
+    "\(groups) \(stride) \(dilation) \(paddingBefore) \(input.width) \(output.width) \(inPixel) \(outPixel)"
   }
 }
 
@@ -87,15 +85,15 @@ extension Lowering {
 
   mutating func packedWeights(_ id: Graph.ValueID, _ geometry: ConvGeometry) -> Int {
     derived(
-      value(id, .rowMajor), kind: geometry.packKey("forward"),
+      value(id, .rowMajor), kernel: "pack_weights", geometry: geometry.packKey,
       elementCount: Convolution.forwardWeightsSize(geometry)
     ) { call in
       Convolution.packForward(call.input(0), into: call.output(), geometry, pool: call.pool)
     }
   }
 
-  private mutating func winogradWeights(_ id: Graph.ValueID, _ winograd: Winograd, _ kind: String) -> Int {
-    derived(value(id, .rowMajor), kind: kind, elementCount: winograd.weightsSize) { call in
+  private mutating func winogradWeights(_ id: Graph.ValueID, _ winograd: Winograd, _ kernel: String) -> Int {
+    derived(value(id, .rowMajor), kernel: kernel, elementCount: winograd.weightsSize) { call in
       winograd.pack(call.input(0), into: call.output(), pool: call.pool)
     }
   }
@@ -148,7 +146,7 @@ extension Lowering {
       return
     }
     let weights = derived(
-      value(node.inputs[1], .rowMajor), kind: geometry.packKey("gradient"),
+      value(node.inputs[1], .rowMajor), kernel: "pack_weights_for_gradient", geometry: geometry.packKey,
       elementCount: Convolution.inputGradientWeightsSize(geometry)
     ) { call in
       Convolution.packInputGradient(call.input(0), into: call.output(), geometry, pool: call.pool)

@@ -104,7 +104,8 @@ struct Lowering {
   private struct PackKey: Hashable {
     var value: Int
     var shape: Shape
-    var kind: String
+    var kernel: String
+    var geometry: String
   }
 
   init(_ graph: Graph, _ options: Plan.Options) throws(ShapeError) {
@@ -257,14 +258,16 @@ struct Lowering {
   }
 
   /// A derived form of a buffer, such as packed weights, made once for all nodes that want the same.
+  ///
+  /// - Parameter geometry: what the form depends on, besides the buffer and the kernel that makes it.
   mutating func derived(
-    _ value: Int, kind: String, elementCount: Int,
+    _ value: Int, kernel: String, geometry: String = "", elementCount: Int,
     _ body: @escaping @Sendable (borrowing Invocation) throws(ExecutionError) -> Void
   ) -> Int {
-    let key = PackKey(value: values[value].base, shape: values[value].type.shape, kind: kind)
+    let key = PackKey(value: values[value].base, shape: values[value].type.shape, kernel: kernel, geometry: geometry)
     if let known = packed[key] { return known }
     let result = temporary(TensorType([elementCount]))
-    emit(kind, inputs: [value], outputs: [result], body)
+    emit(kernel, inputs: [value], outputs: [result], body)
     packed[key] = result
     return result
   }
