@@ -51,6 +51,8 @@ static void moments(ck_rows x, long rows, long channels, long seen, double *mean
     long c = 0;
     for (; c + 4 * CK_VW <= channels; c += 4 * CK_VW)
       moments_slab(4, at + c, block, 4 * CK_VW, x.pixel, seen, mean + c, m2 + c);
+    for (; c + 2 * CK_VW <= channels; c += 2 * CK_VW)
+      moments_slab(2, at + c, block, 2 * CK_VW, x.pixel, seen, mean + c, m2 + c);
     for (; c < channels; c += CK_VW)
       moments_slab(1, at + c, block, channels - c < CK_VW ? channels - c : CK_VW, x.pixel, seen, mean + c, m2 + c);
   }
@@ -67,6 +69,13 @@ CK_INLINE void store_slab(float *y, vf v, long offset, long columns) {
 /// The rows from the r-th on, and their channels from c on.
 CK_INLINE const float *rows_at(ck_rows rows, long r, long c) { return rows.start + r * rows.pixel + c; }
 
+/// Which bounds an activation has: none, 0, or 0 and a limit.
+enum { CLIPS_NOTHING, CLIPS_BELOW, CLIPS_BOTH };
+
+CK_INLINE int clips_of(int clips, float limit) {
+  return !clips ? CLIPS_NOTHING : limit < INFINITY ? CLIPS_BOTH : CLIPS_BELOW;
+}
+
 CK_INLINE void normalize_slab(const int vectors, const int clips, const int adds, ck_normalize p, ck_rows x, float *y,
                               long y_pixel, long first, long end, long c, long columns) {
   vf mean[4], scale[4], shift[4];
@@ -81,7 +90,8 @@ CK_INLINE void normalize_slab(const int vectors, const int clips, const int adds
     for (int v = 0; v < vectors; v++) {
       vf out = (vload(rows_at(x, r, c + v * CK_VW)) - mean[v]) * scale[v] + shift[v];
       if (adds) out = out + vload(rows_at(p.residual, r, c + v * CK_VW));
-      if (clips) out = vselect(out <= vset(0), vset(0), vselect(out >= vset(p.limit), vset(p.limit), out));
+      if (clips == CLIPS_BOTH) out = vselect(out >= vset(p.limit), vset(p.limit), out);
+      if (clips) out = vselect(out <= vset(0), vset(0), out);
       store_slab(y + r * y_pixel + c, out, v * CK_VW, vectors > 1 ? 4 * CK_VW : columns);
     }
 }
@@ -94,16 +104,25 @@ CK_INLINE void normalize_rows(const int clips, const int adds, ck_normalize p, c
     long c = 0;
     for (; c + 4 * CK_VW <= channels; c += 4 * CK_VW)
       normalize_slab(4, clips, adds, p, x, y, y_pixel, r, end, c, 4 * CK_VW);
+    for (; c + 2 * CK_VW <= channels; c += 2 * CK_VW)
+      normalize_slab(2, clips, adds, p, x, y, y_pixel, r, end, c, 2 * CK_VW);
     for (; c < channels; c += CK_VW) normalize_slab(1, clips, adds, p, x, y, y_pixel, r, end, c, channels - c);
   }
 }
 
+CK_INLINE void normalize_clipped(const int clips, ck_normalize p, ck_rows x, float *y, long y_pixel, long rows,
+                                 long channels) {
+  if (p.residual.start)
+    normalize_rows(clips, 1, p, x, y, y_pixel, rows, channels);
+  else
+    normalize_rows(clips, 0, p, x, y, y_pixel, rows, channels);
+}
+
 static void normalize(ck_normalize p, ck_rows x, float *y, long y_pixel, long rows, long channels) {
-  switch ((p.clips ? 2 : 0) + (p.residual.start ? 1 : 0)) {
-    case 0: return normalize_rows(0, 0, p, x, y, y_pixel, rows, channels);
-    case 1: return normalize_rows(0, 1, p, x, y, y_pixel, rows, channels);
-    case 2: return normalize_rows(1, 0, p, x, y, y_pixel, rows, channels);
-    default: return normalize_rows(1, 1, p, x, y, y_pixel, rows, channels);
+  switch (clips_of(p.clips, p.limit)) {
+    case CLIPS_NOTHING: return normalize_clipped(CLIPS_NOTHING, p, x, y, y_pixel, rows, channels);
+    case CLIPS_BELOW: return normalize_clipped(CLIPS_BELOW, p, x, y, y_pixel, rows, channels);
+    default: return normalize_clipped(CLIPS_BOTH, p, x, y, y_pixel, rows, channels);
   }
 }
 
@@ -113,17 +132,19 @@ typedef struct {
 } slab_range;
 
 /// dy where y lies between 0 and the limit. `centered` is x - mean.
-CK_INLINE vf masked_gradient(const ck_mask mask, const ck_normalize_backward *p, long r, long c, vf centered, vf scale,
-                             vf shift) {
+CK_INLINE vf masked_gradient(const ck_mask mask, const int clips, const ck_normalize_backward *p, long r, long c,
+                             vf centered, vf scale, vf shift) {
   const vf g = vload(rows_at(p->dy, r, c));
   if (mask == CK_MASK_NONE) return g;
   // As in normalize_slab, so that it rounds as it did there.
   const vf y = mask == CK_MASK_OUTPUT ? vload(rows_at(p->y, r, c)) : centered * scale + shift;
-  return vselect((y > vset(0)) & (y < vset(p->limit)), g, vset(0));
+  const vi inside = clips == CLIPS_BOTH ? (y > vset(0)) & (y < vset(p->limit)) : y > vset(0);
+  return vselect(inside, g, vset(0));
 }
 
-CK_INLINE void sums_slab(const int vectors, const ck_mask mask, const int writes, const ck_normalize_backward *p,
-                         float *masked, long channels, slab_range at, double *sum, double *product_sum) {
+CK_INLINE void sums_slab(const int vectors, const ck_mask mask, const int clips, const int writes,
+                         const ck_normalize_backward *p, float *masked, long channels, slab_range at, double *sum,
+                         double *product_sum) {
   vf mean[4], scale[4], shift[4], s[4], q[4];
 #pragma clang loop unroll(full)
   for (int v = 0; v < vectors; v++) {
@@ -137,7 +158,7 @@ CK_INLINE void sums_slab(const int vectors, const ck_mask mask, const int writes
     for (int v = 0; v < vectors; v++) {
       const long c = at.c + v * CK_VW;
       const vf centered = vload(rows_at(p->x, r, c)) - mean[v];
-      const vf g = masked_gradient(mask, p, r, c, centered, scale[v], shift[v]);
+      const vf g = masked_gradient(mask, clips, p, r, c, centered, scale[v], shift[v]);
       if (writes) store_slab(masked + r * channels + at.c, g, v * CK_VW, at.columns);
       s[v] += g;
       q[v] = g * centered + q[v];
@@ -149,35 +170,45 @@ CK_INLINE void sums_slab(const int vectors, const ck_mask mask, const int writes
   for (long c = 0; c < columns; c++) sum[at.c + c] += sums[c], product_sum[at.c + c] += products[c];
 }
 
-/// Vectors of a slab such that what it keeps of each channel stays in registers.
+/// Most vectors of a slab such that what it keeps of each channel stays in registers.
 CK_INLINE int slab_vectors(const ck_mask mask) { return mask == CK_MASK_INPUT ? 2 : 4; }
 
-CK_INLINE void sums_rows(const ck_mask mask, const int writes, ck_normalize_backward p, float *masked, long rows,
-                         long channels, double *sum, double *product_sum) {
-  const long step = block_rows(channels), width = slab_vectors(mask) * CK_VW;
+CK_INLINE void sums_rows(const ck_mask mask, const int clips, const int writes, ck_normalize_backward p, float *masked,
+                         long rows, long channels, double *sum, double *product_sum) {
+  const long step = block_rows(channels);
   for (long r = 0; r < rows; r += step) {
-    slab_range at = {r, rows - r < step ? rows : r + step, 0, width};
-    for (; at.c + width <= channels; at.c += width)
-      sums_slab(slab_vectors(mask), mask, writes, &p, masked, channels, at, sum, product_sum);
-    for (; at.c < channels; at.c += CK_VW) {
-      at.columns = channels - at.c;
-      sums_slab(1, mask, writes, &p, masked, channels, at, sum, product_sum);
-    }
+    const long end = rows - r < step ? rows : r + step;
+    long c = 0;
+    for (; slab_vectors(mask) == 4 && c + 4 * CK_VW <= channels; c += 4 * CK_VW)
+      sums_slab(4, mask, clips, writes, &p, masked, channels, (slab_range){r, end, c, 4 * CK_VW}, sum, product_sum);
+    for (; c + 2 * CK_VW <= channels; c += 2 * CK_VW)
+      sums_slab(2, mask, clips, writes, &p, masked, channels, (slab_range){r, end, c, 2 * CK_VW}, sum, product_sum);
+    for (; c < channels; c += CK_VW)
+      sums_slab(1, mask, clips, writes, &p, masked, channels, (slab_range){r, end, c, channels - c}, sum, product_sum);
   }
+}
+
+CK_INLINE void masked_sums(const int clips, ck_normalize_backward p, float *masked, long rows, long channels,
+                           double *sum, double *product_sum) {
+  if (p.mask == CK_MASK_INPUT)
+    sums_rows(CK_MASK_INPUT, clips, 0, p, masked, rows, channels, sum, product_sum);
+  else if (masked)
+    sums_rows(CK_MASK_OUTPUT, clips, 1, p, masked, rows, channels, sum, product_sum);
+  else
+    sums_rows(CK_MASK_OUTPUT, clips, 0, p, masked, rows, channels, sum, product_sum);
 }
 
 static void normalize_sums(ck_normalize_backward p, float *masked, long rows, long channels, double *sum,
                            double *product_sum) {
-  switch (p.mask) {
-    case CK_MASK_NONE: return sums_rows(CK_MASK_NONE, 0, p, masked, rows, channels, sum, product_sum);
-    case CK_MASK_INPUT: return sums_rows(CK_MASK_INPUT, 0, p, masked, rows, channels, sum, product_sum);
-    case CK_MASK_OUTPUT:
-      if (masked) return sums_rows(CK_MASK_OUTPUT, 1, p, masked, rows, channels, sum, product_sum);
-      return sums_rows(CK_MASK_OUTPUT, 0, p, masked, rows, channels, sum, product_sum);
+  switch (clips_of(p.mask != CK_MASK_NONE, p.limit)) {
+    case CLIPS_NOTHING:
+      return sums_rows(CK_MASK_NONE, CLIPS_NOTHING, 0, p, masked, rows, channels, sum, product_sum);
+    case CLIPS_BELOW: return masked_sums(CLIPS_BELOW, p, masked, rows, channels, sum, product_sum);
+    default: return masked_sums(CLIPS_BOTH, p, masked, rows, channels, sum, product_sum);
   }
 }
 
-CK_INLINE void normalize_backward_slab(const int vectors, const ck_mask mask, const int adds,
+CK_INLINE void normalize_backward_slab(const int vectors, const ck_mask mask, const int clips, const int adds,
                                        const ck_normalize_backward *p, float *dx, long channels, slab_range at) {
   vf mean[4], scale[4], shift[4], center[4], slope[4];
 #pragma clang loop unroll(full)
@@ -193,34 +224,43 @@ CK_INLINE void normalize_backward_slab(const int vectors, const ck_mask mask, co
     for (int v = 0; v < vectors; v++) {
       const long c = at.c + v * CK_VW;
       const vf centered = vload(rows_at(p->x, r, c)) - mean[v];
-      const vf g = masked_gradient(mask, p, r, c, centered, scale[v], shift[v]);
+      const vf g = masked_gradient(mask, clips, p, r, c, centered, scale[v], shift[v]);
       vf out = (g - center[v]) * scale[v] + centered * slope[v];
       if (adds) out = out + vload(rows_at(p->residual, r, c));
       store_slab(dx + r * channels + at.c, out, v * CK_VW, at.columns);
     }
 }
 
-CK_INLINE void normalize_backward_rows(const ck_mask mask, const int adds, ck_normalize_backward p, float *dx,
-                                       long rows, long channels) {
-  const long step = block_rows(channels), width = slab_vectors(mask) * CK_VW;
+CK_INLINE void normalize_backward_rows(const ck_mask mask, const int clips, const int adds, ck_normalize_backward p,
+                                       float *dx, long rows, long channels) {
+  const long step = block_rows(channels);
   for (long r = 0; r < rows; r += step) {
-    slab_range at = {r, rows - r < step ? rows : r + step, 0, width};
-    for (; at.c + width <= channels; at.c += width)
-      normalize_backward_slab(slab_vectors(mask), mask, adds, &p, dx, channels, at);
-    for (; at.c < channels; at.c += CK_VW) {
-      at.columns = channels - at.c;
-      normalize_backward_slab(1, mask, adds, &p, dx, channels, at);
-    }
+    const long end = rows - r < step ? rows : r + step;
+    long c = 0;
+    for (; slab_vectors(mask) == 4 && c + 4 * CK_VW <= channels; c += 4 * CK_VW)
+      normalize_backward_slab(4, mask, clips, adds, &p, dx, channels, (slab_range){r, end, c, 4 * CK_VW});
+    for (; c + 2 * CK_VW <= channels; c += 2 * CK_VW)
+      normalize_backward_slab(2, mask, clips, adds, &p, dx, channels, (slab_range){r, end, c, 2 * CK_VW});
+    for (; c < channels; c += CK_VW)
+      normalize_backward_slab(1, mask, clips, adds, &p, dx, channels, (slab_range){r, end, c, channels - c});
   }
 }
 
+CK_INLINE void adding_backward(const ck_mask mask, const int clips, ck_normalize_backward p, float *dx, long rows,
+                               long channels) {
+  if (p.residual.start)
+    normalize_backward_rows(mask, clips, 1, p, dx, rows, channels);
+  else
+    normalize_backward_rows(mask, clips, 0, p, dx, rows, channels);
+}
+
 static void normalize_backward(ck_normalize_backward p, float *dx, long rows, long channels) {
-  switch (p.mask * 2 + (p.residual.start ? 1 : 0)) {
-    case 2 * CK_MASK_NONE: return normalize_backward_rows(CK_MASK_NONE, 0, p, dx, rows, channels);
-    case 2 * CK_MASK_NONE + 1: return normalize_backward_rows(CK_MASK_NONE, 1, p, dx, rows, channels);
-    case 2 * CK_MASK_OUTPUT: return normalize_backward_rows(CK_MASK_OUTPUT, 0, p, dx, rows, channels);
-    case 2 * CK_MASK_OUTPUT + 1: return normalize_backward_rows(CK_MASK_OUTPUT, 1, p, dx, rows, channels);
-    case 2 * CK_MASK_INPUT: return normalize_backward_rows(CK_MASK_INPUT, 0, p, dx, rows, channels);
-    default: return normalize_backward_rows(CK_MASK_INPUT, 1, p, dx, rows, channels);
+  const int clips = clips_of(p.mask != CK_MASK_NONE, p.limit);
+  if (clips == CLIPS_NOTHING) return adding_backward(CK_MASK_NONE, CLIPS_NOTHING, p, dx, rows, channels);
+  if (p.mask == CK_MASK_INPUT) {
+    if (clips == CLIPS_BELOW) return adding_backward(CK_MASK_INPUT, CLIPS_BELOW, p, dx, rows, channels);
+    return adding_backward(CK_MASK_INPUT, CLIPS_BOTH, p, dx, rows, channels);
   }
+  if (clips == CLIPS_BELOW) return adding_backward(CK_MASK_OUTPUT, CLIPS_BELOW, p, dx, rows, channels);
+  return adding_backward(CK_MASK_OUTPUT, CLIPS_BOTH, p, dx, rows, channels);
 }
