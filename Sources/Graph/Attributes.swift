@@ -49,6 +49,36 @@ public struct Epilogue: Hashable, Sendable {
   public static let none = Epilogue()
 }
 
+/// What the gradient of a batch norm does besides; set by fusion.
+public struct BatchNormGradientAttributes: Hashable, Sendable {
+  /// The gradient of the activation behind the norm, ReLU or ReLU6, which comes first: it lets dy through where the
+  /// activation's output lies strictly inside its bounds.
+  public enum Mask: Hashable, Sendable {
+    /// The output is an input of the node.
+    case output(UnaryFunction)
+    /// The output is computed again from x and the shift, which is an input of the node: for norms without a residual.
+    case shift(UnaryFunction)
+
+    public var activation: UnaryFunction {
+      switch self {
+      case .output(let activation), .shift(let activation): activation
+      }
+    }
+  }
+
+  public var mask: Mask?
+  /// Whether the node has one more input, of the shape of x, to add to dx.
+  public var addsResidual: Bool
+  /// Whether dy behind the mask is an output too, for others that read it.
+  public var returnsMasked: Bool
+
+  public init(mask: Mask? = nil, addsResidual: Bool = false, returnsMasked: Bool = false) {
+    self.mask = mask
+    self.addsResidual = addsResidual
+    self.returnsMasked = returnsMasked
+  }
+}
+
 /// Attributes of pooling of any rank; arrays hold one entry for each spatial axis.
 public struct PoolAttributes: Hashable, Sendable {
   public enum Kind: Hashable, Sendable {

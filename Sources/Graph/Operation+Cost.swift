@@ -47,7 +47,9 @@ extension Operation {
     case .poolGradient(let attributes, _):
       cost.elementOperations = inputs[0].shape.elementCount * attributes.kernel.reduce(1, *)
     case .batchNorm: cost.elementOperations = 2 * count
-    case .batchNormTraining, .batchNormGradient: cost.elementOperations = 5 * count
+    case .batchNormTraining(_, _, let epilogue): cost.elementOperations = count * (5 + epilogue.operationCount)
+    case .batchNormGradient(let attributes):
+      cost.elementOperations = count * (5 + (attributes.mask == nil ? 0 : 1) + (attributes.addsResidual ? 1 : 0))
     case .standardize, .standardizeGradient: cost.elementOperations = 5 * count
     case .resample(let resampling):
       cost.elementOperations = resampling.tapCount(for: inputs[0].shape)

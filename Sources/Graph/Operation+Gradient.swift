@@ -101,8 +101,8 @@ extension Operation {
     case .batchNorm(let epsilon, let activation):
       if activation != nil { fail("differentiate before fusing: \(name) has an activation") }
       result = batchNormGradients(epsilon: epsilon, dy, inputs, needed, &b)
-    case .batchNormTraining(_, _, let activation):
-      if activation != nil { fail("differentiate before fusing: \(name) has an activation") }
+    case .batchNormTraining(_, _, let epilogue):
+      if epilogue != .none { fail("differentiate before fusing: \(name) has an epilogue") }
       let gradients = b.apply(.batchNormGradient(), [dy, inputs[0], inputs[1], outputs[1], outputs[2]])
       for index in 0..<3 { result[index] = gradients[index] }
     case .standardize(let axis, _):

@@ -25,19 +25,29 @@ extension Operation {
     case .batchNorm:
       try requireChannels(inputs[0], inputs[1...])
       return [inputs[0]]
-    case .batchNormTraining:
-      try requireChannels(inputs[0], inputs[1...])
+    case .batchNormTraining(_, _, let epilogue):
+      try requireChannels(inputs[0], inputs[1...4])
+      if epilogue.addsResidual {
+        try require(inputs[5] == inputs[0], "the residual is \(inputs[5]), the input \(inputs[0])")
+      }
       let values = inputs[0].shape.elementCount / max(1, inputs[0].shape[1])
       try require(
         values > 1,
         "batch norm cannot train on one value a channel (input \(inputs[0].shape)); use a batch of at least 2")
       let channel = inputs[1]
       return [inputs[0], channel, channel, channel, channel]
-    case .batchNormGradient(let fusesReLU):
+    case .batchNormGradient(let attributes):
       try require(inputs[0] == inputs[1], "the gradient is \(inputs[0]), the input \(inputs[1])")
       try requireChannels(inputs[1], inputs[2...4])
-      if fusesReLU { try require(inputs[5] == inputs[1], "the output is \(inputs[5]), the input \(inputs[1])") }
-      return [inputs[1], inputs[2], inputs[2]]
+      switch attributes.mask {
+      case .output: try require(inputs[5] == inputs[1], "the output is \(inputs[5]), the input \(inputs[1])")
+      case .shift: try requireChannels(inputs[1], inputs[5...5])
+      case nil: break
+      }
+      if attributes.addsResidual, let residual = inputs.last {
+        try require(residual == inputs[1], "the residual is \(residual), the input \(inputs[1])")
+      }
+      return [inputs[1], inputs[2], inputs[2]] + (attributes.returnsMasked ? [inputs[0]] : [])
     case .standardize(let axis, _):
       var statistics = inputs[0]
       try require(statistics.shape.dimensions.indices.contains(axis), "there is no axis \(axis) in \(statistics.shape)")
@@ -164,8 +174,9 @@ extension Operation {
       .scatterElements:
       2
     case .poolGradient(let attributes, _): attributes.kind == .max ? 2 : 1
-    case .batchNorm, .batchNormTraining: 5
-    case .batchNormGradient(let fusesReLU): fusesReLU ? 6 : 5
+    case .batchNorm: 5
+    case .batchNormTraining(_, _, let epilogue): 5 + (epilogue.addsResidual ? 1 : 0)
+    case .batchNormGradient(let attributes): 5 + (attributes.mask == nil ? 0 : 1) + (attributes.addsResidual ? 1 : 0)
     case .crossEntropy(_, let isWeighted): isWeighted ? 3 : 2
     case .crossEntropyGradient(_, let isWeighted): isWeighted ? 4 : 3
     case .pool, .unary, .cast, .reduce, .softmax, .logSoftmax, .reshape, .transpose, .broadcast, .slice,

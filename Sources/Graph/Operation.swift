@@ -31,12 +31,12 @@ public enum Operation: Hashable, Sendable {
 
   /// `x [N, C, ...], scale [C], shift [C], mean [C], variance [C] -> y`: with given statistics.
   case batchNorm(epsilon: Double, activation: UnaryFunction? = nil)
-  /// `x, scale, shift, runningMean, runningVariance -> y, batchMean, inverseDeviation, runningMean, runningVariance`:
-  /// with the statistics of this batch. Momentum is the weight of the batch; the running variance takes the unbiased
+  /// `x, scale, shift, runningMean, runningVariance, residual?
+  ///  -> y, batchMean, inverseDeviation, runningMean, runningVariance`: with the statistics of this batch. Momentum is the weight of the batch; the running variance takes the unbiased
   /// estimate, the normalisation the biased one, as in PyTorch.
-  case batchNormTraining(epsilon: Double, momentum: Double, activation: UnaryFunction? = nil)
-  /// `dy, x, scale, batchMean, inverseDeviation, y (if ReLU is fused) -> dx, dscale, dshift`.
-  case batchNormGradient(fusesReLU: Bool = false)
+  case batchNormTraining(epsilon: Double, momentum: Double, epilogue: Epilogue = .none)
+  /// `dy, x, scale, batchMean, inverseDeviation, y or shift (if masked), residual? -> dx, dscale, dshift, masked dy?`.
+  case batchNormGradient(BatchNormGradientAttributes = .init())
   /// `x -> y, inverseDeviation` (of extent 1 along the axis): mean 0 and (biased) variance 1 along an axis. The heart of
   /// layer, instance and group normalisation.
   case standardize(axis: Int, epsilon: Double)
@@ -114,6 +114,14 @@ public enum Operation: Hashable, Sendable {
   /// `parameter, gradient, factor, rate [learning rate, step], first moment, second moment
   ///  -> parameter, first moment, second moment`.
   case adam(AdamAttributes)
+
+  /// Whether it replaces a parameter and its optimizer states.
+  public var isUpdate: Bool {
+    switch self {
+    case .sgd, .adam: true
+    default: false
+    }
+  }
 
   /// The short name that summaries, profiles and errors use.
   public var name: String {

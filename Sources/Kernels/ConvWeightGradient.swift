@@ -16,6 +16,7 @@ extension Convolution {
   }
 
   /// The gradient of the weights, `[outChannels, inChannels / groups, kernel...]`, summed over batch and positions.
+  /// Depthwise, x and dy are whole tensors.
   package static func weightGradient(
     _ x: Input, _ dy: Input, into dw: Output, _ g: ConvGeometry, workspace: Output, pool: ThreadPool,
     isa: InstructionSet = .best
@@ -44,7 +45,7 @@ extension Convolution {
       var product = ck_outer_product(
         patches: g.patches, x: x + group * g.groupInChannels, dy: dy + group * g.groupOutChannels,
         partial: workspace + chunk * chunkStep + group * grid.partialSize, columns: g.groupOutChannels,
-        dy_pixel: g.outChannels)
+        dy_pixel: g.outPixel)
       grid.run(block, of: &product, rows: grid.chunks[chunk])
     }
     let taps = g.kernel.count
@@ -70,7 +71,9 @@ extension Convolution {
 
   /// The linear layer whose weight gradient is this one's transposed.
   private static func denseGeometry(_ g: ConvGeometry) -> ConvGeometry {
-    .linear(rows: g.outputRows, inputs: g.outChannels, outputs: g.inChannels)
+    var linear = ConvGeometry.linear(rows: g.outputRows, inputs: g.outChannels, outputs: g.inChannels)
+    (linear.inPixel, linear.outPixel) = (g.outPixel, g.inPixel)
+    return linear
   }
 
   /// Floats of workspace for ``biasGradient(_:into:_:workspace:pool:isa:)``.

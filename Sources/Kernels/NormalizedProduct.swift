@@ -43,6 +43,7 @@ package struct NormalizedProduct: Sendable {
     into y: Convolution.Output, epilogue: Convolution.Epilogue, workspace: Convolution.Output, pool: ThreadPool
   ) {
     let g = geometry
+    let pieces = pieces.map { (x: ChannelRows($0.x, pixel: $0.channels), channels: $0.channels) }
     let panels = Panels(g.outChannels, kernels)
     let cost = g.outputRows * g.inChannels * (panels.paddedCount / 32 + 1)
     pool.parallel(taskCount, slots: slotCount, cost: cost) { task, slot in

@@ -31,7 +31,7 @@ package enum StandardizationKernel {
           withUnsafeTemporaryAllocation(of: Double.self, capacity: 2 * inner) { moments in
             moments.initialize(repeating: 0)
             let (mean, m2) = (moments.baseAddress!, moments.baseAddress! + inner)
-            kernels.moments(x, count, inner, 0, mean, m2)
+            kernels.moments(ck_rows(start: x, pixel: inner), count, inner, 0, mean, m2)
             withUnsafeTemporaryAllocation(of: Float.self, capacity: 3 * (inner + 64)) { vectors in
               vectors.initialize(repeating: 0)
               let centre = vectors.baseAddress!
@@ -42,8 +42,9 @@ package enum StandardizationKernel {
                 // What rounding the mean left out.
                 shift[i] = Float((Double(centre[i]) - mean[i]) * Double(scale[i]))
               }
-              kernels.normalize(
-                ck_normalize(mean: centre, scale: scale, shift: shift, relu: 0), x, y, count, inner, inner)
+              var p = ck_normalize()
+              (p.mean, p.scale, p.shift) = (UnsafePointer(centre), UnsafePointer(scale), UnsafePointer(shift))
+              kernels.normalize(p, ck_rows(start: x, pixel: inner), y, inner, count, inner)
             }
           }
         }
@@ -78,15 +79,18 @@ package enum StandardizationKernel {
               let zero = vectors.baseAddress!
               let (scale, centre, slope) = (zero + width, zero + 2 * width, zero + 3 * width)
               let (sum, product) = (sums.baseAddress!, sums.baseAddress! + inner)
-              kernels.normalize_sums(dy, y, nil, zero, count, inner, sum, product)
+              var p = ck_normalize_backward()
+              (p.mean, p.scale, p.center, p.slope) = (
+                UnsafePointer(zero), UnsafePointer(scale), UnsafePointer(centre), UnsafePointer(slope)
+              )
+              (p.dy, p.x) = (ck_rows(start: dy, pixel: inner), ck_rows(start: y, pixel: inner))
+              kernels.normalize_sums(p, nil, count, inner, sum, product)
               for i in 0..<inner {
                 scale[i] = inverse[block * inner + i]
                 centre[i] = Float(sum[i] / Double(count))
                 slope[i] = Float(-product[i] / Double(count)) * scale[i]
               }
-              kernels.normalize_backward(
-                ck_normalize_backward(mean: zero, scale: scale, center: centre, slope: slope), dy, y, nil, dx, count,
-                inner)
+              kernels.normalize_backward(p, dx, count, inner)
             }
           }
         }

@@ -66,6 +66,7 @@ extension TrainingStep {
       .clipFactor(maximumNorm: optimizer.settings.maximumGradientNorm), [loss] + updated.map(\.1))
     writer.outputs.append(Graph.Output(name: "norm", value: clipping[1]))
     let averaging = averagingDecay.map { _ in writer.builder.graph.addInput(Self.averagingName, TensorType([1])) }
+    var replaced: [(path: String, value: Graph.ValueID)] = []
     for (parameter, gradient) in updated {
       let type = writer.builder.type(of: parameter.value)
       let paths = optimizer.slots.map { Self.path($0, parameter.path) }
@@ -73,13 +74,16 @@ extension TrainingStep {
       let update = optimizer.operation(for: parameter.kind, rateFactor: rateFactors[parameter.path] ?? 1)
       let results = writer.builder.apply(update, [parameter.value, gradient, clipping[0], rate] + slots)
       for (path, value) in zip([parameter.path] + paths, results) { writer.replace(path, by: value) }
-      if let averaging {
-        let path = Self.path(Self.average, parameter.path)
-        let average = writer.builder.graph.addParameter(path, type)
-        let difference = writer.builder(.binary(.subtract), results[0], average)
-        let moved = writer.builder(.binary(.multiply), difference, averaging)
-        writer.replace(path, by: writer.builder(.binary(.add), average, moved))
-      }
+      replaced.append((parameter.path, results[0]))
+    }
+    // Behind all updates, which then run as one kernel.
+    guard let averaging else { return }
+    for (path, value) in replaced {
+      let path = Self.path(Self.average, path)
+      let average = writer.builder.graph.addParameter(path, writer.builder.type(of: value))
+      let difference = writer.builder(.binary(.subtract), value, average)
+      let moved = writer.builder(.binary(.multiply), difference, averaging)
+      writer.replace(path, by: writer.builder(.binary(.add), average, moved))
     }
   }
 

@@ -15,7 +15,8 @@ import Testing
     let y = GuardedBuffer(count: x.count)
     let workspace = GuardedBuffer(count: BatchNormKernel.workspaceBytes(rows: rows, channels: channels) / 4)
     BatchNormKernel.forward(
-      x.pointer, y.pointer, rows: rows, channels: channels, gamma: gamma.pointer, beta: beta.pointer, epsilon: 1e-3,
+      self.rows(of: x, channels), y.pointer, rows: rows, channels: channels, gamma: gamma.pointer, beta: beta.pointer,
+      epsilon: 1e-3,
       momentum: 0.3, running: (mean.pointer, variance.pointer), savedMean: savedMean.pointer,
       savedInverseDeviation: savedDeviation.pointer, activation: .relu, workspace: workspace.raw, pool: serialPool,
       isa: isa)
@@ -24,7 +25,9 @@ import Testing
     let dgamma = GuardedBuffer(count: channels)
     let dbeta = GuardedBuffer(count: channels)
     BatchNormKernel.backward(
-      dy.pointer, x: x.pointer, y: y.pointer, rows: rows, channels: channels, gamma: gamma.pointer,
+      self.rows(of: dy, channels), x: self.rows(of: x, channels),
+      mask: .init(.output(self.rows(of: y, channels)), .relu),
+      rows: rows, channels: channels, gamma: gamma.pointer,
       savedMean: savedMean.pointer, savedInverseDeviation: savedDeviation.pointer, dx: dx.pointer,
       dgamma: dgamma.pointer, dbeta: dbeta.pointer, workspace: workspace.raw, pool: serialPool, isa: isa)
     for (name, tensor) in [
@@ -73,7 +76,8 @@ import Testing
     let (savedMean, saved) = (GuardedBuffer(count: channels), GuardedBuffer(count: channels))
     let workspace = GuardedBuffer(count: BatchNormKernel.workspaceBytes(rows: rows, channels: channels) / 4)
     BatchNormKernel.forward(
-      bx.pointer, y.pointer, rows: rows, channels: channels, gamma: g.pointer, beta: b.pointer, epsilon: 1e-5,
+      self.rows(of: bx, channels), y.pointer, rows: rows, channels: channels, gamma: g.pointer, beta: b.pointer,
+      epsilon: 1e-5,
       momentum: 0.1, running: nil, savedMean: savedMean.pointer, savedInverseDeviation: saved.pointer,
       workspace: workspace.raw, pool: serialPool, isa: isa)
     expectClose(savedMean.values, mean, 5e-7)
@@ -83,7 +87,7 @@ import Testing
     let (dgamma, dbeta) = (GuardedBuffer(count: channels), GuardedBuffer(count: channels))
     let dx = GuardedBuffer(count: x.count)
     BatchNormKernel.backward(
-      dy.pointer, x: bx.pointer, y: nil, rows: rows, channels: channels, gamma: g.pointer,
+      self.rows(of: dy, channels), x: self.rows(of: bx, channels), rows: rows, channels: channels, gamma: g.pointer,
       savedMean: savedMean.pointer, savedInverseDeviation: saved.pointer, dx: dx.pointer, dgamma: dgamma.pointer,
       dbeta: dbeta.pointer, workspace: workspace.raw, pool: serialPool, isa: isa)
     // Sums of `rows` numbers of either sign, so compared with how large such a sum usually is.
@@ -92,6 +96,83 @@ import Testing
     if rows > 1 { expectClose(dx.values, expectedDx, 1e-4) }
     #expect(y.isIntact && dx.isIntact && workspace.isIntact && savedMean.isIntact && saved.isIntact)
     #expect(dgamma.isIntact && dbeta.isIntact)
+  }
+
+  private func rows(of buffer: GuardedBuffer, _ channels: Int) -> ChannelRows {
+    ChannelRows(buffer.pointer, pixel: channels)
+  }
+
+  /// Residual, activation, masks and slices of wider rows give the bits of one kernel after another on dense rows.
+  @Test(arguments: InstructionSet.available, shapes)
+  func fusionsKeepTheBits(isa: InstructionSet, shape: (rows: Int, channels: Int)) {
+    for (activation, adds) in [(ActivationKernel.relu, false), (.relu, true), (.relu6, false), (.relu6, true)] {
+      compareFused(isa, shape.rows, shape.channels, activation, adds: adds)
+    }
+  }
+
+  private func compareFused(
+    _ isa: InstructionSet, _ rows: Int, _ channels: Int, _ activation: ActivationKernel, adds: Bool
+  ) {
+    let count = rows * channels
+    let (x, gradient, added) = (random(count), random(count, seed: 2), random(count, seed: 3))
+    /// Rows with `gap` floats that nobody may read between them.
+    func spread(_ values: [Float], _ gap: Int) -> (buffer: GuardedBuffer, rows: ChannelRows) {
+      let pixel = channels + gap
+      var wide = [Float](repeating: .nan, count: rows * pixel)
+      for i in values.indices { wide[i / channels * pixel + i % channels] = values[i] }
+      let buffer = GuardedBuffer(wide)
+      return (buffer, ChannelRows(buffer.pointer, pixel: pixel))
+    }
+    let gamma = GuardedBuffer(random(channels, seed: 4).map { 8 * $0 })
+    let beta = GuardedBuffer(random(channels, seed: 5))
+    let workspace = GuardedBuffer(count: BatchNormKernel.workspaceBytes(rows: rows, channels: channels) / 4)
+    let (mean, deviation) = (GuardedBuffer(count: channels), GuardedBuffer(count: channels))
+    func forward(
+      _ x: ChannelRows, _ y: GuardedBuffer, pixel: Int?, residual: ChannelRows?, _ activation: ActivationKernel?
+    ) {
+      BatchNormKernel.forward(
+        x, y.pointer, pixel: pixel, rows: rows, channels: channels, gamma: gamma.pointer, beta: beta.pointer,
+        epsilon: 1e-5, momentum: 0.1, running: nil, savedMean: mean.pointer, savedInverseDeviation: deviation.pointer,
+        residual: residual, activation: activation, workspace: workspace.raw, pool: serialPool, isa: isa)
+    }
+    let (dense, wideX, residual) = (GuardedBuffer(x), spread(x, 3), spread(added, 2))
+    let (y, wideY) = (GuardedBuffer(count: count), GuardedBuffer(count: rows * (channels + 1)))
+    forward(self.rows(of: dense, channels), y, pixel: nil, residual: nil, nil)
+    if adds { for i in 0..<count { y.pointer[i] += added[i] } }
+    activation.forward(y.pointer, y.pointer, count: count, pool: serialPool, isa: isa)
+    forward(wideX.rows, wideY, pixel: channels + 1, residual: adds ? residual.rows : nil, activation)
+    #expect((0..<count).allSatisfy { wideY.pointer[$0 / channels * (channels + 1) + $0 % channels] == y.pointer[$0] })
+    #expect(y.isIntact && wideY.isIntact && workspace.isIntact)
+
+    func backward(
+      _ dy: ChannelRows, _ x: ChannelRows, _ mask: BatchNormKernel.Mask?, _ residual: ChannelRows?,
+      masked: GuardedBuffer? = nil
+    ) -> [[Float]] {
+      let (dx, dgamma, dbeta) = (
+        GuardedBuffer(count: count), GuardedBuffer(count: channels), GuardedBuffer(count: channels)
+      )
+      BatchNormKernel.backward(
+        dy, x: x, mask: mask, rows: rows, channels: channels, gamma: gamma.pointer, savedMean: mean.pointer,
+        savedInverseDeviation: deviation.pointer, residual: residual, maskedGradient: masked?.pointer, dx: dx.pointer,
+        dgamma: dgamma.pointer, dbeta: dbeta.pointer, workspace: workspace.raw, pool: serialPool, isa: isa)
+      #expect(dx.isIntact && dgamma.isIntact && dbeta.isIntact && workspace.isIntact && masked?.isIntact != false)
+      return [dx.values, dgamma.values, dbeta.values]
+    }
+    let (dy, wideDy) = (GuardedBuffer(gradient), spread(gradient, 5))
+    let masked = GuardedBuffer(count: count)
+    activation.backward(dy.pointer, y.pointer, masked.pointer, count: count, pool: serialPool, isa: isa)
+    var expected = backward(self.rows(of: masked, channels), self.rows(of: dense, channels), nil, nil)
+    let output = ChannelRows(wideY.pointer, pixel: channels + 1)
+    #expect(backward(wideDy.rows, wideX.rows, .init(.output(output), activation), nil) == expected)
+    let found = GuardedBuffer(count: count)
+    #expect(backward(wideDy.rows, wideX.rows, .init(.output(output), activation), nil, masked: found) == expected)
+    #expect(found.values == masked.values)
+    if !adds { #expect(backward(wideDy.rows, wideX.rows, .init(.shift(beta.pointer), activation), nil) == expected) }
+    for i in 0..<count { expected[0][i] += added[i] }
+    #expect(backward(wideDy.rows, wideX.rows, .init(.output(output), activation), residual.rows) == expected)
+    if !adds {
+      #expect(backward(wideDy.rows, wideX.rows, .init(.shift(beta.pointer), activation), residual.rows) == expected)
+    }
   }
 
   @Test(arguments: InstructionSet.available, shapes)
@@ -109,7 +190,8 @@ import Testing
       GuardedBuffer(random(channels, seed: 4))
     )
     BatchNormKernel.inference(
-      x.pointer, y.pointer, rows: rows, channels: channels, mean: m.pointer, scale: s.pointer, shift: b.pointer,
+      [(self.rows(of: x, channels), channels)], y.pointer, rows: rows, mean: m.pointer, scale: s.pointer,
+      shift: b.pointer,
       activation: activation, pool: serialPool, isa: isa)
     let expected = (0..<x.count).map { i -> Double in
       let c = i % channels

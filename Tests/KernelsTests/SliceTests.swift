@@ -92,6 +92,41 @@ import Testing
     }
   }
 
+  @Test(arguments: InstructionSet.available, [(3, 17, 1), (34, 32, 2), (40, 21, 1), (64, 16, 1)])
+  func weightGradient(isa: InstructionSet, channels: (Int, Int, Int)) {
+    for (kernel, padding) in [(1, 0), (3, 1)] {
+      let g = ConvolutionTests.geometry(
+        channels.0, channels.1, groups: channels.2, input: .init(1, 11, 10), kernel: .init(1, kernel, kernel),
+        before: .init(0, padding, padding), after: .init(0, padding, padding))
+      let (x, dy) = extents(g)
+      let gradient = randomValues(dy.count, seed: 5)
+      var wide = [Float](repeating: .nan, count: dy.positions * dy.pixel)
+      for (index, value) in gradient.enumerated() {
+        wide[index / dy.channels * dy.pixel + Self.offset + index % dy.channels] = value
+      }
+      let (dense, sliced) = (Buffer(gradient), Buffer(wide))
+      // The gradient of the weights is as if of one position, and never a slice.
+      let weights = Extent(positions: 1, channels: g.weightCount)
+      for usesWinograd in [false, true] where !usesWinograd || kernel == 3 && channels.2 == 1 {
+        check("\(isa) weight gradient \(g)", from: x, to: weights) { x, dw, inPixel, _, pool in
+          var g = g
+          let isWhole = inPixel == g.inChannels
+          (g.inPixel, g.outPixel) = (inPixel, isWhole ? dy.channels : dy.pixel)
+          let gradient = isWhole ? dense.pointer : sliced.pointer + Self.offset
+          if usesWinograd {
+            let winograd = WinogradWeightGradient(g, isa: isa)
+            let workspace = Buffer(count: winograd.workspaceSize)
+            winograd.run(x, gradient, into: dw, workspace: workspace.pointer, pool: pool)
+          } else {
+            let workspace = Buffer(count: Convolution.weightGradientWorkspaceSize(g, isa: isa))
+            Convolution.weightGradient(
+              x, gradient, into: dw, g, workspace: workspace.pointer, pool: pool, isa: isa)
+          }
+        }
+      }
+    }
+  }
+
   @Test(arguments: InstructionSet.available, [(3, 17), (40, 21), (16, 64)])
   func winograd(isa: InstructionSet, channels: (Int, Int)) {
     for stride in [1, 2] { winograd(isa, channels, stride: stride) }

@@ -27,15 +27,16 @@ import Testing
     }
 
     mutating func conv(
-      _ x: Graph.ValueID, _ channels: Int, kernel: Int = 1, groups: Int = 1, _ activation: UnaryFunction? = nil
+      _ x: Graph.ValueID, _ channels: Int, kernel: Int = 1, groups: Int = 1, hasBias: Bool = true,
+      _ activation: UnaryFunction? = nil
     ) throws -> Graph.ValueID {
       let shape = graph.shape(of: x)
       let rank = shape.rank - 2
       let weight = parameter(Shape([channels, shape[1] / groups] + .init(repeating: kernel, count: rank)))
       let (ones, padding) = ([Int](repeating: 1, count: rank), [Int](repeating: kernel / 2, count: rank))
       let attributes = ConvAttributes(
-        stride: ones, dilation: ones, paddingBefore: padding, paddingAfter: padding, groups: groups, hasBias: true)
-      let y = try graph.append(.conv(attributes), [x, weight, parameter([channels])])[0]
+        stride: ones, dilation: ones, paddingBefore: padding, paddingAfter: padding, groups: groups, hasBias: hasBias)
+      let y = try graph.append(.conv(attributes), [x, weight] + (hasBias ? [parameter([channels])] : []))[0]
       return try activation.map { try unary($0, y) } ?? y
     }
 
@@ -62,6 +63,23 @@ import Testing
 
     mutating func unary(_ function: UnaryFunction, _ x: Graph.ValueID) throws -> Graph.ValueID {
       try graph.append(.unary(function), [x])[0]
+    }
+
+    /// Batch norm in training.
+    mutating func norm(_ x: Graph.ValueID, _ activation: UnaryFunction) throws -> Graph.ValueID {
+      let parameters = (0..<4).map { _ in parameter([graph.shape(of: x)[1]]) }
+      let y = try graph.append(.batchNormTraining(epsilon: 1e-3, momentum: 0.1), [x] + parameters)[0]
+      return try unary(activation, y)
+    }
+
+    /// The mean square of a value, and its gradient by all parameters that have one.
+    mutating func lossAndGradients(of y: Graph.ValueID) throws -> [Graph.ValueID] {
+      let axes = Array(0..<graph.shape(of: y).rank)
+      let loss = try graph.append(.reduce(.mean, axes: axes, keepsDimensions: false), [unary(.square, y)])
+      var builder = GraphBuilder(graph)
+      let gradients = graph.gradients(of: loss[0], withRespectTo: graph.parameters, in: &builder, resolve: { $0 })
+      graph = builder.graph
+      return loss + gradients.compactMap { $0 }
     }
 
     mutating func join(_ values: Graph.ValueID...) throws -> Graph.ValueID {
@@ -145,13 +163,35 @@ import Testing
   /// Gradients read the skip's value in ways that need it dense; the other part is written in place.
   @Test func skipConnectionInTraining() throws {
     var (net, y) = try skip()
-    let loss = try net.graph.append(
-      .reduce(.mean, axes: [0, 1, 2, 3], keepsDimensions: false), [net.unary(.square, y)])
-    var builder = GraphBuilder(net.graph)
-    let gradients = net.graph.gradients(
-      of: loss[0], withRespectTo: net.graph.parameters, in: &builder, resolve: { $0 })
-    net.graph = builder.graph
-    try net.check(loss + gradients.compactMap { $0 }, isTraining: true)
+    try net.check(net.lossAndGradients(of: y), isTraining: true)
+  }
+
+  /// Growing joins, as in DenseNet: each norm reads a slice of one buffer, its gradient adds what lies in the next one's.
+  @Test(arguments: [UnaryFunction.relu, .relu6]) func denseBlockInTraining(activation: UnaryFunction) throws {
+    var net = Network()
+    // Without biases, whose gradients a norm makes 0.
+    var x = try net.conv(net.input([3, 3, 10, 9]), 13, kernel: 3, hasBias: false)
+    for growth in [8, 5, 16] {
+      let inner = try net.norm(net.conv(net.norm(x, activation), 24, hasBias: false), activation)
+      x = try net.join(x, net.conv(inner, growth, kernel: 3, hasBias: false))
+    }
+    let y = try net.conv(net.norm(x, activation), 3)
+    let kernels = try net.check(net.lossAndGradients(of: y), isTraining: true)
+    let copies = Set(["concatenate", "copy_slice", "slice", "add", "relu_gradient", "relu6_gradient", "relu", "relu6"])
+    #expect(copies.isDisjoint(with: kernels), "\(kernels)")
+  }
+
+  /// Norms write where a join wants their results, and their gradients read there.
+  @Test func branchesOfNormsInTraining() throws {
+    var net = Network()
+    let x = try net.conv(net.input([3, 4, 10, 9]), 16, kernel: 3, .relu)
+    let joined = try net.join(
+      net.norm(net.conv(x, 12, hasBias: false), .relu),
+      net.norm(net.conv(x, 16, kernel: 3, hasBias: false), .relu6),
+      net.norm(net.conv(net.pool(.max, x, kernel: 3, stride: 1), 7, hasBias: false), .relu))
+    let kernels = try net.check(
+      net.lossAndGradients(of: net.conv(net.pool(.max, joined, kernel: 2, stride: 2), 5)), isTraining: true)
+    #expect(Set(["concatenate", "copy_slice", "slice"]).isDisjoint(with: kernels), "\(kernels)")
   }
 
   /// Where values cannot lie in the joint buffer, or have more than one place to lie in.

@@ -238,11 +238,16 @@ import Testing
     try expectEqual(net, fused)
     #expect(
       fused.nodes.count { $0.operation == .unary(.relu) } < net.graph.nodes.count { $0.operation == .unary(.relu) })
-    #expect(fused.nodes.contains { $0.operation == .batchNormGradient(fusesReLU: true) })
-    #expect(
-      fused.nodes.contains {
-        $0.operation == .batchNormTraining(epsilon: 1e-5, momentum: 0.1, activation: .relu)
-      })
+    // The first norm masks by what it computes again, the second, behind a residual, by what it gave.
+    for mask in [BatchNormGradientAttributes.Mask.shift(.relu), .output(.relu)] {
+      let attributes = BatchNormGradientAttributes(mask: mask)
+      #expect(fused.nodes.count { $0.operation == .batchNormGradient(attributes) } == 1, "\(mask)")
+    }
+    for addsResidual in [false, true] {
+      let norm = Operation.batchNormTraining(
+        epsilon: 1e-5, momentum: 0.1, epilogue: Epilogue(addsResidual: addsResidual, activation: .relu))
+      #expect(fused.nodes.count { $0.operation == norm } == 1)
+    }
   }
 
   /// Where fusing must choose, or must not happen at all.

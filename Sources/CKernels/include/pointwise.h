@@ -73,15 +73,41 @@ typedef struct {
   int counts_padding;
 } ck_pool;
 
-/// Per channel: y = (x - mean) * scale + shift, then ReLU if asked.
+/// Channels-last rows, `pixel` floats apart.
+typedef struct {
+  const float *start;
+  long pixel;
+} ck_rows;
+
+/// Per channel: y = (x - mean) * scale + shift + residual, then, if `clips`, the nearest number from 0 to `limit`.
 typedef struct {
   const float *mean, *scale, *shift;
-  int relu;
+  /// Starts at NULL if there is none.
+  ck_rows residual;
+  int clips;
+  float limit;
 } ck_normalize;
 
-/// dx = (dy - center) * scale + (x - mean) * slope per channel, where dy counts as 0 wherever y (if given) is not > 0.
+/// What tells which elements of dy count: those whose y lies between 0 and `limit`; all others count as 0.
+typedef enum {
+  /// Nothing: all count.
+  CK_MASK_NONE,
+  /// y as it was stored.
+  CK_MASK_OUTPUT,
+  /// y = (x - mean) * scale + shift, computed again.
+  CK_MASK_INPUT,
+} ck_mask;
+
+/// dx = (dy - center) * scale + (x - mean) * slope + residual per channel.
 typedef struct {
-  const float *mean, *scale, *center, *slope;
+  const float *mean, *scale, *shift, *center, *slope;
+  ck_mask mask;
+  float limit;
+  ck_rows dy, x;
+  /// Starts at NULL where the mask does not need it.
+  ck_rows y;
+  /// Starts at NULL if there is none.
+  ck_rows residual;
 } ck_normalize_backward;
 
 /// One row's share of a cross-entropy. `weights` may be NULL (all 1).
@@ -138,18 +164,19 @@ typedef struct {
   void (*average_pool_backward)(const ck_pool *g, const long position[3], const float *dy, float *dx);
 
   /// Adds rows to the running mean and M2 (sum of squared deviations) of the `seen` rows before, per channel.
-  void (*moments)(const float *x, long rows, long channels, long seen, double *mean, double *m2);
-  /// The rows of y are y_stride floats apart, those of x dense.
-  void (*normalize)(ck_normalize p, const float *x, float *y, long rows, long channels, long y_stride);
+  void (*moments)(ck_rows x, long rows, long channels, long seen, double *mean, double *m2);
+  /// The rows of y are y_pixel floats apart.
+  void (*normalize)(ck_normalize p, ck_rows x, float *y, long y_pixel, long rows, long channels);
   /// Mean 0 and variance 1 in each of some dense rows, of at most `standardized_count` elements; y may be x. `inverse`
   /// gets what each row's deviations were multiplied with, 1 / sqrt(variance + epsilon).
   long standardized_count;
   void (*standardize_rows)(const float *x, float *y, float *inverse, long rows, long count, double epsilon);
-  /// Adds per channel sum(dy) and sum(dy * (x - mean)); y is NULL or masks dy where it is not > 0.
-  void (*normalize_sums)(const float *dy, const float *x, const float *y, const float *mean, long rows, long channels,
-                         double *sum, double *product_sum);
-  void (*normalize_backward)(ck_normalize_backward p, const float *dy, const float *x, const float *y, float *dx,
-                             long rows, long channels);
+  /// Adds per channel sum(dy) and sum(dy * (x - mean)). Writes the masked dy as dense rows, unless that is NULL; only
+  /// where y tells the mask.
+  void (*normalize_sums)(ck_normalize_backward p, float *masked, long rows, long channels, double *sum,
+                         double *product_sum);
+  /// The rows of dx are dense.
+  void (*normalize_backward)(ck_normalize_backward p, float *dx, long rows, long channels);
 
   /// Softmax (or its logarithm) of n elements `inner` apart, for each of `inner` neighbours.
   void (*softmax)(const float *x, float *y, long n, long inner, int logarithm);

@@ -6,6 +6,7 @@
 #include "copy.inl"
 #include "reduce.inl"
 #include "normalize.inl"
+#include "standardize.inl"
 #include "pool.inl"
 #include "softmax.inl"
 #include "random.inl"

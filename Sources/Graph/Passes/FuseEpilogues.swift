@@ -5,7 +5,7 @@ extension Graph {
   /// In a training step the gradients of ReLU and ReLU6 are first made to read the activation's output instead of its
   /// input (both lie inside the same bounds or neither does), which frees the input for fusion.
   public func fusingEpilogues() -> Graph {
-    redirectingGradients().fusingResiduals().fusingActivations().fusingReLUGradients()
+    redirectingGradients().fusingResiduals().fusingActivations().fusingMasks()
   }
 
   /// Whether the gradient can be told from the activation's output.
@@ -32,10 +32,11 @@ extension Graph {
     return rewriting.finished()
   }
 
-  /// `add(conv(x), r)` becomes a convolution with a residual.
+  /// `add(conv(x), r)` becomes a convolution with a residual; the same for batch norms in training and their gradients.
   private func fusingResiduals() -> Graph {
     let single = singleReaders()
-    let fusions = nodes.map { residualFusion(into: $0, single: single) }
+    let consumers = consumers()
+    let fusions = nodes.indices.map { residualFusion(into: $0, single: single, consumers) }
     let absorbed = Set(fusions.compactMap { $0?.value })
     var rewriting = Rewriting(self)
     for (node, fusion) in zip(nodes, fusions) where !absorbed.contains(node.outputs[0]) {
@@ -44,7 +45,7 @@ extension Graph {
         continue
       }
       // At the place of the addition, where both operands exist.
-      merged.outputs = node.outputs
+      merged.outputs[0] = node.outputs[0]
       rewriting.copy(
         merged, as: fusion.operation, inputs: (merged.inputs + [fusion.residual]).map { rewriting[$0] })
     }
@@ -53,9 +54,16 @@ extension Graph {
 
   /// For an addition: which operand's producer can add the other, and as which operation it does. Of two such operands
   /// the later one, which leaves the kernels in their order.
-  private func residualFusion(into node: Node, single: [Bool])
+  private func residualFusion(into index: Int, single: [Bool], _ consumers: [[Int]])
     -> (value: ValueID, operation: Operation, residual: ValueID)?
   {
+    let node = nodes[index]
+    /// Whether nothing reads the producer's other results before the addition.
+    func canWait(_ value: ValueID) -> Bool {
+      producer(of: value)?.outputs.allSatisfy { output in
+        output == value || consumers[output.index].allSatisfy { $0 > index }
+      } ?? false
+    }
     guard case .binary(.add) = node.operation, shape(of: node.inputs[0]) == shape(of: node.inputs[1]) else {
       return nil
     }
@@ -70,6 +78,12 @@ extension Graph {
         return (value, .convTransposed(attributes, output: output), residual)
       case .linear(let hasBias, .none):
         return (value, .linear(hasBias: hasBias, epilogue: Epilogue(addsResidual: true)), residual)
+      case .batchNormTraining(let epsilon, let momentum, .none) where canWait(value):
+        let epilogue = Epilogue(addsResidual: true)
+        return (value, .batchNormTraining(epsilon: epsilon, momentum: momentum, epilogue: epilogue), residual)
+      case .batchNormGradient(var attributes) where !attributes.addsResidual && canWait(value):
+        attributes.addsResidual = true
+        return (value, .batchNormGradient(attributes), residual)
       default: continue
       }
     }
@@ -99,22 +113,51 @@ extension Graph {
     return rewriting.finished()
   }
 
-  /// The mask of ReLU goes into the gradient of the batch norm before it.
-  private func fusingReLUGradients() -> Graph {
-    let single = singleReaders()
-    var rewriting = Rewriting(self)
+  /// The gradients of ReLU and ReLU6 go into those of the batch norms before them. Where others read the masked
+  /// gradient too, as a shortcut does, the norm's gradient returns it.
+  private func fusingMasks() -> Graph {
+    let consumers = consumers()
+    let seen = Set(outputs.map(\.value))
+    var absorbed: Set<ValueID> = []
+    /// By the index of the norm's gradient, the mask that it takes over.
+    var masks: [Int: Node] = [:]
     for node in nodes {
-      guard case .batchNormGradient(false) = node.operation, single[node.inputs[0].index],
-        let mask = producer(of: node.inputs[0]), case .unaryGradient(.relu) = mask.operation
+      guard case .unaryGradient(let function) = node.operation, showsGradient(function),
+        let first = consumers[node.outputs[0].index].first,
+        case .batchNormGradient(let attributes) = nodes[first].operation,
+        attributes.mask == nil, nodes[first].inputs[0] == node.outputs[0],
+        !nodes[first].inputs.dropFirst().contains(node.outputs[0])
+      else { continue }
+      absorbed.insert(node.outputs[0])
+      masks[first] = node
+    }
+    var rewriting = Rewriting(self)
+    for (index, node) in nodes.enumerated() where !absorbed.contains(node.outputs[0]) {
+      guard let mask = masks[index], case .unaryGradient(let function) = mask.operation,
+        case .batchNormGradient(var attributes) = node.operation
       else {
         rewriting.copy(node)
         continue
       }
-      rewriting.copy(
-        node, as: .batchNormGradient(fusesReLU: true),
-        inputs: ([mask.inputs[0]] + node.inputs[1...] + [mask.inputs[1]]).map { rewriting[$0] })
+      var merged = node
+      attributes.returnsMasked = consumers[mask.outputs[0].index].count > 1 || seen.contains(mask.outputs[0])
+      if attributes.returnsMasked { merged.outputs.append(mask.outputs[0]) }
+      let shift =
+        attributes.returnsMasked ? nil : shift(ofNorm: mask.inputs[1], on: node.inputs[1], activation: function)
+      attributes.mask = shift == nil ? .output(function) : .shift(function)
+      merged.inputs[0] = mask.inputs[0]
+      merged.inputs.insert(shift ?? mask.inputs[1], at: 5)
+      rewriting.copy(merged, as: .batchNormGradient(attributes))
     }
     return rewriting.finished().removingDeadCode()
+  }
+
+  /// The shift of the batch norm that computes a value from x and an activation alone.
+  private func shift(ofNorm value: ValueID, on x: ValueID, activation: UnaryFunction) -> ValueID? {
+    guard let norm = producer(of: value), norm.inputs[0] == x,
+      case .batchNormTraining(_, _, Epilogue(activation: activation)) = norm.operation
+    else { return nil }
+    return norm.inputs[2]
   }
 }
 
@@ -132,8 +175,10 @@ extension Operation {
       epilogue.activation = activation
       return .linear(hasBias: hasBias, epilogue: epilogue)
     case .batchNorm(let epsilon, nil): return .batchNorm(epsilon: epsilon, activation: activation)
-    case .batchNormTraining(let epsilon, let momentum, nil) where activation == .relu || activation == .relu6:
-      return .batchNormTraining(epsilon: epsilon, momentum: momentum, activation: activation)
+    case .batchNormTraining(let epsilon, let momentum, var epilogue)
+    where epilogue.activation == nil && (activation == .relu || activation == .relu6):
+      epilogue.activation = activation
+      return .batchNormTraining(epsilon: epsilon, momentum: momentum, epilogue: epilogue)
     default: return nil
     }
   }

@@ -39,6 +39,26 @@ extension Lowering {
     return ChannelSlice(value: slice(of: buffer, type, channel: channel), pixel: shape(result)[1])
   }
 
+  /// A slice of channels as it lies in its source, where all readers can read it there.
+  mutating func channelView(_ attributes: SliceAttributes, _ node: Graph.Node) -> ChannelSlice? {
+    let (source, result) = (node.inputs[0], node.outputs[0])
+    let extents = shape(source).dimensions
+    let isOfChannels = extents.indices.allSatisfy { axis in
+      attributes.steps[axis] == 1
+        && (axis == 1 || attributes.starts[axis] == 0 && attributes.counts[axis] == extents[axis])
+    }
+    guard options.fuses, isOfChannels, extents.count > 2, type(source).dtype == .float32,
+      commonLayout([source]) == .channelsLast, !Layout.coincide(shape(source)), !Layout.coincide(shape(result)),
+      !graph.outputs.contains(where: { $0.value == result }),
+      graph.nodes.allSatisfy({ !$0.inputs.contains(result) || $0.readsSlice(result) })
+    else { return nil }
+    let whole = sliceInput(source)
+    let base = values[whole.value].base
+    guard values[base].origin == .computed, !values[base].isPrepared else { return nil }
+    return ChannelSlice(
+      value: slice(of: whole.value, type(result), channel: attributes.starts[1]), pixel: whole.pixel)
+  }
+
   /// Makes a dense copy of a slice, for a kernel that cannot read it.
   mutating func copySlice(_ slice: ChannelSlice, of id: Graph.ValueID) {
     let copy = temporary(type(id))
@@ -63,7 +83,7 @@ extension Lowering {
       pieces[joined] = node.inputs.flatMap { pieces[$0] ?? [$0] }
       return
     }
-    if joints.values.contains(where: { $0.result == joined }) { return joinInPlace(node) }
+    if joints[joined] != nil || joints.values.contains(where: { $0.result == joined }) { return joinInPlace(node) }
     let layout = commonLayout(node.inputs)
     let result = shape(joined)
     let strides = Shape(layout.physical(result)).strides
@@ -167,7 +187,7 @@ extension Graph {
     case .conv(let attributes), .convTransposed(let attributes, _):
       if case .batchNorm? = producer(of: node.inputs[0])?.operation { return false }
       return !attributes.epilogue.addsResidual
-    case .pool: return true
+    case .pool, .batchNormTraining, .concatenate(axis: 1): return true
     default: return false
     }
   }
@@ -179,6 +199,10 @@ extension Graph.Node {
     switch operation {
     case .conv, .convTransposed, .pool: inputs[0] == value && !inputs.dropFirst().contains(value)
     case .concatenate(axis: 1): true
+    // All others of their inputs are vectors, which are no slices of channels.
+    case .batchNormTraining, .batchNormGradient: true
+    case .convWeightGradient(let attributes, let weight): attributes.groups == 1 || weight[1] > 1
+    case .poolGradient: inputs[0] != value
     default: false
     }
   }

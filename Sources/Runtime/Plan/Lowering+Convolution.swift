@@ -160,11 +160,15 @@ extension Lowering {
   }
 
   mutating func convWeightGradient(_ attributes: ConvAttributes, _ node: Graph.Node) {
-    let geometry = ConvGeometry(
+    var geometry = ConvGeometry(
       attributes, input: shape(node.inputs[0]), weight: shape(node.outputs[0]), output: shape(node.inputs[1]))
-    emitWeightGradient(
-      geometry, x: value(node.inputs[0], .channelsLast), dy: value(node.inputs[1], .channelsLast),
-      output: output(node.outputs[0], .rowMajor))
+    var (x, dy) = (sliceInput(node.inputs[0]), sliceInput(node.inputs[1]))
+    if geometry.isDepthwise {
+      x = ChannelSlice(value: value(node.inputs[0], .channelsLast), pixel: geometry.inChannels)
+      dy = ChannelSlice(value: value(node.inputs[1], .channelsLast), pixel: geometry.outChannels)
+    }
+    (geometry.inPixel, geometry.outPixel) = (x.pixel, dy.pixel)
+    emitWeightGradient(geometry, x: x.value, dy: dy.value, output: output(node.outputs[0], .rowMajor))
   }
 
   private mutating func emitWeightGradient(_ geometry: ConvGeometry, x: Int, dy: Int, output: Int) {

@@ -46,6 +46,10 @@ extension Lowering {
   }
 
   mutating func slice(_ attributes: SliceAttributes, _ node: Graph.Node) {
+    if let view = channelView(attributes, node) {
+      slices[node.outputs[0]] = view
+      return
+    }
     let layout = commonLayout(node.inputs)
     let region = region(attributes, of: shape(node.inputs[0]), layout)
     let extents = layout.physical(attributes.counts)

@@ -27,8 +27,10 @@ extension Lowering {
       let first = widths.count
       BatchNormKernel.scale(
         gamma: call.input(first), variance: call.input(first + 3), epsilon: epsilon, into: factor, channels: channels)
-      var pieces: [(UnsafePointer<Float>, Int)] = []
-      for (index, width) in widths.enumerated() { pieces.append((call.input(index), width)) }
+      var pieces: [(ChannelRows, Int)] = []
+      for (index, width) in widths.enumerated() {
+        pieces.append((ChannelRows(call.input(index), pixel: width), width))
+      }
       BatchNormKernel.inference(
         pieces, call.output(), rows: rows, mean: call.input(first + 2), scale: factor, shift: call.input(first + 1),
         activation: activation, pool: call.pool)
@@ -36,26 +38,32 @@ extension Lowering {
   }
 
   mutating func batchNormTraining(
-    _ epsilon: Double, _ momentum: Double, _ activation: UnaryFunction?, _ node: Graph.Node
+    _ epsilon: Double, _ momentum: Double, _ epilogue: Epilogue, _ node: Graph.Node
   ) {
     let (rows, channels) = rows(node.inputs[0])
-    let inputs = [value(node.inputs[0], .channelsLast)] + node.inputs[1...].map { value($0, .rowMajor) }
-    let outputs = [output(node.outputs[0], .channelsLast)] + node.outputs[1...].map { output($0, .rowMajor) }
-    let activation = ActivationKernel.epilogue(activation)
-    // Saved statistics, too, are in what the gradient keeps.
+    let x = sliceInput(node.inputs[0])
+    let parameters = node.inputs[1..<5].map { value($0, .rowMajor) }
+    let residual = epilogue.addsResidual ? sliceInput(node.inputs[5]) : nil
+    let y = sliceOutput(node.outputs[0])
+    let outputs = [y.value] + node.outputs[1...].map { output($0, .rowMajor) }
+    let activation = ActivationKernel.epilogue(epilogue.activation)
+    let added = residual.map { [$0.value] } ?? []
+    // Saved statistics, too, are in what the gradient keeps. Slices are not made again.
     let recomputation = Recomputation(
-      kernel: "batch_norm_again", inputs: [inputs[0], inputs[1], inputs[2], outputs[1], outputs[2]],
+      kernel: "batch_norm_again", inputs: [x.value, parameters[0], parameters[1], outputs[1], outputs[2]] + added,
       workspaceBytes: channels * 4
     ) { call in
       let scale = call.workspace.assumingMemoryBound(to: Float.self)
       BatchNormKernel.scale(
         gamma: call.input(1), savedInverseDeviation: call.input(4), into: scale, channels: channels)
       BatchNormKernel.inference(
-        call.input(0), call.output(), rows: rows, channels: channels, mean: call.input(3), scale: scale,
-        shift: call.input(2), activation: activation, pool: call.pool)
+        [(ChannelRows(call.input(0), pixel: x.pixel), channels)], call.output(), rows: rows, mean: call.input(3),
+        scale: scale, shift: call.input(2),
+        residual: residual.map { ChannelRows(call.input(5), pixel: $0.pixel) }, activation: activation,
+        pool: call.pool)
     }
     emit(
-      "batch_norm_training", inputs: inputs, outputs: outputs,
+      "batch_norm_training", inputs: [x.value] + parameters + added, outputs: outputs,
       workspaceBytes: BatchNormKernel.workspaceBytes(rows: rows, channels: channels), inPlaceInput: 0,
       recomputation: recomputation
     ) { call in
@@ -63,27 +71,48 @@ extension Lowering {
       mean.replace(with: call.input(3), count: channels)
       variance.replace(with: call.input(4), count: channels)
       BatchNormKernel.forward(
-        call.input(0), call.output(), rows: rows, channels: channels, gamma: call.input(1), beta: call.input(2),
-        epsilon: epsilon, momentum: momentum, running: (mean, variance), savedMean: call.output(1),
-        savedInverseDeviation: call.output(2), activation: activation, workspace: call.workspace, pool: call.pool)
+        ChannelRows(call.input(0), pixel: x.pixel), call.output(), pixel: y.pixel, rows: rows, channels: channels,
+        gamma: call.input(1), beta: call.input(2), epsilon: epsilon, momentum: momentum, running: (mean, variance),
+        savedMean: call.output(1), savedInverseDeviation: call.output(2),
+        residual: residual.map { ChannelRows(call.input(5), pixel: $0.pixel) }, activation: activation,
+        workspace: call.workspace, pool: call.pool)
     }
   }
 
-  mutating func batchNormGradient(_ node: Graph.Node) {
+  mutating func batchNormGradient(_ attributes: BatchNormGradientAttributes, _ node: Graph.Node) {
     let (rows, channels) = rows(node.inputs[1])
-    let fusesReLU = node.inputs.count == 6
-    let inputs = node.inputs.enumerated().map { position, id in
-      value(id, position < 2 || position == 5 ? .channelsLast : .rowMajor)
+    let (dy, x) = (sliceInput(node.inputs[0]), sliceInput(node.inputs[1]))
+    var inputs = [dy.value, x.value] + node.inputs[2..<5].map { value($0, .rowMajor) }
+    var y: ChannelSlice?
+    switch attributes.mask {
+    case .output: y = sliceInput(node.inputs[5])
+    case .shift: inputs.append(value(node.inputs[5], .rowMajor))
+    case nil: break
     }
-    let outputs = [output(node.outputs[0], .channelsLast)] + node.outputs[1...].map { output($0, .rowMajor) }
+    let residual = attributes.addsResidual ? sliceInput(node.inputs[node.inputs.count - 1]) : nil
+    inputs += [y, residual].compactMap { $0?.value }
+    var outputs = [output(node.outputs[0], .channelsLast)] + node.outputs[1..<3].map { output($0, .rowMajor) }
+    if attributes.returnsMasked { outputs.append(output(node.outputs[3], .channelsLast)) }
+    let (last, outputPixel) = (inputs.count - 1, y?.pixel ?? channels)
     emit(
       "batch_norm_gradient", inputs: inputs, outputs: outputs,
       workspaceBytes: BatchNormKernel.workspaceBytes(rows: rows, channels: channels), inPlaceInput: 0
     ) { call in
+      let mask: BatchNormKernel.Mask? =
+        switch attributes.mask {
+        case .output(let function):
+          .init(
+            .output(ChannelRows(call.input(5), pixel: outputPixel)), function == .relu6 ? .relu6 : .relu)
+        case .shift(let function): .init(.shift(call.input(5)), function == .relu6 ? .relu6 : .relu)
+        case nil: nil
+        }
       BatchNormKernel.backward(
-        call.input(0), x: call.input(1), y: fusesReLU ? call.input(5) : nil, rows: rows, channels: channels,
-        gamma: call.input(2), savedMean: call.input(3), savedInverseDeviation: call.input(4), dx: call.output(),
-        dgamma: call.output(1), dbeta: call.output(2), workspace: call.workspace, pool: call.pool)
+        ChannelRows(call.input(0), pixel: dy.pixel), x: ChannelRows(call.input(1), pixel: x.pixel), mask: mask,
+        rows: rows, channels: channels, gamma: call.input(2), savedMean: call.input(3),
+        savedInverseDeviation: call.input(4),
+        residual: residual.map { ChannelRows(call.input(last), pixel: $0.pixel) },
+        maskedGradient: attributes.returnsMasked ? call.output(3) : nil, dx: call.output(), dgamma: call.output(1),
+        dbeta: call.output(2), workspace: call.workspace, pool: call.pool)
     }
   }
 }

@@ -40,11 +40,13 @@ extension Lowering {
         geometry.averageBackward(call.input(0), call.output(), countsPadding: countsPadding, pool: call.pool)
       }
     case .max:
-      let x = value(node.inputs[1], .channelsLast)
-      let key = PoolKey(value: x, attributes: attributes)
+      let x = sliceInput(node.inputs[1])
+      let key = PoolKey(value: x.value, attributes: attributes)
       if poolIndices[key] == nil {
         let type = type(node.inputs[0])
-        emitMaxPool(attributes, geometry, x: x, y: temporary(type), type, keepsIndices: true)
+        var forward = geometry
+        forward.inPixel = x.pixel
+        emitMaxPool(attributes, forward, x: x.value, y: temporary(type), type, keepsIndices: true)
       }
       emit(
         "max_pool_gradient", inputs: [dy, poolIndices[key]!], outputs: [output(node.outputs[0], .channelsLast)]

@@ -86,6 +86,8 @@ struct Lowering {
   let joints: [Graph.ValueID: Joint]
   /// The buffers of such concatenations.
   var jointBuffers: [Graph.ValueID: Int] = [:]
+  /// Updates of parameters that run as one kernel.
+  var updates: [PendingUpdate] = []
   /// Values that are slices of wider buffers.
   var slices: [Graph.ValueID: ChannelSlice] = [:]
   /// Batch norms that the convolution which computes this value applies to what it reads.
@@ -117,8 +119,10 @@ struct Lowering {
     for (index, id) in graph.constants.enumerated() { define(id, .constant(index)) }
     for node in graph.nodes {
       self.node = node
+      if !node.operation.isUpdate { emitUpdates() }
       try node.operation.lower(node, in: &self)
     }
+    emitUpdates()
   }
 
   private mutating func define(_ id: Graph.ValueID, _ origin: LoweredValue.Origin) {
@@ -142,11 +146,11 @@ struct Lowering {
     return values.count - 1
   }
 
-  /// A slice of the channels of a channels-last buffer.
-  mutating func slice(of base: Int, _ type: TensorType, channel: Int) -> Int {
+  /// A slice of the channels of a channels-last buffer, which may be a slice itself.
+  mutating func slice(of whole: Int, _ type: TensorType, channel: Int) -> Int {
     let slice = temporary(type)
-    values[slice].base = base
-    values[slice].sliceOffset = channel * type.dtype.byteCount
+    values[slice].base = values[whole].base
+    values[slice].sliceOffset = (values[whole].sliceOffset ?? 0) + channel * type.dtype.byteCount
     return slice
   }
 
@@ -219,8 +223,10 @@ struct Lowering {
     set(id, view, layout)
   }
 
+  /// - Parameter joined: the nodes for which the kernel works, if it is not the current one alone.
   mutating func emit(
-    _ kernel: String, inputs: [Int], outputs: [Int], workspaceBytes: Int = 0, inPlaceInput: Int? = nil,
+    _ kernel: String, of joined: [Graph.Node]? = nil, inputs: [Int], outputs: [Int], workspaceBytes: Int = 0,
+    inPlaceInput: Int? = nil,
     recomputation: Recomputation? = nil,
     _ body: @escaping @Sendable (borrowing Invocation) throws(ExecutionError) -> Void
   ) {
@@ -231,15 +237,18 @@ struct Lowering {
     for output in outputs { values[output].isPrepared = isPrepared }
     let workspace = workspaceBytes == 0 ? nil : workspace(workspaceBytes, isPrepared: isPrepared)
     // A node's work is that of the kernel that writes its result.
-    let isResult = node.outputs.contains {
-      lowered[$0.index].values.contains(outputs[0]) || slices[$0]?.value == outputs[0]
-    }
     var cost = Cost()
-    if isResult { cost = node.operation.cost(inputs: node.inputs.map(type), outputs: node.outputs.map(type)) }
+    for node in joined ?? [node] {
+      let isResult = node.outputs.contains { id in
+        lowered[id.index].values.contains { outputs.contains($0) } || slices[id]?.value == outputs[0]
+      }
+      if isResult { cost = cost + node.operation.cost(inputs: node.inputs.map(type), outputs: node.outputs.map(type)) }
+    }
     cost.bytes = Set(inputs + outputs).reduce(0) { $0 + values[$1].byteCount }
     steps.append(
       Step(
-        name: node.name, operation: node.operation, kernel: kernel, cost: cost, inputs: inputs, outputs: outputs,
+        name: joined.map { "\($0.count) parameters" } ?? node.name, operation: node.operation, kernel: kernel,
+        cost: cost, inputs: inputs, outputs: outputs,
         workspace: workspace, inPlaceInput: inPlaceInput, recomputation: recomputation, body: body))
   }
 

@@ -16,8 +16,8 @@ extension Operation {
     case .pool(let attributes): lowering.pool(attributes, node)
     case .poolGradient(let attributes, _): lowering.poolGradient(attributes, node)
     case .batchNorm(let epsilon, let activation): lowering.batchNorm(epsilon, activation, node)
-    case .batchNormTraining(let epsilon, let momentum, let activation):
-      lowering.batchNormTraining(epsilon, momentum, activation, node)
+    case .batchNormTraining(let epsilon, let momentum, let epilogue):
+      lowering.batchNormTraining(epsilon, momentum, epilogue, node)
     case .maxPoolIndices(let attributes): lowering.maxPoolIndices(attributes, node)
     case .standardize(let axis, let epsilon): lowering.standardize(axis, epsilon, node)
     case .standardizeGradient(let axis): lowering.standardizeGradient(axis, node)
@@ -29,7 +29,7 @@ extension Operation {
       lowering.resample(resampling.axisMaps(for: input).map { $0?.transposed }, node)
     case .gatherElements(let axis): lowering.gatherElements(axis, node)
     case .scatterElements(let axis, let extent): lowering.scatterElements(axis, extent, node)
-    case .batchNormGradient: lowering.batchNormGradient(node)
+    case .batchNormGradient(let attributes): lowering.batchNormGradient(attributes, node)
     case .unary(let function): lowering.unary(function, node)
     case .unaryGradient(let function): lowering.unaryGradient(function, node)
     case .binary(let function): lowering.binary(function, node)
@@ -52,8 +52,7 @@ extension Operation {
     case .pad(let before, let after, let value): lowering.pad(before, after, value, node)
     case .fill(let value, _, let dtype): try lowering.fill(value, dtype, node)
     case .clipFactor(let maximumNorm): lowering.clipFactor(maximumNorm, node)
-    case .sgd(let attributes): lowering.sgd(attributes, node)
-    case .adam(let attributes): lowering.adam(attributes, node)
+    case .sgd, .adam: lowering.update(node)
     }
   }
 }

@@ -68,9 +68,9 @@ package enum ReferenceBackend {
         x[0], mean: x[3].values, inverseDeviation: x[4].values.map { 1 / ($0 + epsilon).squareRoot() },
         scale: x[1].values, shift: x[2].values)
       results = [activated(y, activation)]
-    case .batchNormTraining(let epsilon, let momentum, let activation):
-      results = batchNormTraining(x, epsilon: epsilon, momentum: momentum, activation)
-    case .batchNormGradient(let fusesReLU): results = batchNormGradient(x, output: fusesReLU ? x[5] : nil)
+    case .batchNormTraining(let epsilon, let momentum, let epilogue):
+      results = batchNormTraining(x, epsilon: epsilon, momentum: momentum, epilogue)
+    case .batchNormGradient(let attributes): results = batchNormGradient(x, attributes)
 
     case .maxPoolIndices(let attributes): results = [maxPoolIndices(attributes, x[0], output: output)]
     case .standardize(let axis, let epsilon): results = standardize(x[0], axis: axis, epsilon: epsilon)

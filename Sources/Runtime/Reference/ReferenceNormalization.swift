@@ -16,7 +16,7 @@ extension ReferenceBackend {
 
   /// Inputs and outputs as those of `Operation.batchNormTraining`.
   static func batchNormTraining(
-    _ x: [ReferenceArray], epsilon: Double, momentum: Double, _ activation: UnaryFunction?
+    _ x: [ReferenceArray], epsilon: Double, momentum: Double, _ epilogue: Epilogue
   ) -> [ReferenceArray] {
     let view = AxisView(x[0].shape, axis: 1)
     let count = Double(view.outer * view.inner)
@@ -28,25 +28,35 @@ extension ReferenceBackend {
       variance[c] += (value - mean[c]) * (value - mean[c]) / count
     }
     let inverseDeviation = variance.map { 1 / ($0 + epsilon).squareRoot() }
-    let y = normalized(
+    var y = normalized(
       x[0], mean: mean, inverseDeviation: inverseDeviation, scale: x[1].values, shift: x[2].values)
+    if epilogue.addsResidual { y = ReferenceArray(y.shape, zip(y.values, x[5].values).map(+)) }
     let channels = x[1].shape
     let unbiased = variance.map { $0 * count / (count - 1) }
     func blended(_ running: ReferenceArray, _ batch: [Double]) -> ReferenceArray {
       ReferenceArray(channels, zip(running.values, batch).map { (1 - momentum) * $0 + momentum * $1 })
     }
     return [
-      activated(y, activation), ReferenceArray(channels, mean), ReferenceArray(channels, inverseDeviation),
+      activated(y, epilogue.activation), ReferenceArray(channels, mean), ReferenceArray(channels, inverseDeviation),
       blended(x[3], mean), blended(x[4], unbiased),
     ]
   }
 
   /// Inputs and outputs as those of `Operation.batchNormGradient`.
-  /// - Parameter output: what ReLU gave in the forward pass, if its gradient is to be taken too.
-  static func batchNormGradient(_ inputs: [ReferenceArray], output: ReferenceArray?) -> [ReferenceArray] {
+  static func batchNormGradient(_ inputs: [ReferenceArray], _ attributes: BatchNormGradientAttributes)
+    -> [ReferenceArray]
+  {
     let (x, scale, mean, inverseDeviation) = (inputs[1], inputs[2].values, inputs[3].values, inputs[4].values)
     var dy = inputs[0].values
-    if let output { for index in dy.indices where !(output.values[index] > 0) { dy[index] = 0 } }
+    if let mask = attributes.mask {
+      let y =
+        switch mask {
+        case .output: inputs[5]
+        case .shift:
+          normalized(x, mean: mean, inverseDeviation: inverseDeviation, scale: scale, shift: inputs[5].values)
+        }
+      for index in dy.indices { dy[index] *= mask.activation.derivative(y.values[index]) }
+    }
 
     let view = AxisView(x.shape, axis: 1)
     let count = Double(view.outer * view.inner)
@@ -62,10 +72,12 @@ extension ReferenceBackend {
     }
     let dx = dy.indices.map { index in
       let c = channel(index)
+      let residual = attributes.addsResidual ? inputs[inputs.count - 1].values[index] : 0
       return scale[c] * inverseDeviation[c]
-        * (dy[index] - dshift[c] / count - normalizedValue(index) * dscale[c] / count)
+        * (dy[index] - dshift[c] / count - normalizedValue(index) * dscale[c] / count) + residual
     }
     let channels = inputs[2].shape
-    return [ReferenceArray(x.shape, dx), ReferenceArray(channels, dscale), ReferenceArray(channels, dshift)]
+    let gradients = [ReferenceArray(x.shape, dx), ReferenceArray(channels, dscale), ReferenceArray(channels, dshift)]
+    return gradients + (attributes.returnsMasked ? [ReferenceArray(x.shape, dy)] : [])
   }
 }
