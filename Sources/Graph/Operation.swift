@@ -32,8 +32,9 @@ public enum Operation: Hashable, Sendable {
   /// `x [N, C, ...], scale [C], shift [C], mean [C], variance [C] -> y`: with given statistics.
   case batchNorm(epsilon: Double, activation: UnaryFunction? = nil)
   /// `x, scale, shift, runningMean, runningVariance, residual?
-  ///  -> y, batchMean, inverseDeviation, runningMean, runningVariance`: with the statistics of this batch. Momentum is the weight of the batch; the running variance takes the unbiased
-  /// estimate, the normalisation the biased one, as in PyTorch.
+  ///  -> y, batchMean, inverseDeviation, runningMean, runningVariance`: with the statistics of this batch. Momentum is
+  /// the weight of the batch; the running variance takes the unbiased estimate, the normalisation the biased one, as in
+  /// PyTorch.
   case batchNormTraining(epsilon: Double, momentum: Double, epilogue: Epilogue = .none)
   /// `dy, x, scale, batchMean, inverseDeviation, y or shift (if masked), residual? -> dx, dscale, dshift, masked dy?`.
   case batchNormGradient(BatchNormGradientAttributes = .init())
