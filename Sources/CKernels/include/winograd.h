@@ -79,11 +79,11 @@ typedef struct {
   /// As `pack`, but only along the taps' columns: of F(4, 3), to packed[point row * point_step + (row * 3 + tap column) *
   /// width + column].
   void (*pack_halfway)(const float *weights, long row_step, long column_step, const long *tap_offsets, long rows,
-                    long columns, float *packed, long width, long point_step);
+                       long columns, float *packed, long width, long point_step);
   /// As `multiply`, for one panel and from weights [panel][point row][channel][tap column][column], whose transform is
   /// completed on the way. `products` has room for `halfway_size` floats more.
   void (*multiply_halfway)(const ck_winograd_problem *p, long tile, long tile_end, long panel, const float *patches,
-                             long point_step, long group_rows, float *products);
+                           long point_step, long group_rows, float *products);
   /// Transforms the gradient of y at tiles [tile, tile_end), given as the problem's y.
   void (*transform_gradient)(const ck_winograd_problem *p, long tile, long tile_end, ck_winograd_patches to, long row);
   /// The weight gradient of `tiles` tiles in panels [panel][tap][channel][column], for channels [channel, channel_end)

@@ -22,7 +22,7 @@ CK_INLINE void transform_weight_rows(const float *weights, long channels, long w
 }
 
 static void multiply_halfway(const ck_winograd_problem *p, long tile, long tile_end, long panel,
-                               const float *patches, long point_step, long group_rows, float *products) {
+                             const float *patches, long point_step, long group_rows, float *products) {
   const long extent = 6, tiles = tile_end - tile, channels = p->channels;
   const long group_size = group_rows * ((channels + CK_VW - 1) / CK_VW * CK_VW);
   const long groups = (tiles + group_rows - 1) / group_rows;

@@ -27,7 +27,7 @@ CK_WINOGRAD_KERNELS(f6_3, F6_3)
 CK_WINOGRAD_KERNELS(f4_3_strided, F4_3_STRIDED)
 
 static void pack_halfway_f4_3(const float *weights, long row_step, long column_step, const long *tap_offsets, long rows,
-                           long columns, float *packed, long width, long point_step) {
+                              long columns, float *packed, long width, long point_step) {
   pack_winograd(F4_3, 1, weights, row_step, column_step, tap_offsets, rows, columns, packed, width, point_step);
 }
 
