@@ -1,6 +1,6 @@
 extension Graph {
   /// For each value, whether exactly one node reads it, once, and no output is it.
-  func singleReaders() -> [Bool] {
+  package func singleReaders() -> [Bool] {
     var counts = [Int](repeating: 0, count: values.count)
     for node in nodes { for input in node.inputs { counts[input.index] += 1 } }
     for output in outputs { counts[output.value.index] += 2 }

@@ -36,13 +36,14 @@ extension ActivationKernel {
 
 extension Plan.Options {
   /// Six-wide tiles are for inference: gradients deserve the more exact ones.
-  fileprivate var algorithmRules: ConvAlgorithm.Rules {
+  var algorithmRules: ConvAlgorithm.Rules {
     !allowsWinograd ? .directOnly : parametersAreConstant ? .inference : .training
   }
 }
 
 extension Lowering {
   mutating func conv(_ attributes: ConvAttributes, _ node: Graph.Node) {
+    if let nodes = separables[node.outputs[0]] { return separableConv(nodes, projection: node) }
     if let norm = normsOfReaders[node.outputs[0]] { return normalizingConv(attributes, node, norm) }
     let (x, y) = (sliceInput(node.inputs[0]), sliceOutput(node.outputs[0]))
     let geometry = ConvGeometry(
@@ -65,7 +66,7 @@ extension Lowering {
   }
 
   /// Bias and residual of a node, as far as it has them.
-  private mutating func extras(_ attributes: ConvAttributes, _ node: Graph.Node) -> [Int] {
+  mutating func extras(_ attributes: ConvAttributes, _ node: Graph.Node) -> [Int] {
     var extras: [Int] = []
     if attributes.hasBias { extras.append(value(node.inputs[2], .rowMajor)) }
     if attributes.epilogue.addsResidual { extras.append(value(node.inputs.last!, .channelsLast)) }

@@ -92,6 +92,8 @@ struct Lowering {
   var slices: [Graph.ValueID: ChannelSlice] = [:]
   /// Batch norms that the convolution which computes this value applies to what it reads.
   var normsOfReaders: [Graph.ValueID: Graph.Node] = [:]
+  /// Of a 1x1 convolution's output: the convolutions before it that run together with it.
+  var separables: [Graph.ValueID: SeparableNodes] = [:]
   private var lowered: [[Layout: Int]]
   private var packed: [PackKey: Int] = [:]
   private var node: Graph.Node?
@@ -114,10 +116,12 @@ struct Lowering {
     lowered = .init(repeating: [:], count: graph.values.count)
     joinsForNorms = graph.joinsForNorms()
     joints = graph.joints(exceptFor: joinsForNorms)
+    separables = options.fuses ? separableConvolutions() : [:]
     for (index, id) in graph.inputs.enumerated() { define(id, .input(index)) }
     for (index, id) in graph.parameters.enumerated() { define(id, .parameter(index)) }
     for (index, id) in graph.constants.enumerated() { define(id, .constant(index)) }
-    for node in graph.nodes {
+    let runLater = Set(separables.values.flatMap(\.nodes).map(\.outputs[0]))
+    for node in graph.nodes where !runLater.contains(node.outputs[0]) {
       self.node = node
       if !node.operation.isUpdate { emitUpdates() }
       try node.operation.lower(node, in: &self)
@@ -223,9 +227,11 @@ struct Lowering {
     set(id, view, layout)
   }
 
-  /// - Parameter joined: the nodes for which the kernel works, if it is not the current one alone.
+  /// - Parameters:
+  ///   - joined: the nodes for which the kernel works, if it is not the current one alone.
+  ///   - others: nodes whose work it does on the way to that of the current one.
   mutating func emit(
-    _ kernel: String, of joined: [Graph.Node]? = nil, inputs: [Int], outputs: [Int], workspaceBytes: Int = 0,
+    _ kernel: String, of joined: [Graph.Node]? = nil, and others: [Graph.Node] = [], inputs: [Int], outputs: [Int], workspaceBytes: Int = 0,
     inPlaceInput: Int? = nil,
     recomputation: Recomputation? = nil,
     _ body: @escaping @Sendable (borrowing Invocation) throws(ExecutionError) -> Void
@@ -242,14 +248,19 @@ struct Lowering {
       let isResult = node.outputs.contains { id in
         lowered[id.index].values.contains { outputs.contains($0) } || slices[id]?.value == outputs[0]
       }
-      if isResult { cost = cost + node.operation.cost(inputs: node.inputs.map(type), outputs: node.outputs.map(type)) }
+      if isResult { cost = cost + self.cost(node) }
     }
+    for node in others { cost = cost + self.cost(node) }
     cost.bytes = Set(inputs + outputs).reduce(0) { $0 + values[$1].byteCount }
     steps.append(
       Step(
         name: joined.map { "\($0.count) parameters" } ?? node.name, operation: node.operation, kernel: kernel,
         cost: cost, inputs: inputs, outputs: outputs,
         workspace: workspace, inPlaceInput: inPlaceInput, recomputation: recomputation, body: body))
+  }
+
+  private func cost(_ node: Graph.Node) -> Cost {
+    node.operation.cost(inputs: node.inputs.map(type), outputs: node.outputs.map(type))
   }
 
   /// Scratch memory for one step.
