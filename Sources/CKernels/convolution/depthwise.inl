@@ -95,14 +95,17 @@ typedef struct {
   long place;
 } depthwise_place;
 
-/// sum[i] += the products of `heights` kernel lines at `count` neighbouring positions, which share what they load.
-CK_INLINE void depthwise_block(const long count, const long taps, const long heights, const long stride, const float *x,
-                               long x_tap, long x_height, const vf weight[][5], vf sum[CK_DEPTHWISE_POSITIONS]) {
+/// sum[i] += the products of `heights` kernel lines at `count` neighbouring positions, which share what they load: at an
+/// edge those of their columns that `width` says.
+CK_INLINE void depthwise_block(const long count, const long taps, const long heights, const long stride,
+                               const int is_edge, const float *x, long x_tap, long x_height, tap_range width,
+                               const vf weight[][5], vf sum[CK_DEPTHWISE_POSITIONS]) {
 #pragma clang loop unroll(full)
   for (long kh = 0; kh < heights; kh++, x += x_height) {
     const float *at = x;
 #pragma clang loop unroll(full)
     for (long j = 0; j < (count - 1) * stride + taps; j++, at += x_tap) {
+      if (is_edge && (j < width.first || j >= width.last)) continue;
       const vf value = vload(at);
 #pragma clang loop unroll(full)
       for (long t = 0; t < taps; t++)
@@ -121,50 +124,45 @@ CK_INLINE void depthwise_whole_line(const long taps, const long heights, const l
   const long channels = g->channels, padded = padded_channels(channels), pixel = g->pixel;
   const long x_height = g->input.width * pixel, y_step = p->strides.width, outputs = g->output.width;
   const long input = g->input.width, padding = g->padding.width;
-  // Positions [inside, outside) have all their taps.
-  const long room = input + padding - taps;
-  long outside = room < 0 ? 0 : room / stride + 1;
-  if (outside > outputs) outside = outputs;
-  long inside = padding > 0 ? (padding + stride - 1) / stride : 0;
-  if (inside > outside) inside = outside;
+  const long count = CK_DEPTHWISE_POSITIONS, columns = (count - 1) * stride + taps;
+  float *const y = p->y;
   for (long c = 0; c < channels; c += CK_VW) {
     vf weight[5][5];
 #pragma clang loop unroll(full)
     for (long kh = 0; kh < heights; kh++)
 #pragma clang loop unroll(full)
       for (long t = 0; t < taps; t++) weight[kh][t] = vload(line.weights + (kh * taps + t) * padded + c);
-    const float *x = line.x + c;
     for (long w = 0; w < outputs;) {
-      const float *from = x + w * stride * pixel;
       vf sum[CK_DEPTHWISE_POSITIONS] = {{0}};
-      if (w >= inside && w + CK_DEPTHWISE_POSITIONS <= outside) {
+      if (outputs < count) {
+        const float *from = line.x + w * stride * pixel + c;
+        const tap_range width = inside_taps(w * stride - padding, taps, 1, input);
+        depthwise_block(1, taps, heights, stride, 1, from, pixel, x_height, width, weight, sum);
+        const long offset = line.place + w * y_step + c;
+        finish_tile(&epilogue, 1, 1, 1, sum, offset, y_step, c);
+        store_tile(1, 1, 1, sum, y + offset, y_step, channels - c);
+        w += 1;
+        continue;
+      }
+      // At the end some positions are computed once more.
+      if (w > outputs - count) w = outputs - count;
+      const float *from = line.x + w * stride * pixel + c;
+      const tap_range width = inside_taps(w * stride - padding, columns, 1, input);
+      if (width.first == 0 && width.last == columns) {
         // What the next line reads anew: the processor does not foresee it.
         const float *next = from + heights * x_height;
 #pragma clang loop unroll(full)
-        for (long i = 0; i < CK_DEPTHWISE_POSITIONS * stride; i++)
+        for (long i = 0; i < count * stride; i++)
 #pragma clang loop unroll(full)
           for (long h = 0; h < stride; h++) __builtin_prefetch(next + i * pixel + h * x_height, 0, 2);
-        depthwise_block(CK_DEPTHWISE_POSITIONS, taps, heights, stride, from, pixel, x_height, weight, sum);
-#pragma clang loop unroll(full)
-        for (long i = 0; i < CK_DEPTHWISE_POSITIONS; i++) {
-          const long offset = line.place + (w + i) * y_step + c;
-          store_part(p->y + offset, finish_vector(&epilogue, sum[i], offset, c), channels - c);
-        }
-        w += CK_DEPTHWISE_POSITIONS;
-        continue;
-      }
-      if (w >= inside && w < outside) {
-        depthwise_block(1, taps, heights, stride, from, pixel, x_height, weight, sum);
+        depthwise_block(count, taps, heights, stride, 0, from, pixel, x_height, width, weight, sum);
       } else {
-        const tap_range width = inside_taps(w * stride - padding, taps, 1, input);
-        for (long kh = 0; kh < heights; kh++)
-          for (long t = width.first; t < width.last; t++)
-            sum[0] = vload(from + kh * x_height + t * pixel) *
-                         vload(line.weights + (kh * taps + t) * padded + c) + sum[0];
+        depthwise_block(count, taps, heights, stride, 1, from, pixel, x_height, width, weight, sum);
       }
       const long offset = line.place + w * y_step + c;
-      store_part(p->y + offset, finish_vector(&epilogue, sum[0], offset, c), channels - c);
-      w += 1;
+      finish_tile(&epilogue, count, 1, 1, sum, offset, y_step, c);
+      store_tile(count, 1, 1, sum, y + offset, y_step, channels - c);
+      w += count;
     }
   }
 }
@@ -179,6 +177,7 @@ CK_DEPTHWISE_LINE(3, 2, 1) CK_DEPTHWISE_LINE(3, 3, 1) CK_DEPTHWISE_LINE(3, 2, 2)
 // As many weights as registers hold beside the sums.
 #if CK_VW == 16
 CK_DEPTHWISE_LINE(5, 3, 1) CK_DEPTHWISE_LINE(5, 4, 1) CK_DEPTHWISE_LINE(5, 5, 1)
+CK_DEPTHWISE_LINE(5, 3, 2) CK_DEPTHWISE_LINE(5, 4, 2) CK_DEPTHWISE_LINE(5, 5, 2)
 #endif
 
 /// The function for a line of which `heights` lines of taps lie inside; null where there is none.
@@ -188,9 +187,9 @@ static depthwise_line_function depthwise_line_of(const ck_patches *g, long heigh
   if (taps == 3 && heights == 3) return stride == 1 ? depthwise_line_3x3s1 : depthwise_line_3x3s2;
   if (taps == 3 && heights == 2) return stride == 1 ? depthwise_line_3x2s1 : depthwise_line_3x2s2;
 #if CK_VW == 16
-  if (taps == 5 && stride == 1 && heights == 5) return depthwise_line_5x5s1;
-  if (taps == 5 && stride == 1 && heights == 4) return depthwise_line_5x4s1;
-  if (taps == 5 && stride == 1 && heights == 3) return depthwise_line_5x3s1;
+  if (taps == 5 && heights == 5) return stride == 1 ? depthwise_line_5x5s1 : depthwise_line_5x5s2;
+  if (taps == 5 && heights == 4) return stride == 1 ? depthwise_line_5x4s1 : depthwise_line_5x4s2;
+  if (taps == 5 && heights == 3) return stride == 1 ? depthwise_line_5x3s1 : depthwise_line_5x3s2;
 #endif
   return NULL;
 }

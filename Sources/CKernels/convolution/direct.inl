@@ -63,18 +63,8 @@ CK_INLINE void direct_tile(const long rows, const long vectors, const patch_runs
     }
   }
 
-  const int is_whole = columns - column >= vectors * CK_VW;
-#pragma clang loop unroll(full)
-  for (long i = 0; i < rows; i++)
-#pragma clang loop unroll(full)
-    for (long j = 0; j < vectors; j++) {
-      const long place = offset + i * y_step + j * CK_VW;
-      const vf value = finish_vector(e, sum[i][j], place, column + j * CK_VW);
-      if (is_whole)
-        vstore(y + place, value);
-      else
-        store_part(y + place, value, columns - column - j * CK_VW);
-    }
+  finish_tile(e, rows, vectors, 2, sum[0], offset, y_step, column);
+  store_tile(rows, vectors, 2, sum[0], y + offset, y_step, columns - column);
 }
 
 typedef void (*direct_tile_function)(const patch_runs *runs, const float *b, const ck_epilogue *e, float *y, long y_step,
