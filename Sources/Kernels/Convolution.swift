@@ -70,7 +70,7 @@ package enum Convolution {
     if let group = g.channelwiseGroup(kernels) {
       let problem = ck_depthwise(
         patches: channelwisePatches(g.patches, channels: g.inChannels), strides: strides, group: group,
-        epilogue: epilogue.ck(from: 0), x: x, weights: weights, y: y)
+        epilogue: epilogue.ck(from: 0), x: x, weights: weights, y: y, is_cached: 0)
       let width = g.output.width
       depthwise(problem, lines: g.batch * g.output.depth * g.output.height, width: width, pool, kernels) { lines in
         epilogue.finish(
@@ -140,7 +140,7 @@ package enum Convolution {
           patches: channelwisePatches(phase.patches(g), channels: g.inChannels), strides: phase.strides(g),
           group: group, epilogue: epilogue.ck(from: 0, at: phase.offset(g)), x: dy,
           weights: weights + inputGradientWeightsOffset(index, g, kernels),
-          y: dx + phase.offset(g))
+          y: dx + phase.offset(g), is_cached: 0)
         depthwise(
           problem, lines: g.batch * phase.depth.count * phase.height.count, width: phase.width.count, pool, kernels)
       }

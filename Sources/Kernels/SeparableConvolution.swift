@@ -1,12 +1,4 @@
 import CKernels
-import Foundation
-
-let envW = Int(ProcessInfo.processInfo.environment["SEP_W"] ?? "") ?? 128*1024
-let envL = Int(ProcessInfo.processInfo.environment["SEP_L"] ?? "") ?? 128*1024
-let envC = Int(ProcessInfo.processInfo.environment["SEP_C"] ?? "") ?? 128*1024
-let envT = Int(ProcessInfo.processInfo.environment["SEP_T"] ?? "") ?? 16
-let envA = Int(ProcessInfo.processInfo.environment["SEP_A"] ?? "") ?? 0
-let envX = ProcessInfo.processInfo.environment["SEP_X"] == nil
 
 /// A depthwise convolution, the 1x1 convolution that alone reads it (the projection), and the convolution that it alone
 /// reads if there is one (the expansion): the separable convolutions of MobileNet (Howard et al., 2017) and the inverted
@@ -27,8 +19,8 @@ package struct SeparableConvolution: Sendable {
   /// Lines of the expansion that a slot holds.
   private let capacity: Int
 
-  /// Floats of a slot's lines: half of a second-level cache.
-  private static let cachedLines = 128 * 1024
+  /// Floats of lines that stay in a second-level cache beside the weights.
+  private static let cachedLines = 64 * 1024
 
   /// Nil where the convolutions do not follow one another like this, or are better off alone: weights should stay in the
   /// second-level cache beside a few lines.
@@ -36,7 +28,6 @@ package struct SeparableConvolution: Sendable {
     expansion: ConvGeometry?, depthwise: ConvGeometry, projection: ConvGeometry, isa: InstructionSet = .best
   ) {
     let kernels = isa.convolution
-    let (lineWidth, wideWidth) = (projection.input.width, depthwise.input.width)
     guard depthwise.isDepthwise, depthwise.kernel.depth == 1, depthwise.input.depth == 1, depthwise.output.depth == 1,
       projection.isDense, projection.batch == depthwise.batch, projection.input == depthwise.output,
       projection.inChannels == depthwise.outChannels, projection.outputCount > 0
@@ -46,7 +37,6 @@ package struct SeparableConvolution: Sendable {
         expansion.output == depthwise.input, expansion.outChannels == depthwise.inChannels
       else { return nil }
     }
-    if !envX, expansion != nil { return nil }
     self.expansion = expansion
     self.depthwise = depthwise
     self.projection = projection
@@ -57,18 +47,19 @@ package struct SeparableConvolution: Sendable {
     let channels = depthwise.inChannels
     // Lines that an output line reads, and that the next one reads anew.
     let (reach, step) = ((depthwise.kernel.height - 1) * depthwise.dilation.height + 1, depthwise.stride.height)
-    let narrow = lineWidth * channels
-    let wide = expansion == nil ? 0 : wideWidth * channels
-    let lines = projection.input.height
+    let narrow = depthwise.output.width * channels
+    let wide = expansion == nil ? 0 : depthwise.input.width * channels
+    let lines = depthwise.output.height
     func floats(_ count: Int) -> Int { count * narrow + ((count - 1) * step + reach) * wide }
-    guard weights <= envW, floats(1) <= envL, (lineWidth * lines * channels > envA) else { return nil }
+    guard weights <= ProductGrid.cachedWeights, floats(1) <= 2 * Self.cachedLines else { return nil }
     // Enough tasks for threads to end together.
-    let most = max(1, projection.batch * lines / envT)
+    let most = max(1, projection.batch * lines / 16)
     var count = 1
-    while count < min(lines, most), floats(count + 1) <= envL { count += 1 }
+    while count < min(lines, most), floats(count + 1) <= Self.cachedLines { count += 1 }
     tasksPerImage = divideUp(lines, count)
     linesPerTask = divideUp(lines, tasksPerImage)
-    capacity = wide == 0 ? 0 : max((linesPerTask - 1) * step + reach, (envC - linesPerTask * narrow) / wide)
+    let needed = (linesPerTask - 1) * step + reach
+    capacity = wide == 0 ? 0 : max(needed, (Self.cachedLines - linesPerTask * narrow) / wide)
     slotCount = ThreadPool.slotCount(forTasks: projection.batch * tasksPerImage)
   }
 
@@ -77,7 +68,8 @@ package struct SeparableConvolution: Sendable {
   /// Roughly, cycles.
   private var cost: Int {
     let wide = expansion.map { $0.outputRows * $0.patchDepth * $0.outChannels } ?? 0
-    return (wide + projection.outputRows * projection.inChannels * (depthwise.kernel.count + projection.outChannels)) / 32
+    return (wide + projection.outputRows * projection.inChannels * (depthwise.kernel.count + projection.outChannels))
+      / 32
   }
 
   private var expandedLine: Int { depthwise.input.width * depthwise.inChannels }
@@ -162,7 +154,8 @@ package struct SeparableConvolution: Sendable {
       let kept = max(0, held.end - lines.lowerBound)
       if kept > 0 {
         memmove(
-          expanded, expanded + (lines.lowerBound - held.base) * expandedLine, kept * expandedLine * MemoryLayout<Float>.size)
+          expanded, expanded + (lines.lowerBound - held.base) * expandedLine,
+          kept * expandedLine * MemoryLayout<Float>.size)
       }
       held.base = lines.lowerBound
       held.end = lines.lowerBound + kept
@@ -186,7 +179,8 @@ package struct SeparableConvolution: Sendable {
     let problem = ck_depthwise(
       patches: Convolution.channelwisePatches(g.patches, channels: g.inChannels),
       strides: ck_strides(extents: g.output, pixel: g.outChannels), group: 1, epilogue: part.epilogue.ck(from: 0),
-      x: source, weights: part.weights, y: convolved - lines.lowerBound * convolvedLine)
+      x: source, weights: part.weights, y: convolved - lines.lowerBound * convolvedLine,
+      is_cached: expansion == nil ? 0 : 1)
     withUnsafePointer(to: problem) { kernels.depthwise($0, lines.lowerBound, lines.upperBound) }
     part.epilogue.finish(
       convolved, positions: 0..<lines.count * g.output.width, channels: g.outChannels, pixel: g.outChannels, isa: isa)

@@ -149,12 +149,21 @@ CK_INLINE void depthwise_whole_line(const long taps, const long heights, const l
       const float *from = line.x + w * stride * pixel + c;
       const tap_range width = inside_taps(w * stride - padding, columns, 1, input);
       if (width.first == 0 && width.last == columns) {
-        // What the next line reads anew: the processor does not foresee it.
-        const float *next = from + heights * x_height;
+        if (p->is_cached) {
+          // The next columns.
+          const float *next = from + columns * pixel;
 #pragma clang loop unroll(full)
-        for (long i = 0; i < count * stride; i++)
+          for (long i = 0; i < count * stride; i++)
 #pragma clang loop unroll(full)
-          for (long h = 0; h < stride; h++) __builtin_prefetch(next + i * pixel + h * x_height, 0, 2);
+            for (long h = 0; h < heights; h++) __builtin_prefetch(next + i * pixel + h * x_height, 0, 3);
+        } else {
+          // What the next line reads anew: the processor does not foresee it.
+          const float *next = from + heights * x_height;
+#pragma clang loop unroll(full)
+          for (long i = 0; i < count * stride; i++)
+#pragma clang loop unroll(full)
+            for (long h = 0; h < stride; h++) __builtin_prefetch(next + i * pixel + h * x_height, 0, 2);
+        }
         depthwise_block(count, taps, heights, stride, 0, from, pixel, x_height, width, weight, sum);
       } else {
         depthwise_block(count, taps, heights, stride, 1, from, pixel, x_height, width, weight, sum);

@@ -65,6 +65,8 @@ typedef struct {
   ck_epilogue epilogue;
   const float *x, *weights;
   float *y;
+  /// Whether x lies in the second-level cache, so that there is nothing to fetch from memory ahead of its time.
+  int is_cached;
 } ck_depthwise;
 
 /// Matrix-product tiles and the convolution kernels built like them.

@@ -61,7 +61,8 @@ extension Lowering {
     }
     var inputs = [x.value]
     /// Adds the inputs of a convolution, and says how to find them in a call.
-    func part(_ node: Graph.Node, _ geometry: ConvGeometry) -> @Sendable (borrowing Invocation)
+    func part(_ node: Graph.Node, _ geometry: ConvGeometry)
+      -> @Sendable (borrowing Invocation)
       -> SeparableConvolution.Part
     {
       guard case .conv(let attributes) = node.operation else { fail("\(node.name) is no convolution") }

@@ -231,7 +231,8 @@ struct Lowering {
   ///   - joined: the nodes for which the kernel works, if it is not the current one alone.
   ///   - others: nodes whose work it does on the way to that of the current one.
   mutating func emit(
-    _ kernel: String, of joined: [Graph.Node]? = nil, and others: [Graph.Node] = [], inputs: [Int], outputs: [Int], workspaceBytes: Int = 0,
+    _ kernel: String, of joined: [Graph.Node]? = nil, and others: [Graph.Node] = [], inputs: [Int], outputs: [Int],
+    workspaceBytes: Int = 0,
     inPlaceInput: Int? = nil,
     recomputation: Recomputation? = nil,
     _ body: @escaping @Sendable (borrowing Invocation) throws(ExecutionError) -> Void
