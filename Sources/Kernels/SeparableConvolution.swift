@@ -153,9 +153,8 @@ package struct SeparableConvolution: Sendable {
       // What is needed again moves to the front.
       let kept = max(0, held.end - lines.lowerBound)
       if kept > 0 {
-        memmove(
-          expanded, expanded + (lines.lowerBound - held.base) * expandedLine,
-          kept * expandedLine * MemoryLayout<Float>.size)
+        expanded.update(
+          from: expanded + (lines.lowerBound - held.base) * expandedLine, count: kept * expandedLine)
       }
       held.base = lines.lowerBound
       held.end = lines.lowerBound + kept

@@ -105,9 +105,11 @@ struct SeparableConvolutionTests {
           x.pointer, expansion: parts.count == 3 ? parts[0] : nil, depthwise: parts[parts.count - 2],
           projection: parts[parts.count - 1], into: y.pointer, workspace: workspace.pointer, pool: pool)
         #expect(y.isGuarded && workspace.isGuarded, "\(isa) writes outside its buffers")
-        #expect(
-          y.values.map(\.bitPattern) == result.values.map(\.bitPattern), "\(isa), \(pool.threadCount) threads")
+        let isSame = y.values.map(\.bitPattern) == result.values.map(\.bitPattern)
+        #expect(isSame, "\(isa), \(pool.threadCount) threads")
       }
+      // The parts hold their addresses alone.
+      withExtendedLifetime((x, packed, biases, residual)) {}
     }
   }
 
