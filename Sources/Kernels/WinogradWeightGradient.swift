@@ -96,7 +96,7 @@ package struct WinogradWeightGradient: Hashable, Sendable {
     private let paddedChannels: Int
 
     private static let cacheSize = 192 * 1024
-    private static let roundSize = 3 * 1024 * 1024
+    private static let roundSize = 3 * 512 * 1024
 
     init(_ w: Winograd) {
       let tile = w.isa.convolution
@@ -113,7 +113,9 @@ package struct WinogradWeightGradient: Hashable, Sendable {
         roundTiles = divideUp(chunks.size, rounds)
       } else {
         chunks = Chunks(of: w.tileCount, atMost: 1, leastSize: 1)
-        let rounds = divideUp(w.tileCount, max(32, Self.roundSize / tileSize))
+        // One round, if that takes no more memory than a usual one and the sums that it saves.
+        let fitsOne = w.tileCount * tileSize <= Self.roundSize + 9 * channels * panels.paddedCount
+        let rounds = fitsOne ? 1 : divideUp(w.tileCount, max(32, Self.roundSize / tileSize))
         roundTiles = divideUp(w.tileCount, rounds)
       }
       needsSums = isFused || roundTiles < w.tileCount
