@@ -1,9 +1,9 @@
 import CKernels
 
-/// A depthwise convolution, the 1x1 convolution that alone reads it (the projection), and the convolution that it alone
-/// reads if there is one (the expansion): the separable convolutions of MobileNet (Howard et al., 2017) and the inverted
-/// residuals of MobileNetV2 (Sandler et al., 2018). They run together a few lines at a time, so that what lies between
-/// them, several times wider than input and output, stays in the second-level cache.
+/// A depthwise convolution, the 1x1 convolution that alone reads it (the projection), and the convolution before it if
+/// nothing else reads that (the expansion): the separable convolutions of MobileNet (Howard et al., 2017) and the
+/// inverted residuals of MobileNetV2 (Sandler et al., 2018). They run together a few lines at a time, so that what lies
+/// between them, several times wider than input and output, stays in the second-level cache.
 ///
 /// Results are the bits that the convolutions give one after another.
 package struct SeparableConvolution: Sendable {
@@ -22,8 +22,8 @@ package struct SeparableConvolution: Sendable {
   /// Floats of lines that stay in a second-level cache beside the weights.
   private static let cachedLines = 64 * 1024
 
-  /// Nil where the convolutions do not follow one another like this, or are better off alone: weights should stay in the
-  /// second-level cache beside a few lines.
+  /// Nil where the convolutions do not follow one another like this, or are better off alone: weights should stay in
+  /// the second-level cache beside a few lines.
   package init?(
     expansion: ConvGeometry?, depthwise: ConvGeometry, projection: ConvGeometry, isa: InstructionSet = .best
   ) {
@@ -152,10 +152,8 @@ package struct SeparableConvolution: Sendable {
     if lines.upperBound - held.base > capacity {
       // What is needed again moves to the front.
       let kept = max(0, held.end - lines.lowerBound)
-      if kept > 0 {
-        expanded.update(
-          from: expanded + (lines.lowerBound - held.base) * expandedLine, count: kept * expandedLine)
-      }
+      expanded.update(
+        from: expanded + (lines.lowerBound - held.base) * expandedLine, count: kept * expandedLine)
       held.base = lines.lowerBound
       held.end = lines.lowerBound + kept
     }

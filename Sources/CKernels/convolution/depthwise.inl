@@ -95,8 +95,8 @@ typedef struct {
   long place;
 } depthwise_place;
 
-/// sum[i] += the products of `heights` kernel lines at `count` neighbouring positions, which share what they load: at an
-/// edge those of their columns that `width` says.
+/// sum[i] += the products of `heights` kernel lines at `count` neighbouring positions, which share what they load: at
+/// an edge those of their columns that `width` says.
 CK_INLINE void depthwise_block(const long count, const long taps, const long heights, const long stride,
                                const int is_edge, const float *x, long x_tap, long x_height, tap_range width,
                                const vf weight[][5], vf sum[CK_DEPTHWISE_POSITIONS]) {

@@ -1,7 +1,7 @@
 import Graph
 import Kernels
 
-/// What runs together with a 1x1 convolution: the depthwise one that it alone reads, and the one which that alone reads.
+/// What runs together with a 1x1 convolution: the depthwise one that nothing else reads, and perhaps the one before it.
 struct SeparableNodes {
   var expansion: Graph.Node?
   var depthwise: Graph.Node
