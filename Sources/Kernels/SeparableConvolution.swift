@@ -23,7 +23,7 @@ package struct SeparableConvolution: Sendable {
   private static let cachedLines = 64 * 1024
 
   /// Nil where the convolutions do not follow one another like this, or are better off alone: weights should stay in
-  /// the second-level cache beside a few lines.
+  /// the second-level cache beside a few lines, and few small images leave tasks for few threads.
   package init?(
     expansion: ConvGeometry?, depthwise: ConvGeometry, projection: ConvGeometry, isa: InstructionSet = .best
   ) {
@@ -51,12 +51,16 @@ package struct SeparableConvolution: Sendable {
     let wide = expansion == nil ? 0 : depthwise.input.width * channels
     let lines = depthwise.output.height
     func floats(_ count: Int) -> Int { count * narrow + ((count - 1) * step + reach) * wide }
-    guard weights <= ProductGrid.cachedWeights, floats(1) <= 2 * Self.cachedLines else { return nil }
-    // Enough tasks for threads to end together.
+    // Enough rows for a product's tile; then as many as leave enough tasks for threads to end together.
     let most = max(1, projection.batch * lines / 16)
     var count = 1
-    while count < min(lines, most), floats(count + 1) <= Self.cachedLines { count += 1 }
+    while count < lines,
+      count * depthwise.output.width < kernels.tile_rows || count < most && floats(count + 1) <= Self.cachedLines
+    { count += 1 }
     tasksPerImage = divideUp(lines, count)
+    guard weights <= ProductGrid.cachedWeights, floats(count) <= 2 * Self.cachedLines,
+      projection.batch * tasksPerImage >= 8
+    else { return nil }
     linesPerTask = divideUp(lines, tasksPerImage)
     let needed = (linesPerTask - 1) * step + reach
     capacity = wide == 0 ? 0 : max(needed, (Self.cachedLines - linesPerTask * narrow) / wide)
@@ -112,7 +116,6 @@ package struct SeparableConvolution: Sendable {
       pool.parallel(taskCount, slots: slotCount, cost: cost) { task, slot in
         let (image, band) = task.quotientAndRemainder(dividingBy: tasksPerImage)
         let range = band * linesPerTask..<min(lines, (band + 1) * linesPerTask)
-        guard !range.isEmpty else { return }
         let expanded = workspace + slot * slotSize
         let convolved = expanded + capacity * expandedLine
         // Where the image's first line would be.

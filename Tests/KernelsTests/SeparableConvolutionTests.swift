@@ -53,11 +53,11 @@ struct SeparableConvolutionTests {
   static let blocks: [Block] = [
     Block(),
     Block(inChannels: 16, channels: 96, outChannels: 24, input: (20, 17), stride: 2),
-    Block(batch: 1, channels: 33, outChannels: 70, kernel: 5, expansion: (3, 2), gap: 3),
+    Block(channels: 33, outChannels: 70, kernel: 5, expansion: (3, 2), gap: 3),
     Block(inChannels: 3, channels: 32, outChannels: 16, input: (33, 40), expansion: (3, 2)),
-    Block(channels: 48, outChannels: 7, input: (9, 11), kernel: 5, stride: 2, expansion: nil, gap: 16),
+    Block(batch: 4, channels: 48, outChannels: 7, input: (9, 11), kernel: 5, stride: 2, expansion: nil, gap: 16),
     Block(batch: 3, channels: 20, input: (14, 3), kernel: 3, dilation: 2),
-    Block(batch: 1, channels: 16, input: (1, 5), kernel: 7),
+    Block(batch: 9, channels: 16, input: (1, 5), kernel: 7),
     Block(batch: 17, channels: 64, input: (2, 2), kernel: 3, stride: 2),
     // Lines that fill a slot quickly.
     Block(batch: 1, inChannels: 4, channels: 160, outChannels: 8, input: (25, 70)),
@@ -113,7 +113,7 @@ struct SeparableConvolutionTests {
     }
   }
 
-  /// What does not follow one another, or has more weights than a cache.
+  /// What does not follow one another, has more weights than a cache, or is small.
   @Test func stayAlone() {
     let geometries = Block().geometries
     func isTogether(_ change: (inout [ConvGeometry]) -> Void) -> Bool {
@@ -128,5 +128,7 @@ struct SeparableConvolutionTests {
     #expect(!isTogether { $0[0].groups = 2 })
     #expect(!isTogether { $0[0].outChannels = 20 })
     #expect(!isTogether { $0[2].outChannels = 100_000 })
+    let small = Block(batch: 1, input: (7, 7)).geometries
+    #expect(SeparableConvolution(expansion: small[0], depthwise: small[1], projection: small[2]) == nil)
   }
 }

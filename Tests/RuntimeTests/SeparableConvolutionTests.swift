@@ -98,7 +98,7 @@ import Testing
   /// What is read elsewhere must exist; groups of several channels are no depthwise convolution.
   @Test func apart() throws {
     var net = Network()
-    let x = net.input([1, 16, 9, 9])
+    let x = net.input([4, 16, 9, 9])
     let seen = try net.conv(x, 16, kernel: 3, groups: 16)
     let twice = try net.conv(x, 16, kernel: 3, groups: 16)
     let outputs = [
