@@ -63,6 +63,17 @@ CK_INLINE void direct_tile(const long rows, const long vectors, const patch_runs
     }
   }
 
+  if (e->residual) {
+    // Vector by vector: memory gives a residual while others are finished.
+#pragma clang loop unroll(full)
+    for (long i = 0; i < rows; i++)
+#pragma clang loop unroll(full)
+      for (long j = 0; j < vectors; j++) {
+        const long place = offset + i * y_step + j * CK_VW;
+        store_part(y + place, finish_vector(e, sum[i][j], place, column + j * CK_VW), columns - column - j * CK_VW);
+      }
+    return;
+  }
   finish_tile(e, rows, vectors, 2, sum[0], offset, y_step, column);
   store_tile(rows, vectors, 2, sum[0], y + offset, y_step, columns - column);
 }
