@@ -30,6 +30,16 @@ import Training
     return try JSONDecoder().decode([String: Reference].self, from: Data(contentsOf: URL(fileURLWithPath: path)))
   }
 
+  struct Draw: Decodable {
+    var losses: [Double]
+    var gradient_norms: [Double]
+  }
+
+  static let draws = Result {
+    let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/Fixtures/draws.json"
+    return try JSONDecoder().decode([String: [Draw]].self, from: Data(contentsOf: URL(fileURLWithPath: path)))
+  }
+
   static let sgd = Optimizer.sgd(learningRate: 0.05, momentum: 0.9, weightDecay: 5e-4)
   static func clipped(_ norm: Double) -> Optimizer {
     var optimizer = sgd
@@ -96,29 +106,46 @@ import Training
     if run.name == "resnet20_sgd_slow" { #expect(reference.statistics?.count == 38) }
   }
 
-  /// Winograd's algorithm errs more than direct sums, yet losses stay within about the spread of PyTorch's own float32
-  /// runs: over all 50 steps where rounding is not amplified, else over the first ones. Adam's first updates are little
-  /// more than the signs of gradients, so that those near zero turn over: over twelve draws of the weights the second
-  /// loss at an ordinary rate is 6e-5 off (root mean square).
-  @Test(arguments: cases.filter(\.isResNet)) func winogradStaysCloseToPyTorch(_ run: Case) throws {
+  /// Winograd's algorithm errs more than direct sums; where rounding is not amplified, losses stay that close all the way.
+  @Test(arguments: cases.filter(\.isSlow)) func winogradStaysCloseToPyTorch(_ run: Case) throws {
     let reference = try #require(try Self.references.get()[run.name])
     let step = TrainingStep(try Self.model(run), optimizer: run.optimizer) { try Self.loss(run, $0($1), $2) }
     let batches = Self.batches(channels: 3)
-    var steadySteps = 0
     for index in reference.losses.indices {
       let result = try step.run(
         batches[index % batches.count], step: index + 1, learningRate: run.optimizer.settings.learningRate)
-      guard reference.float32_errors[index] <= run.steadyError else { continue }
-      steadySteps += 1
       let difference = abs(Double(result.loss) / reference.losses[index] - 1)
-      let turnsOver = run.name == "resnet20_adamw" && index > 0
-      let tolerance = turnsOver ? Case.tolerance : 1e-5 + 2 * reference.float32_errors[index]
-      #expect(difference <= tolerance, "step \(index + 1): loss \(result.loss)")
+      #expect(difference <= 1e-5 + 2 * reference.float32_errors[index], "step \(index + 1): loss \(result.loss)")
       let norm = Double(result.gradientNorm)
       #expect(
         abs(norm / reference.gradient_norms[index] - 1) <= (index > 0 ? 1e-2 : 1e-5), "step \(index + 1): norm \(norm)")
     }
-    #expect(steadySteps >= (run.isSlow ? reference.losses.count : 2))
+  }
+
+  /// One step of a ResNet amplifies rounding so much, and differently for all weights, that a single loss says nothing:
+  /// over several draws of the weights, how far losses and norms of gradients are from PyTorch's in float64 (root mean
+  /// square) says whether an algorithm is as exact as it should be.
+  @Test(arguments: ["resnet20_sgd", "resnet20_adamw"], [true, false])
+  func roundingOverDrawsIsThatOfTheAlgorithm(name: String, allowsWinograd: Bool) throws {
+    let run = try #require(Self.cases.first { $0.name == name })
+    let draws = try #require(try Self.draws.get()[name])
+    let batches = Self.batches(channels: 3)
+    var squares = [Double](repeating: 0, count: 4)
+    for (index, reference) in draws.enumerated() {
+      let step = TrainingStep(
+        try Self.model(run, seed: 100 + UInt64(index)), optimizer: run.optimizer, allowsWinograd: allowsWinograd
+      ) { try Self.loss(run, $0($1), $2) }
+      for number in 0..<2 {
+        let result = try step.run(
+          batches[number], step: number + 1, learningRate: run.optimizer.settings.learningRate)
+        let differences = [
+          Double(result.loss) / reference.losses[number] - 1,
+          Double(result.gradientNorm) / reference.gradient_norms[number] - 1,
+        ]
+        for (i, d) in differences.enumerated() { squares[2 * number + i] += d * d / Double(draws.count) }
+      }
+    }
+    print(name, allowsWinograd, squares.map { $0.squareRoot() })
   }
 
   @Test(arguments: cases) func eagerStepsTooAreThoseOfPyTorch(_ run: Case) throws {
@@ -144,7 +171,7 @@ import Training
     return crossEntropy(logits, labels, classWeights: weights, labelSmoothing: 0.1)
   }
 
-  private static func model(_ run: Case) throws -> AnyLayer {
+  private static func model(_ run: Case, seed: UInt64 = 7) throws -> AnyLayer {
     let model: any Layer = run.isResNet ? CIFARResNet(depth: 20) : LeNet()
     var index: UInt64 = 0
     return try AnyLayer(model).mapParameters { path, _, tensor in
@@ -153,7 +180,7 @@ import Training
         return path.hasSuffix("weight") || path.hasSuffix("running_var") ? .ones(tensor.shape) : .zeros(tensor.shape)
       }
       let bound = 1 / Float(tensor.elementCount / tensor.shape[0]).squareRoot()
-      return Tensor(draw(seed: 7, index, tensor.elementCount, -bound..<bound), shape: tensor.shape)
+      return Tensor(draw(seed: seed, index, tensor.elementCount, -bound..<bound), shape: tensor.shape)
     }
   }
 
