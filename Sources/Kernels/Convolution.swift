@@ -17,7 +17,8 @@ package enum Convolution {
     /// As large and laid out as the output, its positions as far apart.
     package var residual: Input?
     package var activation: ActivationKernel?
-    /// Takes those of the output, in ``Convolution/momentParts(_:isa:)`` or ``Winograd/momentParts`` parts.
+    /// Takes those of the output, in ``Convolution/momentParts(_:isa:)`` or ``Winograd/momentParts`` parts; not beside an
+    /// activation other than ReLU and ReLU6.
     package var moments: ChannelMoments?
 
     package init(

@@ -51,12 +51,16 @@ CK_INLINE void merge_sums(const shifted_sums *from, long columns, long seen, dou
   }
 }
 
-/// Leaves the moments of panels, of whose vectors the sums are given, two for each panel.
-CK_INLINE void store_moments(const shifted_sums *sums, long columns, long panel, long panel_end, ck_moments to) {
-  if (panel == 0 && to.rows) *to.rows = (double)sums->rows;
+/// Rows after which sums are merged and another shift is chosen, so that it stays near the mean of what follows.
+#define CK_MOMENTS_ROWS 1024
+
+/// Merges the sums of panels, two vectors for each, into the moments of the `seen` rows before, and begins anew.
+CK_INLINE void store_moments(shifted_sums *sums, long columns, long panel, long panel_end, long seen, ck_moments to) {
+  if (panel == 0 && to.rows) *to.rows = (double)(seen + sums->rows);
   for (; panel < panel_end; panel++, sums += 2)
     for (long v = 0; v < panel_vectors(columns, panel); v++) {
       const long column = panel * CK_TILE_COLUMNS + v * CK_VW, left = columns - column;
-      merge_sums(sums + v, left < CK_VW ? left : CK_VW, 0, to.mean + column, to.m2 + column);
+      merge_sums(sums + v, left < CK_VW ? left : CK_VW, seen, to.mean + column, to.m2 + column);
+      sums[v].rows = 0;
     }
 }

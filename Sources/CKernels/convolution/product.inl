@@ -43,8 +43,14 @@ static void product(const ck_product *p, long row, long row_end, long panel, lon
   shifted_sums moments[CK_PRODUCT_PANELS * 2];
   shifted_sums *taken = p->moments.mean ? moments : NULL;
   for (long i = 0; taken && i < 2 * panels; i++) moments[i].rows = 0;
+  long seen = 0;
 
   while (row < row_end) {
+    if (taken && moments->rows >= CK_MOMENTS_ROWS) {
+      const long rows = moments->rows;
+      store_moments(moments, p->columns, panel, panel_end, seen, p->moments);
+      seen += rows;
+    }
     const long direct = kind == DIRECT_NEVER ? 0 : run_direct_tile(p, kind, row, row_end - row, panel, panel_end, taken);
     if (direct > 0) {
       row += direct;
@@ -74,5 +80,5 @@ static void product(const ck_product *p, long row, long row_end, long panel, lon
     }
     row = group_end;
   }
-  if (taken) store_moments(moments, p->columns, panel, panel_end, p->moments);
+  if (taken) store_moments(moments, p->columns, panel, panel_end, seen, p->moments);
 }

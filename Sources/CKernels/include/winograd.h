@@ -73,8 +73,8 @@ typedef struct {
   /// `group_rows` (even, at most tile_rows, or 1) tiles: blocks of a vector's channels, each holding the group's tiles,
   /// in the last group as many as there are, rounded up to an even number if there is more than one. The weights are
   /// [panel][weight point][channel][column], 16 floats between points. `products` has room for (panel_end - panel) *
-  /// points * (tiles, rounded up to group_rows, * tile_columns + 16) floats. At most
-  /// two panels. `moments` is of all columns.
+  /// points * (tiles, rounded up to group_rows, * tile_columns + 16) floats. At most two panels; `moments` is of all
+  /// columns.
   void (*multiply)(const ck_winograd_problem *p, long tile, long tile_end, long panel, long panel_end,
                    const float *patches, long point_step, long group_rows, float *products, ck_moments moments);
   /// As `pack`, but only along the taps' columns: of F(4, 3), to packed[point row * point_step + (row * 3 + tap column) *

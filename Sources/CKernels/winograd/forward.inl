@@ -131,7 +131,7 @@ CK_INLINE void finish_tiles_summing(const ck_winograd_algorithm f, const ck_wino
       }
     }
   if (streams) vstream_end();
-  if (sums == SUM_OUTPUTS) store_moments(columns, p->columns, panel, panel_end, moments);
+  if (sums == SUM_OUTPUTS) store_moments(columns, p->columns, panel, panel_end, 0, moments);
 }
 
 /// Transforms products to the outputs of tiles.
