@@ -137,7 +137,8 @@ package enum Convolution {
   package static func momentParts(_ g: ConvGeometry, isa: InstructionSet = .best) -> Int? {
     let kernels = isa.convolution
     let joined = g.joiningNeighbors(kernels)
-    guard g.channelwiseGroup(kernels) == nil, ConvLines(forward: g, kernels) == nil, joined.outChannels == g.outChannels
+    guard g.patchDepth > 0, g.channelwiseGroup(kernels) == nil, ConvLines(forward: g, kernels) == nil,
+      joined.outChannels == g.outChannels
     else { return nil }
     return patchGrid(joined.joiningGroups(columns: g.groupOutChannels, kernels), kernels).rowBlocks
   }

@@ -12,8 +12,9 @@ import Training
     /// At these rates a ResNet does not amplify rounding, so that all 50 losses can be compared.
     var isSlow: Bool { name.hasSuffix("_slow") }
     var testDescription: String { name }
-    /// The largest relative difference of losses...
-    static let tolerance = 1e-4
+    /// The largest relative difference of losses: for a ResNet at an ordinary rate about five times the root mean square
+    /// over draws of its weights...
+    var tolerance: Double { isResNet && !isSlow ? 3e-4 : 1e-4 }
     /// ...for as long as PyTorch's own float32 runs stay this close to its float64 run.
     var steadyError: Double { isResNet && !isSlow ? 3e-6 : 3e-5 }
   }
@@ -83,9 +84,9 @@ import Training
       guard reference.float32_errors[index] <= run.steadyError else { continue }
       steadySteps += 1
       #expect(
-        abs(losses[index] / reference.losses[index] - 1) <= Case.tolerance, "step \(index + 1): loss \(losses[index])")
+        abs(losses[index] / reference.losses[index] - 1) <= run.tolerance, "step \(index + 1): loss \(losses[index])")
       let norm = Double(result.gradientNorm)
-      let normTolerance = run.isResNet && index > 0 ? 1e-2 : 1e-5
+      let normTolerance = !run.isResNet ? 1e-5 : index > 0 ? 1e-2 : 1e-4
       #expect(
         abs(norm / reference.gradient_norms[index] - 1) <= normTolerance, "step \(index + 1): norm \(norm)")
     }
@@ -111,41 +112,60 @@ import Training
     let reference = try #require(try Self.references.get()[run.name])
     let step = TrainingStep(try Self.model(run), optimizer: run.optimizer) { try Self.loss(run, $0($1), $2) }
     let batches = Self.batches(channels: 3)
+    var (worst, worstDifference) = (0.0, 0.0)
+    defer { print("WORST", run.name, worst, worstDifference, reference.float32_errors.max()!) }
     for index in reference.losses.indices {
       let result = try step.run(
         batches[index % batches.count], step: index + 1, learningRate: run.optimizer.settings.learningRate)
       let difference = abs(Double(result.loss) / reference.losses[index] - 1)
       #expect(difference <= 1e-5 + 2 * reference.float32_errors[index], "step \(index + 1): loss \(result.loss)")
+      worst = max(worst, difference / (1e-5 + 2 * reference.float32_errors[index])); worstDifference = max(worstDifference, difference)
       let norm = Double(result.gradientNorm)
       #expect(
-        abs(norm / reference.gradient_norms[index] - 1) <= (index > 0 ? 1e-2 : 1e-5), "step \(index + 1): norm \(norm)")
+        abs(norm / reference.gradient_norms[index] - 1) <= (index > 0 ? 1e-2 : 1e-4), "step \(index + 1): norm \(norm)")
     }
   }
 
-  /// One step of a ResNet amplifies rounding so much, and differently for all weights, that a single loss says nothing:
-  /// over several draws of the weights, how far losses and norms of gradients are from PyTorch's in float64 (root mean
-  /// square) says whether an algorithm is as exact as it should be.
-  @Test(arguments: ["resnet20_sgd", "resnet20_adamw"], [true, false])
-  func roundingOverDrawsIsThatOfTheAlgorithm(name: String, allowsWinograd: Bool) throws {
-    let run = try #require(Self.cases.first { $0.name == name })
-    let draws = try #require(try Self.draws.get()[name])
+  /// How far losses and norms of gradients of the first two steps may be from PyTorch's in float64, root mean square over
+  /// draws of the weights. Found: losses of the first step 5.7e-8 (PyTorch's own float32 runs: 7.1e-8), norms 3.2e-5
+  /// (1.7e-5); of the second 1.2e-5 and 7.3e-4 by SGD, 8.3e-5 and 1.2e-3 by AdamW, whose first update is little more than
+  /// the signs of gradients. Three standard deviations more, as 16 draws and three instruction sets differ among
+  /// themselves. One factor of an algorithm that is 1e-5 off makes the first loss 4e-7 off.
+  struct Rounding: CustomTestStringConvertible, Sendable {
+    var name: String
+    var losses: [Double]
+    var norms: [Double]
+    var testDescription: String { name }
+
+    static let all = [
+      Rounding(name: "resnet20_sgd", losses: [1e-7, 2.5e-5], norms: [8e-5, 1.6e-3]),
+      Rounding(name: "resnet20_adamw", losses: [1e-7, 1.8e-4], norms: [8e-5, 2.6e-3]),
+    ]
+  }
+
+  /// A step of a ResNet amplifies rounding much, and differently for all weights: one draw of them says little.
+  @Test(arguments: Rounding.all) func winogradRoundsOverDrawsAsItShould(_ bounds: Rounding) throws {
+    let run = try #require(Self.cases.first { $0.name == bounds.name })
+    let draws = try #require(try Self.draws.get()[bounds.name])
+    #expect(draws.count == 16)
     let batches = Self.batches(channels: 3)
-    var squares = [Double](repeating: 0, count: 4)
+    var (losses, norms) = ([0.0, 0.0], [0.0, 0.0])
     for (index, reference) in draws.enumerated() {
-      let step = TrainingStep(
-        try Self.model(run, seed: 100 + UInt64(index)), optimizer: run.optimizer, allowsWinograd: allowsWinograd
-      ) { try Self.loss(run, $0($1), $2) }
+      let model = try Self.model(run, seed: 100 + UInt64(index))
+      let step = TrainingStep(model, optimizer: run.optimizer) { try Self.loss(run, $0($1), $2) }
       for number in 0..<2 {
         let result = try step.run(
           batches[number], step: number + 1, learningRate: run.optimizer.settings.learningRate)
-        let differences = [
-          Double(result.loss) / reference.losses[number] - 1,
-          Double(result.gradientNorm) / reference.gradient_norms[number] - 1,
-        ]
-        for (i, d) in differences.enumerated() { squares[2 * number + i] += d * d / Double(draws.count) }
+        let loss = Double(result.loss) / reference.losses[number] - 1
+        let norm = Double(result.gradientNorm) / reference.gradient_norms[number] - 1
+        losses[number] += loss * loss / Double(draws.count)
+        norms[number] += norm * norm / Double(draws.count)
       }
     }
-    print(name, allowsWinograd, squares.map { $0.squareRoot() })
+    for number in 0..<2 {
+      #expect(losses[number].squareRoot() <= bounds.losses[number], "losses of step \(number + 1)")
+      #expect(norms[number].squareRoot() <= bounds.norms[number], "norms of step \(number + 1)")
+    }
   }
 
   @Test(arguments: cases) func eagerStepsTooAreThoseOfPyTorch(_ run: Case) throws {
@@ -158,7 +178,7 @@ import Training
       let gradients = try gradient(at: model) { try Self.loss(run, $0(batch.input), batch.target) }
       try optimizer.update(&model, along: gradients)
       let loss = Double(gradients.loss.item(as: Float.self))
-      #expect(abs(loss / reference.losses[index] - 1) <= Case.tolerance, "step \(index + 1): loss \(loss)")
+      #expect(abs(loss / reference.losses[index] - 1) <= run.tolerance, "step \(index + 1): loss \(loss)")
     }
     #expect(optimizer.step >= 2)
   }

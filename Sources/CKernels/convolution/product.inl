@@ -8,7 +8,8 @@
 
 CK_TILES(product_tile, CK_PRODUCT_STEP, 1, 1)
 
-/// Finishes and stores the results of `rows` rows from `at` on, one tile per panel.
+/// Finishes and stores the results of `rows` rows from `at` on, one tile per panel. With `sums`, of two vectors for each
+/// panel, the results are overwritten.
 static void store_rows(const ck_product *p, position at, long rows, long panel, long panel_end, float *results,
                        shifted_sums *sums) {
   for (long i = 0; i < rows; i++, advance(&p->patches, &at)) {
@@ -19,8 +20,9 @@ static void store_rows(const ck_product *p, position at, long rows, long panel, 
       vf *from = (vf *)results + (j - panel) * CK_TILE_ROWS * 2 + i * vectors;
       for (long v = 0; v < vectors; v++) {
         const long column = j * CK_TILE_COLUMNS + v * CK_VW;
-        from[v] = finish_vector(&p->epilogue, from[v], place + column, column);
-        store_part(p->y + place + column, from[v], p->columns - column);
+        const vf value = finish_vector(&p->epilogue, from[v], place + column, column);
+        store_part(p->y + place + column, value, p->columns - column);
+        if (sums) from[v] = value;
       }
     }
   }

@@ -49,7 +49,7 @@ typedef struct {
   float *y;
   /// Columns of the product: output channels of one group.
   long columns;
-  /// Of all columns, for `product`.
+  /// Of all columns, for `product` of patches that are not empty.
   ck_moments moments;
 } ck_product;
 
