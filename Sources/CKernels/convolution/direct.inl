@@ -23,7 +23,7 @@ typedef struct {
   long ahead, ahead_step;
 } patch_runs;
 
-/// - sums: of the tile's vectors, if wanted.
+/// A tile of the product. `sums`, if any, are of its vectors.
 CK_INLINE void direct_tile(const long rows, const long vectors, const patch_runs *runs, const float *b,
                            const ck_epilogue *e, float *y, long y_step, long offset, long column, long columns,
                            shifted_sums *sums) {

@@ -8,8 +8,8 @@
 
 CK_TILES(product_tile, CK_PRODUCT_STEP, 1, 1)
 
-/// Finishes and stores the results of `rows` rows from `at` on, one tile per panel. With `sums`, of two vectors for each
-/// panel, the results are overwritten.
+/// Finishes and stores the results of `rows` rows from `at` on, one tile per panel. With `sums`, of two vectors for
+/// each panel, the results are overwritten.
 static void store_rows(const ck_product *p, position at, long rows, long panel, long panel_end, float *results,
                        shifted_sums *sums) {
   for (long i = 0; i < rows; i++, advance(&p->patches, &at)) {
@@ -53,7 +53,8 @@ static void product(const ck_product *p, long row, long row_end, long panel, lon
       store_moments(moments, p->columns, panel, panel_end, seen, p->moments);
       seen += rows;
     }
-    const long direct = kind == DIRECT_NEVER ? 0 : run_direct_tile(p, kind, row, row_end - row, panel, panel_end, taken);
+    const long left = row_end - row;
+    const long direct = kind == DIRECT_NEVER ? 0 : run_direct_tile(p, kind, row, left, panel, panel_end, taken);
     if (direct > 0) {
       row += direct;
       continue;

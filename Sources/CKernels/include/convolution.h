@@ -34,8 +34,8 @@ typedef struct {
   int activation;
 } ck_epilogue;
 
-/// Where a kernel leaves the mean and the sum of squared deviations of what it writes to each column, and how many rows it
-/// has written if the first column was among them; null if nowhere.
+/// Where a kernel leaves the mean and the sum of squared deviations of what it writes to each column, and how many rows
+/// it has written if the first column was among them; null if nowhere.
 typedef struct {
   double *rows, *mean, *m2;
 } ck_moments;
