@@ -194,7 +194,8 @@ package struct Winograd: Hashable, Sendable {
     if let phased { split(x, phased, into: workspace, pool: pool) }
     let input = phased == nil ? x : Convolution.Input(workspace)
     run(
-      Cut(self), problem(input, weights: weights, y, epilogue), workspace: workspace + splitSize, pool: pool)
+      Cut(self), problem(input, weights: weights, y, epilogue), workspace: workspace + splitSize,
+      moments: epilogue.moments, pool: pool)
     epilogue.finish(
       y, positions: geometry.outputRows, channels: geometry.outChannels, pixel: geometry.outPixel, pool: pool, isa: isa)
   }
@@ -216,7 +217,14 @@ package struct Winograd: Hashable, Sendable {
     }
   }
 
-  private func run(_ cut: Cut, _ problem: ck_winograd_problem, workspace: Convolution.Output, pool: ThreadPool) {
+  /// How many parts the work of ``run(_:weights:into:epilogue:workspace:pool:)`` has, each of which takes the moments of
+  /// what it writes.
+  package var momentParts: Int { Cut(self).blockCount }
+
+  private func run(
+    _ cut: Cut, _ problem: ck_winograd_problem, workspace: Convolution.Output, moments: ChannelMoments?,
+    pool: ThreadPool
+  ) {
     let slots = workspace + cut.sharedSize
     if cut.isFused {
       pool.parallel(cut.blockCount, slots: cut.slotCount, cost: cut.cost) { block, slot in
@@ -224,7 +232,9 @@ package struct Winograd: Hashable, Sendable {
         let tiles = cut.block(block, of: 0..<cut.tileCount)
         cut.transform(tiles, of: problem, into: patches)
         for panel in stride(from: 0, to: cut.panels.count, by: cut.panelBlock) {
-          cut.multiply(tiles, panel, of: problem, patches, products: patches + cut.patchesSize(cut.blockTiles))
+          cut.multiply(
+            tiles, panel, of: problem, patches, products: patches + cut.patchesSize(cut.blockTiles),
+            moments: moments?.ck(block))
         }
       }
       return
@@ -245,7 +255,7 @@ package struct Winograd: Hashable, Sendable {
         let tiles = cut.block(block, of: round)
         cut.multiply(
           tiles, panel * cut.panelBlock, of: problem, workspace + block * cut.blockTiles / cut.rows * cut.groupSize,
-          products: slots + slot * cut.slotSize)
+          products: slots + slot * cut.slotSize, moments: moments?.ck(start / cut.blockTiles + block))
       }
     }
   }
@@ -383,17 +393,18 @@ extension Winograd {
 
     func multiply(
       _ tiles: Range<Int>, _ panel: Int, of problem: ck_winograd_problem, _ patches: Convolution.Input,
-      products: Convolution.Output
+      products: Convolution.Output, moments: ck_moments?
     ) {
+      let moments = moments ?? ck_moments()
       withUnsafePointer(to: problem) {
         if halfwaySize > 0 {
           kernels.multiply_halfway(
-            $0, tiles.lowerBound, tiles.upperBound, panel, patches, pointStep, rows, products)
+            $0, tiles.lowerBound, tiles.upperBound, panel, patches, pointStep, rows, products, moments)
           return
         }
         kernels.multiply(
           $0, tiles.lowerBound, tiles.upperBound, panel, min(panel + panelBlock, panels.count), patches, pointStep,
-          rows, products)
+          rows, products, moments)
       }
     }
   }

@@ -163,7 +163,8 @@ typedef struct {
                             float *dx);
   void (*average_pool_backward)(const ck_pool *g, const long position[3], const float *dy, float *dx);
 
-  /// Adds rows to the running mean and M2 (sum of squared deviations) of the `seen` rows before, per channel.
+  /// Adds rows to the running mean and M2 (sum of squared deviations) of the `seen` rows before, per channel; these are
+  /// not read if there were none.
   void (*moments)(ck_rows x, long rows, long channels, long seen, double *mean, double *m2);
   /// The rows of y are y_pixel floats apart.
   void (*normalize)(ck_normalize p, ck_rows x, float *y, long y_pixel, long rows, long channels);

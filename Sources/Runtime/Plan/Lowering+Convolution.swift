@@ -52,17 +52,21 @@ extension Lowering {
     var winograd: Winograd?
     var kernel = geometry.isDepthwise ? "depthwise" : geometry.isGroupwise() ? "groupwise" : "implicit_gemm"
     let weights: Int
+    let parts: Int?
     if case .winograd(let variant) = ConvAlgorithm.forward(geometry, options.algorithmRules) {
       kernel = variant.rawValue
       let chosen = Winograd(forward: geometry, variant, repacks: !options.parametersAreConstant)
       weights = winogradWeights(node.inputs[1], chosen, "\(kernel)_weights")
       winograd = chosen
+      parts = chosen.momentParts
     } else {
       weights = packedWeights(node.inputs[1], geometry)
+      parts = Convolution.momentParts(geometry)
     }
     emitProduct(
       kernel, geometry, winograd, hasBias: attributes.hasBias, attributes.epilogue,
-      inputs: [x.value, weights] + extras(attributes, node), output: y.value)
+      inputs: [x.value, weights] + extras(attributes, node), output: y.value,
+      moments: momentsBuffer(of: node.outputs[0], attributes.epilogue, parts: parts))
   }
 
   /// Bias and residual of a node, as far as it has them.
@@ -102,14 +106,16 @@ extension Lowering {
 
   private mutating func emitProduct(
     _ kernel: String, _ geometry: ConvGeometry, _ winograd: Winograd? = nil, hasBias: Bool, _ epilogue: Epilogue,
-    inputs: [Int], output: Int
+    inputs: [Int], output: Int, moments: MomentsBuffer? = nil
   ) {
     let activation = ActivationKernel.epilogue(epilogue.activation)
     let residual = epilogue.addsResidual ? inputs.count - 1 : nil
     let bytes = (winograd?.workspaceSize ?? 0) * 4
-    emit(kernel, inputs: inputs, outputs: [output], workspaceBytes: bytes) { call in
+    let outputs = [output] + (moments.map { [$0.value] } ?? [])
+    emit(kernel, inputs: inputs, outputs: outputs, workspaceBytes: bytes) { call in
       let epilogue = Convolution.Epilogue(
-        bias: hasBias ? call.input(2) : nil, residual: residual.map { call.input($0) }, activation: activation)
+        bias: hasBias ? call.input(2) : nil, residual: residual.map { call.input($0) }, activation: activation,
+        moments: moments.map { $0.moments(at: call.output(1, as: UInt8.self)) })
       if let winograd {
         winograd.run(
           call.input(0), weights: call.input(1), into: call.output(), epilogue: epilogue,

@@ -17,6 +17,8 @@ struct MemoryPlan: Sendable {
   /// Bytes from there to each buffer: of slices more than none.
   let offsets: [Int]
   private(set) var arenaByteCount = 0
+  /// Bytes of all buffers of a run that live at the same time, at most: no arena is smaller.
+  private(set) var mostBytesInUse = 0
   private(set) var preparedByteCount = 0
   private(set) var preparationByteCount = 0
 
@@ -93,6 +95,7 @@ struct MemoryPlan: Sendable {
       }
     }
     preparedByteCount = prepared
+    mostBytesInUse = Self.mostInUse(intervals)
     arenaByteCount = Self.place(&intervals)
     for interval in intervals { places[interval.value] = .arena(interval.offset) }
     preparationByteCount = Self.place(&preparation)

@@ -47,6 +47,8 @@ public struct Plan: Sendable {
 
   /// Bytes of the arena that each concurrent run needs.
   public var arenaByteCount: Int { memory.arenaByteCount }
+  /// Bytes of all intermediates that live at the same time, at most: no arena is smaller.
+  package var mostBytesInUse: Int { memory.mostBytesInUse }
   /// Bytes of packed weights and whatever else is computed ahead.
   public var preparedByteCount: Int { memory.preparedByteCount }
   /// Bytes that are needed only while that is computed.
