@@ -75,7 +75,8 @@ extension Operation {
         assert(b.shape(of: result[1]!) == weight)
       }
       if hasBias && needed[2] { result[2] = b(.reduce(.sum, axes: [0], keepsDimensions: false), rows(dy, &b)) }
-    case .matmul(let transposesA, let transposesB):
+    case .matmul(let transposesA, let transposesB, let epilogue):
+      if epilogue != .none { fail("differentiate before fusing: \(name) has an epilogue") }
       // Rows of all matrices on the left meet the same matrix on the right: one sum over all of them.
       let sumsRows = !transposesA && b.shape(of: inputs[1]).rank == 2 && b.shape(of: inputs[0]).rank > 2
       if needed[0] {

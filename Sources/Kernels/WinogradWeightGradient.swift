@@ -14,21 +14,27 @@ package struct WinogradWeightGradient: Hashable, Sendable {
   /// Floats of workspace.
   package var workspaceSize: Int {
     let cut = Cut(winograd)
-    return cut.chunks.count * cut.partialSize + cut.sharedSize + cut.slotCount * cut.slotSize
+    return cut.chunks.count * cut.partialSize + cut.sumsSize + cut.sharedSize + cut.slotCount * cut.slotSize
   }
 
   /// The gradient of the weights, `[outChannels, inChannels, 3, 3]`, summed over batch and positions.
+  ///
+  /// - Parameter db: if given, gets the sums of dy, `[outChannels]`: the gradient of a bias. One of the points of a tile's
+  ///   gradient is the sum of the tile, so that this takes no look at dy of its own.
   package func run(
-    _ x: Convolution.Input, _ dy: Convolution.Input, into dw: Convolution.Output, workspace: Convolution.Output,
-    pool: ThreadPool
+    _ x: Convolution.Input, _ dy: Convolution.Input, into dw: Convolution.Output, _ db: Convolution.Output? = nil,
+    workspace: Convolution.Output, pool: ThreadPool
   ) {
     let cut = Cut(winograd)
     let (channels, panels) = (winograd.geometry.inChannels, cut.panels)
     // The kernels read y, and nothing writes it.
     let problem = winograd.problem(x, weights: nil, UnsafeMutablePointer(mutating: dy), .init())
-    let shared = workspace + cut.chunks.count * cut.partialSize
+    let partialSums = workspace + cut.chunks.count * cut.partialSize
+    let shared = partialSums + cut.sumsSize
     let slots = shared + cut.sharedSize
     let taskCount = cut.channelBlocks * panels.count
+    let sums = db == nil ? nil : UnsafeMutableRawPointer(partialSums).assumingMemoryBound(to: Double.self)
+    sums?.initialize(repeating: 0, count: cut.chunks.count * panels.paddedCount)
     if cut.isFused {
       pool.parallel(cut.chunks.count, slots: cut.slotCount, cost: cut.cost) { chunk, slot in
         let patches = slots + slot * cut.slotSize
@@ -40,6 +46,10 @@ package struct WinogradWeightGradient: Hashable, Sendable {
             cut.multiply(
               task, tiles: round.count, of: problem, patches, products: patches + cut.patchesSize,
               into: workspace + chunk * cut.partialSize, accumulates: start > tiles.lowerBound)
+          }
+          guard let sums else { continue }
+          for panel in 0..<panels.count {
+            cut.addSums(panel, tiles: round.count, patches, to: sums + chunk * panels.paddedCount, winograd.isa)
           }
         }
       }
@@ -55,7 +65,13 @@ package struct WinogradWeightGradient: Hashable, Sendable {
           cut.multiply(
             task, tiles: round.count, of: problem, shared, products: slots + slot * cut.slotSize, into: workspace,
             accumulates: start > 0)
+          if let sums, task < panels.count { cut.addSums(task, tiles: round.count, shared, to: sums, winograd.isa) }
         }
+      }
+    }
+    if let sums, let db {
+      for column in 0..<panels.columns {
+        db[column] = Float((0..<cut.chunks.count).reduce(0) { $0 + sums[$1 * panels.paddedCount + column] })
       }
     }
     let blocks = divideUp(channels, Panels.rowBlock)
@@ -115,6 +131,9 @@ package struct WinogradWeightGradient: Hashable, Sendable {
     /// Floats of the weight gradient in panels.
     var partialSize: Int { 9 * channels * panels.paddedCount }
 
+    /// Floats of the sums of dy, in doubles; whole lines of memory.
+    var sumsSize: Int { roundUp(2 * chunks.count * panels.paddedCount, 16) }
+
     private func pointStep(_ width: Int) -> Int { roundTiles * width + Winograd.pointGap }
     var patchesSize: Int { kernels.points * (pointStep(paddedChannels) + pointStep(panels.paddedCount)) }
     private var productsSize: Int { kernels.points * (channelBlock * panels.kernels.tile_columns + Winograd.pointGap) }
@@ -141,6 +160,17 @@ package struct WinogradWeightGradient: Hashable, Sendable {
         kernels.transform_input($0, tiles.lowerBound, tiles.upperBound, x, row)
         kernels.transform_gradient($0, tiles.lowerBound, tiles.upperBound, dy, row)
       }
+    }
+
+    /// Adds up the gradients of the tiles in a panel's columns. Both axes' second point is the sum of their elements.
+    func addSums(
+      _ panel: Int, tiles: Int, _ patches: Convolution.Output, to sums: UnsafeMutablePointer<Double>,
+      _ isa: InstructionSet
+    ) {
+      let (_, dy) = layouts(patches)
+      let point = dy.base + 7 * dy.point_step + panel * dy.block * dy.rows
+      let width = panels.width(panel)
+      isa.pointwise.reduce_columns(CK_SUM, point, tiles, width, width, sums + panels.first(panel))
     }
 
     func multiply(

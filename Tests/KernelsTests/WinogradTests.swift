@@ -21,25 +21,31 @@ struct WinogradTests {
     let w = randomValues(g.weightCount, seed: 2)
     let bias = randomValues(g.outChannels, seed: 3)
     let residual = randomValues(g.outputCount, seed: 4)
+    let mask = maskValues(g.outputCount)
     let sums = Reference.forward(x, w, g)
     let (xBuffer, wBuffer, biasBuffer, residualBuffer) = (Buffer(x), Buffer(w), Buffer(bias), Buffer(residual))
+    let maskBuffer = Buffer(mask)
     for isa in InstructionSet.available {
       for variant in Winograd.Variant.allCases where variant.applies(to: g) {
         let winograd = Winograd(forward: g, variant, isa: isa, streams: streams)
         let packed = Buffer(count: winograd.weightsSize)
         winograd.pack(wBuffer.pointer, into: packed.pointer, pool: Sample.pools[1])
         #expect(packed.isGuarded)
-        for index in 0..<(epilogues ? 16 : 1) {
-          let activation = Reference.activations[index / 4]
+        for index in 0..<(epilogues ? 24 : 1) {
+          let (activation, isGradient) = Reference.endings[index / 4]
           let (hasBias, hasResidual) = (index % 2 == 1, index / 2 % 2 == 1)
           let exact = Reference.finish(
             sums, bias: hasBias ? bias : nil, residual: hasResidual ? residual : nil, activation,
-            channels: g.outChannels)
+            mask: isGradient ? mask : nil, channels: g.outChannels)
           let epilogue = Convolution.Epilogue(
             bias: hasBias ? .init(biasBuffer.pointer) : nil,
-            residual: hasResidual ? .init(residualBuffer.pointer) : nil, activation: activation)
+            residual: hasResidual ? .init(residualBuffer.pointer) : nil, activation: activation,
+            mask: isGradient ? .init(maskBuffer.pointer) : nil)
           let name =
-            "\(isa) \(variant) forward \(activation, default: "-") bias \(hasBias) residual \(hasResidual) \(g)"
+            """
+            \(isa) \(variant) forward \(activation, default: "-") gradient \(isGradient) bias \(hasBias) \
+            residual \(hasResidual) \(g)
+            """
           Sample.check(
             name, exact, sums: sums, workspace: winograd.workspaceSize,
             tolerance: tolerance(variant, summing: (variant == .fivePhased ? 4 : 1) * g.inChannels)

@@ -186,7 +186,7 @@ extension Graph {
     switch node.operation {
     case .conv(let attributes), .convTransposed(let attributes, _):
       if case .batchNorm? = producer(of: node.inputs[0])?.operation { return false }
-      return !attributes.epilogue.addsResidual
+      return attributes.epilogue.inputCount == 0
     case .pool, .batchNormTraining, .concatenate(axis: 1): return true
     default: return false
     }
@@ -202,7 +202,9 @@ extension Graph.Node {
     // All others of their inputs are vectors, which are no slices of channels.
     case .batchNormTraining, .batchNormGradient: true
     case .convWeightGradient(let attributes, let weight): attributes.groups == 1 || weight[1] > 1
-    case .poolGradient: inputs[0] != value
+    // Where it reads x, it reads which taps won instead.
+    case .poolGradient, .unaryGradient: true
+    case .reduce(_, let axes, _): operation.reducesAllButChannels(of: axes.count + 1)
     default: false
     }
   }

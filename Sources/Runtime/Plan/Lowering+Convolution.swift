@@ -64,12 +64,26 @@ extension Lowering {
       inputs: [x.value, weights] + extras(attributes, node), output: y.value)
   }
 
-  /// Bias and residual of a node, as far as it has them.
+  /// Bias, residual and mask of a node, as far as it has them.
   private mutating func extras(_ attributes: ConvAttributes, _ node: Graph.Node) -> [Int] {
-    var extras: [Int] = []
-    if attributes.hasBias { extras.append(value(node.inputs[2], .rowMajor)) }
-    if attributes.epilogue.addsResidual { extras.append(value(node.inputs.last!, .channelsLast)) }
-    return extras
+    let bias = attributes.hasBias ? [value(node.inputs[2], .rowMajor)] : []
+    return bias + node.inputs.suffix(attributes.epilogue.inputCount).map { value($0, .channelsLast) }
+  }
+
+  /// What reads the epilogue of a kernel whose inputs from `first` on are bias, residual and mask, as far as there are
+  /// any.
+  private func epilogue(_ epilogue: Epilogue, hasBias: Bool, from first: Int = 2)
+    -> @Sendable (borrowing Invocation) -> Convolution.Epilogue
+  {
+    let activation = ActivationKernel.epilogue(epilogue.mask ?? epilogue.activation)
+    let bias = hasBias ? first : nil
+    let residual = epilogue.addsResidual ? first + (hasBias ? 1 : 0) : nil
+    let mask = epilogue.mask == nil ? nil : first + (hasBias ? 1 : 0) + epilogue.inputCount - 1
+    return { call in
+      Convolution.Epilogue(
+        bias: bias.map { call.input($0) }, residual: residual.map { call.input($0) }, activation: activation,
+        mask: mask.map { call.input($0) })
+    }
   }
 
   mutating func linear(hasBias: Bool, _ epilogue: Epilogue, _ node: Graph.Node) {
@@ -78,7 +92,7 @@ extension Lowering {
     let geometry = ConvGeometry.linear(rows: rows, inputs: weight[1], outputs: weight[0])
     var inputs = [value(node.inputs[0], .rowMajor), packedWeights(node.inputs[1], geometry)]
     if hasBias { inputs.append(value(node.inputs[2], .rowMajor)) }
-    if epilogue.addsResidual { inputs.append(value(node.inputs.last!, .rowMajor)) }
+    inputs += node.inputs.suffix(epilogue.inputCount).map { value($0, .rowMajor) }
     emitProduct(
       "gemm", geometry, hasBias: hasBias, epilogue, inputs: inputs, output: output(node.outputs[0], .rowMajor))
   }
@@ -103,19 +117,17 @@ extension Lowering {
     _ kernel: String, _ geometry: ConvGeometry, _ winograd: Winograd? = nil, hasBias: Bool, _ epilogue: Epilogue,
     inputs: [Int], output: Int
   ) {
-    let activation = ActivationKernel.epilogue(epilogue.activation)
-    let residual = epilogue.addsResidual ? inputs.count - 1 : nil
+    let epilogue = self.epilogue(epilogue, hasBias: hasBias)
     let bytes = (winograd?.workspaceSize ?? 0) * 4
     emit(kernel, inputs: inputs, outputs: [output], workspaceBytes: bytes) { call in
-      let epilogue = Convolution.Epilogue(
-        bias: hasBias ? call.input(2) : nil, residual: residual.map { call.input($0) }, activation: activation)
       if let winograd {
         winograd.run(
-          call.input(0), weights: call.input(1), into: call.output(), epilogue: epilogue,
+          call.input(0), weights: call.input(1), into: call.output(), epilogue: epilogue(call),
           workspace: call.workspace.assumingMemoryBound(to: Float.self), pool: call.pool)
       } else {
         Convolution.forward(
-          call.input(0), weights: call.input(1), into: call.output(), geometry, epilogue: epilogue, pool: call.pool)
+          call.input(0), weights: call.input(1), into: call.output(), geometry, epilogue: epilogue(call),
+          pool: call.pool)
       }
     }
   }
@@ -126,13 +138,7 @@ extension Lowering {
       attributes, input: shape(node.outputs[0]), weight: shape(node.inputs[1]), output: shape(node.inputs[0]),
       inPixel: y.pixel, outPixel: x.pixel)
     let extras = extras(attributes, node)
-    let hasBias = attributes.hasBias
-    let residual = attributes.epilogue.addsResidual ? 1 + extras.count : nil
-    let activation = ActivationKernel.epilogue(attributes.epilogue.activation)
-    let epilogue = { @Sendable (call: borrowing Invocation) in
-      Convolution.Epilogue(
-        bias: hasBias ? call.input(2) : nil, residual: residual.map { call.input($0) }, activation: activation)
-    }
+    let epilogue = epilogue(attributes.epilogue, hasBias: attributes.hasBias)
     if ConvAlgorithm.inputGradient(geometry, options.algorithmRules) != .direct {
       let winograd = Winograd(inputGradient: geometry, repacks: !options.parametersAreConstant)
       let weights = winogradWeights(node.inputs[1], winograd, "winograd_weights_for_gradient")
@@ -190,15 +196,15 @@ extension Lowering {
     }
   }
 
-  mutating func matmul(_ transposesA: Bool, _ transposesB: Bool, _ node: Graph.Node) {
+  mutating func matmul(_ transposesA: Bool, _ transposesB: Bool, _ epilogue: Epilogue, _ node: Graph.Node) {
     let (a, b, c) = (shape(node.inputs[0]), shape(node.inputs[1]), shape(node.outputs[0]))
-    let inputs = [value(node.inputs[0], .rowMajor), value(node.inputs[1], .rowMajor)]
+    let inputs = node.inputs.map { value($0, .rowMajor) }
     let result = output(node.outputs[0], .rowMajor)
     // Where all matrices on the left meet the same one on the right, their rows are those of one matrix.
     let joinsRows = !transposesA && b.rank == 2
     let (m, n) = (joinsRows ? c.elementCount / max(1, c[c.rank - 1]) : c[c.rank - 2], c[c.rank - 1])
     let k = transposesA ? a[a.rank - 2] : a[a.rank - 1]
-    if transposesA && !transposesB && c.rank == 2 {
+    if transposesA && !transposesB && c.rank == 2 && epilogue == .none {
       // The gradient of a linear layer's weight: no operand needs packing.
       return emitWeightGradient(
         .linear(rows: k, inputs: n, outputs: m), x: inputs[1], dy: inputs[0], output: result)
@@ -210,11 +216,13 @@ extension Lowering {
       return broadcastOffsets(of: Array(operand.dimensions.dropLast(2)), over: batch).map { $0 * elements }
     }
     let (aOffsets, bOffsets) = (offsets(of: a, m * k), offsets(of: b, k * n))
+    let epilogue = self.epilogue(epilogue, hasBias: false)
     emit("gemm", inputs: inputs, outputs: [result], workspaceBytes: max(4, bytes)) { call in
       for index in aOffsets.indices {
         Convolution.matmul(
           call.input(0) + aOffsets[index], call.input(1) + bOffsets[index], into: call.output() + index * m * n,
           m: m, n: n, k: k, transposeA: transposesA, transposeB: transposesB,
+          epilogue: epilogue(call).moved(by: index * m * n),
           workspace: call.workspace.assumingMemoryBound(to: Float.self), pool: call.pool)
       }
     }

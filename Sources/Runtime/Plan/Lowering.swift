@@ -77,8 +77,8 @@ struct Lowering {
   let options: Plan.Options
   private(set) var values: [LoweredValue] = []
   var steps: [Step] = []
-  /// Positions of the maxima that a pooling node found, for its gradient; by the pooled buffer and the attributes.
-  var poolIndices: [PoolKey: Int] = [:]
+  /// Which taps won in a pooling node, for its gradient; by the pooled buffer and the attributes.
+  var poolTaps: [PoolKey: Int] = [:]
   /// Of a value that is never joined (``Graph/joinsForNorms()``) its pieces.
   var pieces: [Graph.ValueID: [Graph.ValueID]] = [:]
   let joinsForNorms: [Bool]
