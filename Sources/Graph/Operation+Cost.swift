@@ -34,7 +34,8 @@ extension Operation {
       let weight = inputs[1].shape
       cost.multiplyAccumulates = inputs[0].shape.elementCount * (weight.elementCount / max(1, weight[0]))
       cost.elementOperations = count * ((attributes.hasBias ? 1 : 0) + attributes.epilogue.operationCount)
-    case .convWeightGradient(_, let weight):
+    case .convWeightGradient(_, let weight, let sumsGradient):
+      cost.elementOperations = sumsGradient ? inputs[1].shape.elementCount : 0
       cost.multiplyAccumulates = inputs[1].shape.elementCount * (weight.elementCount / max(1, weight[0]))
     case .linear(let hasBias, let epilogue):
       cost.multiplyAccumulates = count * inputs[1].shape[1]

@@ -62,7 +62,8 @@ extension Operation {
       if needed[0] { result[0] = b(.conv(plain), dy, inputs[1]) }
       if needed[1] { result[1] = b(.convWeightGradient(plain, weight: b.shape(of: inputs[1])), dy, inputs[0]) }
       if attributes.hasBias && needed[2] { result[2] = channelSums(dy, &b) }
-    case .convWeightGradient(let attributes, _):
+    case .convWeightGradient(let attributes, _, let sumsGradient):
+      if sumsGradient { fail("differentiate before fusing: \(name) sums its gradient") }
       if needed[0] { result[0] = b(.convTransposed(attributes, output: b.shape(of: inputs[0])), inputs[1], dy) }
       if needed[1] { result[1] = b(.conv(attributes.withoutExtras), inputs[0], dy) }
     case .linear(let hasBias, let epilogue):

@@ -6,11 +6,11 @@ extension Operation {
     case .conv(let attributes): return [try convType(attributes, inputs)]
     case .convTransposed(let attributes, let output):
       return [try convTransposedType(attributes, inputs, output: output)]
-    case .convWeightGradient(let attributes, let weight):
+    case .convWeightGradient(let attributes, let weight, let sumsGradient):
       let forward = TensorType(weight, inputs[0].dtype)
       let expected = try convType(attributes.withoutExtras, [inputs[0], forward]).shape
       try require(expected == inputs[1].shape, "the output's gradient is \(inputs[1].shape), expected \(expected)")
-      return [forward]
+      return [forward] + (sumsGradient ? [TensorType([weight[0]], inputs[0].dtype)] : [])
     case .linear(let hasBias, let epilogue): return [try linearType(hasBias, epilogue, inputs)]
     case .matmul(let transposesA, let transposesB, let epilogue):
       let type = try matmulType(transposesA, transposesB, inputs)

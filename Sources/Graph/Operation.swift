@@ -11,8 +11,8 @@ public enum Operation: Hashable, Sendable {
   /// `x [N, K, ...], weight [K, C / groups, ...], bias [C]?, residual?, mask? -> y [N, C, ...]` of the shape `output`:
   /// the transpose of the convolution with these attributes, which is also the gradient of that convolution's input.
   case convTransposed(ConvAttributes, output: Shape)
-  /// `x, dy -> dweight`.
-  case convWeightGradient(ConvAttributes, weight: Shape)
+  /// `x, dy -> dweight, the sums of dy [K] (if wanted: the gradient of a bias)`.
+  case convWeightGradient(ConvAttributes, weight: Shape, sumsGradient: Bool = false)
   /// `x [..., I], weight [O, I], bias [O]?, residual? -> y [..., O]`.
   case linear(hasBias: Bool, epilogue: Epilogue = .none)
   /// `a [..., M, K], b [..., K, N], mask? -> [..., M, N]`, each factor optionally stored transposed.

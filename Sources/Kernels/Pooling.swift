@@ -99,15 +99,32 @@ package struct PoolGeometry: Hashable, Sendable {
   }
 
   /// What lets a gradient pass: the output of ReLU or ReLU6, where it lies inside its bounds.
-  package struct Mask {
-    package var output: ChannelRows
-    package var activation: ActivationKernel
+  package enum Mask {
+    case output(ChannelRows, ActivationKernel)
+    /// A bit for each element, from ``PoolGeometry/maskBits(_:_:into:pool:isa:)``.
+    case bits(UnsafePointer<UInt16>)
+  }
 
-    package init(_ output: ChannelRows, _ activation: ActivationKernel) {
-      self.output = output
-      self.activation = activation
+  /// Bytes of the bits of a mask of dx.
+  package func maskByteCount(isa: InstructionSet = .best) -> Int {
+    2 * batch * input.x * input.y * input.z * divideUp(channels, isa.pointwise.vector_width)
+  }
+
+  /// The bits of a mask of dx: a thirty-second of it.
+  package func maskBits(
+    _ y: ChannelRows, _ activation: ActivationKernel, into bits: UnsafeMutablePointer<UInt16>, pool: ThreadPool,
+    isa: InstructionSet = .best
+  ) {
+    let kernels = isa.pointwise
+    let words = divideUp(channels, kernels.vector_width)
+    pool.rowChunks(batch * input.x * input.y * input.z, width: channels) { rows in
+      let first = rows.lowerBound
+      kernels.mask_bits(
+        (y + first).ck, rows.count, channels, Self.limit(of: activation), bits + first * words)
     }
   }
+
+  private static func limit(of activation: ActivationKernel?) -> Float { activation == .relu6 ? 6 : .nan }
 
   /// dx = mask(the sum of dy over the windows that each element won + residual). Writes every element of dx, which is
   /// dense.
@@ -125,8 +142,13 @@ package struct PoolGeometry: Hashable, Sendable {
     let kernel = isa.pointwise.pool_backward!
     var geometry = cGeometry(countsPadding: countsPadding)
     var gradient = ck_pool_gradient(
-      dy: dy.ck, taps: taps, tap_bytes: Int32(tapBytes), residual: residual?.ck ?? ck_rows(),
-      mask: mask?.output.ck ?? ck_rows(), limit: mask?.activation == .relu6 ? 6 : .nan, dx: dx)
+      dy: dy.ck, taps: taps, tap_bytes: Int32(tapBytes), residual: residual?.ck ?? ck_rows(), mask: ck_rows(),
+      limit: .nan, bits: nil, dx: dx)
+    switch mask {
+    case .output(let y, let activation): (gradient.mask, gradient.limit) = (y.ck, Self.limit(of: activation))
+    case .bits(let bits): gradient.bits = bits
+    case nil: break
+    }
     withUnsafePointer(to: &geometry) { g in
       withUnsafePointer(to: &gradient) { p in
         eachRow(of: input, pool: pool) { kernel(g, $0, p) }

@@ -288,7 +288,7 @@ struct ConvolutionTests {
     let x = Buffer([Float.nan])
     let w = Buffer([Float](repeating: 1, count: 20))
     for isa in InstructionSet.available {
-      for activation in Reference.activations {
+      for (activation, isGradient) in Reference.endings where !isGradient {
         let packed = Buffer(count: Convolution.forwardWeightsSize(g, isa: isa))
         let y = Buffer([Float](repeating: 0, count: 20))
         Convolution.packForward(w.pointer, into: packed.pointer, g, pool: Self.pools[0], isa: isa)

@@ -120,10 +120,19 @@ import Testing
     let (finished, averageFinished) = (GuardedBuffer(count: x.count), GuardedBuffer(count: x.count))
     g.maxBackward(
       dy.rows(channels), taps: taps.raw, finished.pointer, residual: residual.rows(channels),
-      mask: .init(mask.rows(channels), .relu6), pool: serialPool, isa: isa)
+      mask: .output(mask.rows(channels), .relu6), pool: serialPool, isa: isa)
     g.averageBackward(
-      dy.rows(channels), averageFinished.pointer, countsPadding: false, mask: .init(mask.rows(channels), .relu),
+      dy.rows(channels), averageFinished.pointer, countsPadding: false, mask: .output(mask.rows(channels), .relu),
       pool: serialPool, isa: isa)
+
+    let bits = GuardedBuffer(count: (g.maskByteCount(isa: isa) + 3) / 4)
+    let sixteens = bits.raw.assumingMemoryBound(to: UInt16.self)
+    g.maskBits(mask.rows(channels), .relu6, into: sixteens, pool: serialPool, isa: isa)
+    let finishedByBits = GuardedBuffer(count: x.count)
+    g.maxBackward(
+      dy.rows(channels), taps: taps.raw, finishedByBits.pointer, residual: residual.rows(channels),
+      mask: .bits(sixteens), pool: serialPool, isa: isa)
+    #expect(finishedByBits.bits == finished.bits && bits.isIntact)
 
     var best: [Double] = []
     var mean: [Double] = []

@@ -219,7 +219,7 @@ import Testing
       check("\(isa) pooling's gradient", from: x, to: one(x.count)) { x, dx, pixel, _, pool in
         let rows = ChannelRows(x, pixel: pixel)
         g.maxBackward(
-          rows, taps: taps.baseAddress!, dx, residual: rows, mask: .init(rows, .relu), pool: pool, isa: isa)
+          rows, taps: taps.baseAddress!, dx, residual: rows, mask: .output(rows, .relu), pool: pool, isa: isa)
       }
     }
   }

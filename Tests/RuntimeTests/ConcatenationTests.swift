@@ -175,7 +175,8 @@ import Testing
     let joined = try net.join(
       net.conv(x, 20, .relu), net.conv(net.conv(x, 17, .relu6), 24, kernel: 3, .relu6),
       net.conv(net.pool(.max, x, kernel: 3, stride: 1), 7))
-    let y = try net.unary(activation, net.conv(net.pool(.average(countsPadding: true), joined, kernel: 2, stride: 2), 5))
+    let y = try net.unary(
+      activation, net.conv(net.pool(.average(countsPadding: true), joined, kernel: 2, stride: 2), 5))
     let kernels = try net.check(net.lossAndGradients(of: y), isTraining: true)
     #expect(copies.subtracting(["relu_gradient", "relu6_gradient"]).isDisjoint(with: kernels), "\(kernels)")
   }

@@ -80,7 +80,7 @@ typedef struct {
 } ck_rows;
 
 /// dx = the gradient of pooling + residual, where the mask, what an activation gave, lies between 0 and `limit` (NaN for
-/// no limit); else 0.
+/// no limit); else 0. In place of the mask may stand its bits.
 typedef struct {
   ck_rows dy;
   /// Of maximum pooling: for each output the tap that won, in `tap_bytes` each (see `max_pool`); else NULL.
@@ -89,6 +89,8 @@ typedef struct {
   /// These start at NULL where there is none.
   ck_rows residual, mask;
   float limit;
+  /// From `mask_bits`; or NULL.
+  const uint16_t *bits;
   /// Dense.
   float *dx;
 } ck_pool_gradient;
@@ -175,6 +177,9 @@ typedef struct {
   void (*average_pool)(const ck_pool *g, const long position[3], const float *x, float *y);
   /// One row of input gradients at (batch, depth, height) = position.
   void (*pool_backward)(const ck_pool *g, const long position[3], const ck_pool_gradient *p);
+  /// For each vector of channels of each row a number with a bit for each lane: whether it is let through, which is where
+  /// it is neither at most 0 nor at least `limit` (NaN for no limit).
+  void (*mask_bits)(ck_rows x, long rows, long channels, float limit, uint16_t *bits);
 
   /// Adds rows to the running mean and M2 (sum of squared deviations) of the `seen` rows before, per channel.
   void (*moments)(ck_rows x, long rows, long channels, long seen, double *mean, double *m2);
@@ -199,6 +204,10 @@ typedef struct {
   /// scale: the loss's gradient divided by the sum of weights.
   void (*cross_entropy_backward)(ck_cross_entropy p, const float *logits, int32_t label, float scale,
                                  float *dlogits);
+  /// The same for many rows of few classes, without weights or smoothing.
+  void (*cross_entropy_narrow)(const float *logits, const int32_t *labels, long rows, long classes, double *losses);
+  void (*cross_entropy_backward_narrow)(const float *logits, const int32_t *labels, long rows, long classes, float scale,
+                                        float *dlogits);
 
   /// Elements first ..< first + n of a stream (first is a multiple of 4): y = x * scale where kept, else 0.
   void (*dropout)(ck_dropout p, uint64_t first, const float *x, float *y, long n);

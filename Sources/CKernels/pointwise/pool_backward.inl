@@ -24,12 +24,26 @@ typedef struct {
   long d0, d1, h0, h1, w0, w1;
 } ck_cover;
 
+/// Where ReLU or ReLU6, whose output y is, lets nothing through. NaN is let through.
+CK_INLINE vi is_masked(vf y, float limit) { return (vi)(y <= vset(0)) | (vi)(y >= vset(limit)); }
+
+static void mask_bits(ck_rows x, long rows, long channels, float limit, uint16_t *bits) {
+  for (long r = 0; r < rows; r++)
+    for (long c = 0; c < channels; c += CK_VW) {
+      const vi lanes = ~is_masked(vload(rows_at(x, r, c)), limit) & (1 << viota());
+      *bits++ = (uint16_t)__builtin_reduce_or(lanes);
+    }
+}
+
 /// What is added to a gradient, and what masks it: `at` is its position among all, c its first channel.
-CK_INLINE vf finish_pool_gradient(const ck_pool_gradient *p, vf gradient, long at, long c) {
+CK_INLINE vf finish_pool_gradient(const ck_pool *g, const ck_pool_gradient *p, vf gradient, long at, long c) {
   if (p->residual.start) gradient += vload(rows_at(p->residual, at, c));
+  if (p->bits) {
+    const int number = p->bits[at * ((g->channels + CK_VW - 1) / CK_VW) + c / CK_VW];
+    return vselect((((vi){0} + number) & (1 << viota())) != 0, gradient, vset(0));
+  }
   if (!p->mask.start) return gradient;
-  const vf y = vload(rows_at(p->mask, at, c));
-  return vselect((vi)(y <= vset(0)) | (vi)(y >= vset(p->limit)), vset(0), gradient);
+  return vselect(is_masked(vload(rows_at(p->mask, at, c)), p->limit), vset(0), gradient);
 }
 
 /// Channels from c on of the gradient at one input position, the `at`-th of all; `first` is the first of the image's
@@ -65,7 +79,7 @@ CK_INLINE void pool_backward_slab(const int vectors, const int bytes, const ck_p
   }
 #pragma clang loop unroll(full)
   for (int v = 0; v < vectors; v++)
-    store_slab(p->dx + at * g->channels + c, finish_pool_gradient(p, sum[v], at, c + v * CK_VW), v * CK_VW,
+    store_slab(p->dx + at * g->channels + c, finish_pool_gradient(g, p, sum[v], at, c + v * CK_VW), v * CK_VW,
                vectors > 1 ? 4 * CK_VW : columns);
 }
 
@@ -120,7 +134,7 @@ CK_INLINE void pool_backward_narrow(const int bytes, const ck_pool *g, const lon
 
 CK_INLINE void pool_backward_of(const int bytes, const ck_pool *g, const long position[3], const ck_pool_gradient *p) {
   if (is_narrow(g) && g->stride[1] == g->kernel[1] && g->stride[2] == g->kernel[2] && has_taps(g, 2, 0) &&
-      has_taps(g, 2, g->output[2] - 1) && !p->residual.start && !p->mask.start)
+      has_taps(g, 2, g->output[2] - 1) && !p->residual.start && !p->mask.start && !p->bits)
     pool_backward_narrow(bytes, g, position, p);
   else
     pool_backward_row(bytes, g, position, p);

@@ -6,7 +6,7 @@ extension Graph {
   /// input (both lie inside the same bounds or neither does), which frees the input for fusion.
   public func fusingEpilogues() -> Graph {
     redirectingGradients().fusingResiduals().fusingActivations().fusingMasks().movingMasksToProducts()
-      .fusingMasksIntoProducts()
+      .fusingMasksIntoProducts().fusingBiasGradients()
   }
 
   /// Whether the gradient can be told from the activation's output.

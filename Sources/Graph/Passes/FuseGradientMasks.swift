@@ -68,6 +68,43 @@ extension Graph {
   }
 }
 
+extension Graph {
+  /// The sums of a gradient, a bias's, go into the kernel that computes the gradient of the weights from it.
+  func fusingBiasGradients() -> Graph {
+    var sums: [ValueID: Node] = [:]
+    for node in nodes {
+      if case .reduce(.sum, let axes, keepsDimensions: false) = node.operation, shape(of: node.inputs[0]).rank > 2,
+        axes == [0] + Array(2..<shape(of: node.inputs[0]).rank)
+      {
+        sums[node.inputs[0]] = node
+      }
+    }
+    /// By the sums, and by the gradient of the weights, the node that gives both.
+    var fusions: [ValueID: Node] = [:]
+    for node in nodes {
+      guard case .convWeightGradient(let attributes, let weight, sumsGradient: false) = node.operation,
+        attributes.groups == 1, weight[0] > 1, let sum = sums[node.inputs[1]],
+        node.inputs[0].index < sum.outputs[0].index
+      else { continue }
+      sums[node.inputs[1]] = nil
+      var merged = node
+      merged.operation = .convWeightGradient(attributes, weight: weight, sumsGradient: true)
+      merged.outputs += sum.outputs
+      for output in merged.outputs { fusions[output] = merged }
+    }
+    var rewriting = Rewriting(self)
+    for node in nodes {
+      guard let merged = fusions[node.outputs[0]] else {
+        rewriting.copy(node)
+        continue
+      }
+      // At the place of the first of both.
+      if !rewriting.has(node.outputs[0]) { rewriting.copy(merged) }
+    }
+    return rewriting.finished()
+  }
+}
+
 extension Operation {
   /// The operation with the gradient of an activation at its end, if it can have one and has neither.
   fileprivate func masking(_ function: UnaryFunction) -> Operation? {

@@ -133,6 +133,7 @@ extension Lowering {
   }
 
   mutating func convTransposed(_ attributes: ConvAttributes, _ node: Graph.Node) {
+    if convTransposedInParts(attributes, node) { return }
     let (x, y) = (sliceInput(node.inputs[0]), sliceOutput(node.outputs[0]))
     let geometry = ConvGeometry(
       attributes, input: shape(node.outputs[0]), weight: shape(node.inputs[1]), output: shape(node.inputs[0]),
@@ -165,6 +166,37 @@ extension Lowering {
     }
   }
 
+  /// The gradient of what a concatenation joined, as tensors of their own: they die apart.
+  ///
+  /// - Returns: whether the readers and the algorithm allow it.
+  private mutating func convTransposedInParts(_ attributes: ConvAttributes, _ node: Graph.Node) -> Bool {
+    guard !attributes.hasBias, attributes.epilogue == .none, let parts = channelParts(of: node.outputs[0]) else {
+      return false
+    }
+    let x = sliceInput(node.inputs[0])
+    let geometry = ConvGeometry(
+      attributes, input: shape(node.outputs[0]), weight: shape(node.inputs[1]), output: shape(node.inputs[0]),
+      outPixel: x.pixel)
+    guard ConvAlgorithm.inputGradient(geometry, options.algorithmRules) != .direct else { return false }
+    let winograd = Winograd(inputGradient: geometry, repacks: !options.parametersAreConstant)
+    let widths = parts.map { shape($0)[1] }
+    guard winograd.writesParts(from: widths.dropLast().reduce(into: [0]) { $0.append($0.last! + $1) }) else {
+      return false
+    }
+    let weights = winogradWeights(node.inputs[1], winograd, "winograd_weights_for_gradient")
+    emit(
+      "winograd_transposed", writesParts: true, inputs: [x.value, weights],
+      outputs: parts.map { output($0, .channelsLast) },
+      workspaceBytes: winograd.workspaceSize * 4
+    ) { call in
+      winograd.run(
+        call.input(0), weights: call.input(1),
+        into: widths.enumerated().map { (call.output($0.offset), $0.element) },
+        workspace: call.workspace.assumingMemoryBound(to: Float.self), pool: call.pool)
+    }
+    return true
+  }
+
   mutating func convWeightGradient(_ attributes: ConvAttributes, _ node: Graph.Node) {
     var geometry = ConvGeometry(
       attributes, input: shape(node.inputs[0]), weight: shape(node.outputs[0]), output: shape(node.inputs[1]))
@@ -174,25 +206,36 @@ extension Lowering {
       dy = ChannelSlice(value: value(node.inputs[1], .channelsLast), pixel: geometry.outChannels)
     }
     (geometry.inPixel, geometry.outPixel) = (x.pixel, dy.pixel)
-    emitWeightGradient(geometry, x: x.value, dy: dy.value, output: output(node.outputs[0], .rowMajor))
+    emitWeightGradient(
+      geometry, x: x.value, dy: dy.value, outputs: node.outputs.map { output($0, .rowMajor) })
   }
 
-  private mutating func emitWeightGradient(_ geometry: ConvGeometry, x: Int, dy: Int, output: Int) {
+  /// - Parameter outputs: the gradient of the weights, and the sums of dy where they are wanted.
+  private mutating func emitWeightGradient(_ geometry: ConvGeometry, x: Int, dy: Int, outputs: [Int]) {
+    let sums = outputs.count > 1
     if ConvAlgorithm.weightGradient(geometry, options.algorithmRules) != .direct {
       let winograd = WinogradWeightGradient(geometry)
       let bytes = winograd.workspaceSize * 4
-      emit("winograd_outer_product", inputs: [x, dy], outputs: [output], workspaceBytes: bytes) { call in
+      emit("winograd_outer_product", inputs: [x, dy], outputs: outputs, workspaceBytes: bytes) { call in
         winograd.run(
-          call.input(0), call.input(1), into: call.output(),
+          call.input(0), call.input(1), into: call.output(), sums ? call.output(1) : nil,
           workspace: call.workspace.assumingMemoryBound(to: Float.self), pool: call.pool)
       }
       return
     }
-    let bytes = Convolution.weightGradientWorkspaceSize(geometry) * 4
-    emit("outer_product", inputs: [x, dy], outputs: [output], workspaceBytes: max(4, bytes)) { call in
+    let rows = geometry.batch * geometry.output.count
+    let extents = [rows, geometry.outChannels]
+    let bytes = max(
+      Convolution.weightGradientWorkspaceSize(geometry) * 4,
+      sums ? ReductionKernel.workspaceBytes(extents: extents, axes: [0]) : 0)
+    emit("outer_product", inputs: [x, dy], outputs: outputs, workspaceBytes: max(8, bytes)) { call in
       Convolution.weightGradient(
         call.input(0), call.input(1), into: call.output(), geometry,
         workspace: call.workspace.assumingMemoryBound(to: Float.self), pool: call.pool)
+      guard sums else { return }
+      ReductionKernel.sum.apply(
+        call.input(1), call.output(1), extents: extents, axes: [0], pixel: geometry.outPixel,
+        workspace: call.workspace, pool: call.pool)
     }
   }
 
@@ -207,7 +250,7 @@ extension Lowering {
     if transposesA && !transposesB && c.rank == 2 && epilogue == .none {
       // The gradient of a linear layer's weight: no operand needs packing.
       return emitWeightGradient(
-        .linear(rows: k, inputs: n, outputs: m), x: inputs[1], dy: inputs[0], output: result)
+        .linear(rows: k, inputs: n, outputs: m), x: inputs[1], dy: inputs[0], outputs: [result])
     }
     let bytes = 4 * Convolution.matmulWorkspaceSize(m: m, n: n, k: k, transposeA: transposesA, transposeB: transposesB)
     func offsets(of operand: Shape, _ elements: Int) -> [Int] {

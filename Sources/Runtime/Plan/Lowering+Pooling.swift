@@ -26,15 +26,35 @@ extension Lowering {
         geometry.averageForward(call.input(0), call.output(), countsPadding: countsPadding, pool: call.pool)
       }
     case .max:
+      emitMaskBits(geometry, x, of: node.inputs[0])
       let isDifferentiated = graph.nodes.contains { $0.operation.readsMaxima(of: node.inputs[0], $0.inputs) }
       emitMaxPool(attributes, geometry, x: x.value, y: y.value, type(node.outputs[0]), keepsTaps: isDifferentiated)
+    }
+  }
+
+  /// Of a value that others read in a joint buffer and only a mask reads much later, in pooling's gradient: the bits of
+  /// that mask, so that the buffer can die.
+  private mutating func emitMaskBits(_ geometry: PoolGeometry, _ x: ChannelSlice, of id: Graph.ValueID) {
+    guard joints[id] != nil, maskBits[id] == nil else { return }
+    let masks = graph.nodes.compactMap { node -> UnaryFunction? in
+      guard case .poolGradient(_, _, let epilogue) = node.operation, node.inputs.last == id else { return nil }
+      return epilogue.mask
+    }
+    guard let mask = ActivationKernel.epilogue(masks.first), Set(masks).count == 1 else { return }
+    let bits = temporary(TensorType([geometry.maskByteCount()], .uint8))
+    maskBits[id] = bits
+    emit("mask_bits", inputs: [x.value], outputs: [bits]) { call in
+      geometry.maskBits(
+        ChannelRows(call.input(0), pixel: x.pixel), mask, into: call.output(0, as: UInt16.self), pool: call.pool)
     }
   }
 
   mutating func poolGradient(_ attributes: PoolAttributes, _ epilogue: Epilogue, _ node: Graph.Node) {
     let dy = sliceInput(node.inputs[0])
     let channels = shape(node.outputs[0])[1]
-    let extras = node.inputs.suffix(epilogue.inputCount).map { sliceInput($0) }
+    let bits = node.inputs.last.flatMap { epilogue.mask == nil ? nil : maskBits[$0] }
+    var extras = node.inputs.suffix(epilogue.inputCount).dropLast(bits == nil ? 0 : 1).map { sliceInput($0) }
+    if let bits { extras.append(ChannelSlice(value: bits, pixel: channels)) }
     var geometry = PoolGeometry(attributes, input: shape(node.outputs[0]), output: shape(node.inputs[0]))
     var inputs = [dy.value]
     if attributes.kind == .max {
@@ -45,7 +65,7 @@ extension Lowering {
     }
     let first = inputs.count
     let pixels = extras.map(\.pixel)
-    let mask = ActivationKernel.epilogue(epilogue.mask)
+    let (mask, readsBits) = (ActivationKernel.epilogue(epilogue.mask), bits != nil)
     emit(
       attributes.kind == .max ? "max_pool_gradient" : "average_pool_gradient", inputs: inputs + extras.map(\.value),
       outputs: [output(node.outputs[0], .channelsLast)]
@@ -53,7 +73,11 @@ extension Lowering {
       let dy = ChannelRows(call.input(0), pixel: dy.pixel)
       let residual = epilogue.addsResidual ? ChannelRows(call.input(first), pixel: pixels[0]) : nil
       let last = pixels.count - 1
-      let mask = mask.map { PoolGeometry.Mask(ChannelRows(call.input(first + last), pixel: pixels[last]), $0) }
+      let mask = mask.map { activation -> PoolGeometry.Mask in
+        readsBits
+          ? .bits(call.input(first + last, as: UInt16.self))
+          : .output(ChannelRows(call.input(first + last), pixel: pixels[last]), activation)
+      }
       switch attributes.kind {
       case .average(let countsPadding):
         geometry.averageBackward(

@@ -79,6 +79,8 @@ struct Lowering {
   var steps: [Step] = []
   /// Which taps won in a pooling node, for its gradient; by the pooled buffer and the attributes.
   var poolTaps: [PoolKey: Int] = [:]
+  /// The bits of masks that stand for values in the gradients of pooling.
+  var maskBits: [Graph.ValueID: Int] = [:]
   /// Of a value that is never joined (``Graph/joinsForNorms()``) its pieces.
   var pieces: [Graph.ValueID: [Graph.ValueID]] = [:]
   let joinsForNorms: [Bool]
@@ -223,9 +225,12 @@ struct Lowering {
     set(id, view, layout)
   }
 
-  /// - Parameter joined: the nodes for which the kernel works, if it is not the current one alone.
+  /// - Parameters:
+  ///   - joined: the nodes for which the kernel works, if it is not the current one alone.
+  ///   - writesParts: whether the outputs are parts of the node's result, and that does not exist.
   mutating func emit(
-    _ kernel: String, of joined: [Graph.Node]? = nil, inputs: [Int], outputs: [Int], workspaceBytes: Int = 0,
+    _ kernel: String, of joined: [Graph.Node]? = nil, writesParts: Bool = false, inputs: [Int], outputs: [Int],
+    workspaceBytes: Int = 0,
     inPlaceInput: Int? = nil,
     recomputation: Recomputation? = nil,
     _ body: @escaping @Sendable (borrowing Invocation) throws(ExecutionError) -> Void
@@ -239,9 +244,11 @@ struct Lowering {
     // A node's work is that of the kernel that writes its result.
     var cost = Cost()
     for node in joined ?? [node] {
-      let isResult = node.outputs.contains { id in
-        lowered[id.index].values.contains { outputs.contains($0) } || slices[id]?.value == outputs[0]
-      }
+      let isResult =
+        writesParts
+        || node.outputs.contains { id in
+          lowered[id.index].values.contains { outputs.contains($0) } || slices[id]?.value == outputs[0]
+        }
       if isResult { cost = cost + node.operation.cost(inputs: node.inputs.map(type), outputs: node.outputs.map(type)) }
     }
     cost.bytes = Set(inputs + outputs).reduce(0) { $0 + values[$1].byteCount }

@@ -10,7 +10,7 @@ extension Operation {
     switch self {
     case .conv(let attributes): lowering.conv(attributes, node)
     case .convTransposed(let attributes, _): lowering.convTransposed(attributes, node)
-    case .convWeightGradient(let attributes, _): lowering.convWeightGradient(attributes, node)
+    case .convWeightGradient(let attributes, _, _): lowering.convWeightGradient(attributes, node)
     case .linear(let hasBias, let epilogue): lowering.linear(hasBias: hasBias, epilogue, node)
     case .matmul(let transposesA, let transposesB, let epilogue):
       lowering.matmul(transposesA, transposesB, epilogue, node)

@@ -46,8 +46,10 @@ package enum ReferenceBackend {
         finished(
           product, bias: attributes.hasBias ? x[2] : nil, channelAxis: 1, epilogue: attributes.epilogue, inputs: x)
       ]
-    case .convWeightGradient(let attributes, let weight):
-      results = [convolutionWeightGradient(attributes, x: x[0], dy: x[1], weight: weight)]
+    case .convWeightGradient(let attributes, let weight, let sumsGradient):
+      let dweight = convolutionWeightGradient(attributes, x: x[0], dy: x[1], weight: weight)
+      let axes = [0] + Array(2..<x[1].shape.rank)
+      results = [dweight] + (sumsGradient ? [reduce(.sum, x[1], axes: axes, output: [weight[0]])] : [])
     case .linear(let hasBias, let epilogue):
       let product = linear(x[0], weight: x[1], output: output)
       results = [
