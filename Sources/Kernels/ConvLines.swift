@@ -158,7 +158,7 @@ extension Convolution {
     pool.parallel(chunks.count, cost: lines.cost(lines: chunks.length, outputs: g.output.width)) { chunk in
       var product = ck_outer_product(
         patches: g.patches, x: x, dy: dy, partial: workspace + chunk * size, columns: g.outChannels,
-        dy_pixel: g.outChannels)
+        dy_pixel: g.outChannels, partial_k: 0, partial_panel: 0, partial_depth: 0)
       lines.kernels.line_outer_product(&product, chunks[chunk].lowerBound, chunks[chunk].upperBound)
     }
     let taps = g.kernel.count

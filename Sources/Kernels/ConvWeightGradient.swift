@@ -12,6 +12,7 @@ extension Convolution {
     }
     let joined = g.isDense ? denseGeometry(g) : g.joiningGroups(columns: g.groupOutChannels, kernels)
     let grid = OuterGrid(joined, kernels)
+    if g.isDense && grid.chunks.count == 1 { return grid.slotCount * grid.taskSize }
     return grid.chunks.count * joined.groups * grid.partialSize
   }
 
@@ -38,14 +39,20 @@ extension Convolution {
     let panels = grid.panels
     let chunkStep = g.groups * grid.partialSize
     let cost = divideUp(g.outputRows * chunkStep, 32)
+    if isDense && grid.chunks.count == 1 {
+      pool.parallel(grid.count, slots: grid.slotCount, cost: cost) { block, slot in
+        var product = product(x, dy, g, partial: workspace + slot * grid.taskSize, in: grid)
+        grid.run(block, of: &product, into: dw, rowStep: g.outChannels)
+      }
+      return
+    }
     pool.parallel(grid.chunks.count * g.groups * grid.count, cost: cost) { task in
       let block = task % grid.count
       let group = task / grid.count % g.groups
       let chunk = task / grid.count / g.groups
-      var product = ck_outer_product(
-        patches: g.patches, x: x + group * g.groupInChannels, dy: dy + group * g.groupOutChannels,
-        partial: workspace + chunk * chunkStep + group * grid.partialSize, columns: g.groupOutChannels,
-        dy_pixel: g.outPixel)
+      var product = product(
+        x + group * g.groupInChannels, dy + group * g.groupOutChannels, g,
+        partial: workspace + chunk * chunkStep + group * grid.partialSize, in: grid)
       grid.run(block, of: &product, rows: grid.chunks[chunk])
     }
     let taps = g.kernel.count
@@ -67,6 +74,14 @@ extension Convolution {
         chunkStep: chunkStep, rowStep: isDense ? g.outChannels : taps, columnStep: isDense ? 1 : g.patchDepth,
         rows: g.groupInChannels, taps: taps, into: dw + group * g.groupOutChannels * g.patchDepth)
     }
+  }
+
+  private static func product(
+    _ x: Input, _ dy: Input, _ g: ConvGeometry, partial: Output, in grid: OuterGrid
+  ) -> ck_outer_product {
+    ck_outer_product(
+      patches: g.patches, x: x, dy: dy, partial: partial, columns: g.groupOutChannels, dy_pixel: g.outPixel,
+      partial_k: 0, partial_panel: 0, partial_depth: grid.paddedDepth)
   }
 
   /// The linear layer whose weight gradient is this one's transposed.
@@ -173,10 +188,40 @@ struct OuterGrid {
     chunks = Chunks(of: g.outputRows, atMost: divideUp(32, count * g.groups), leastSize: 384)
   }
 
-  func run(_ task: Int, of product: inout ck_outer_product, rows: Range<Int>) {
+  /// Patch columns and panels of a task.
+  private func region(_ task: Int) -> (depth: Range<Int>, panels: Range<Int>) {
     let (column, block) = task.quotientAndRemainder(dividingBy: depthBlocks)
+    return (
+      block * depthBlock..<min(depth, (block + 1) * depthBlock),
+      column * panelBlock..<min(panels.count, (column + 1) * panelBlock)
+    )
+  }
+
+  func run(_ task: Int, of product: inout ck_outer_product, rows: Range<Int>) {
+    let (depth, columns) = region(task)
     panels.kernels.outer_product(
-      &product, rows.lowerBound, rows.upperBound, block * depthBlock, min(depth, (block + 1) * depthBlock),
-      column * panelBlock, min(panels.count, (column + 1) * panelBlock))
+      &product, rows.lowerBound, rows.upperBound, depth.lowerBound, depth.upperBound, columns.lowerBound,
+      columns.upperBound)
+  }
+
+  /// Floats of a task's product, and how many tasks run at a time.
+  var taskSize: Int { depthBlock * panelBlock * panels.kernels.tile_columns }
+  var slotCount: Int { ThreadPool.slotCount(forTasks: count) }
+
+  /// Runs a task of the only chunk, of a product without taps, and brings the result into the matrix's order while it is
+  /// in cache. `product.partial` has room for this task alone.
+  func run(
+    _ task: Int, of product: inout ck_outer_product, into matrix: UnsafeMutablePointer<Float>, rowStep: Int
+  ) {
+    let (depth, columns) = region(task)
+    (product.partial_k, product.partial_panel) = (depth.lowerBound, columns.lowerBound)
+    product.partial_depth = depthBlock
+    run(task, of: &product, rows: chunks[0])
+    for panel in columns {
+      let width = panels.width(panel)
+      panels.kernels.unpack(
+        product.partial + (panel - columns.lowerBound) * depthBlock * panels.kernels.tile_columns, width, 0, 1, 1, 0,
+        depth.count, panels.valid(panel), matrix + depth.lowerBound * rowStep + panels.first(panel), rowStep, 1)
+    }
   }
 }

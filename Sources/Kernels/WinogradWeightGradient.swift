@@ -14,7 +14,7 @@ package struct WinogradWeightGradient: Hashable, Sendable {
   /// Floats of workspace.
   package var workspaceSize: Int {
     let cut = Cut(winograd)
-    return cut.chunks.count * cut.partialSize + cut.sumsSize + cut.sharedSize + cut.slotCount * cut.slotSize
+    return cut.sumsSize + cut.biasSize + cut.sharedSize + cut.slotCount * cut.slotSize
   }
 
   /// The gradient of the weights, `[outChannels, inChannels, 3, 3]`, summed over batch and positions.
@@ -29,12 +29,12 @@ package struct WinogradWeightGradient: Hashable, Sendable {
     let (channels, panels) = (winograd.geometry.inChannels, cut.panels)
     // The kernels read y, and nothing writes it.
     let problem = winograd.problem(x, weights: nil, UnsafeMutablePointer(mutating: dy), .init())
-    let partialSums = workspace + cut.chunks.count * cut.partialSize
-    let shared = partialSums + cut.sumsSize
+    let partialBias = workspace + cut.sumsSize
+    let shared = partialBias + cut.biasSize
     let slots = shared + cut.sharedSize
     let taskCount = cut.channelBlocks * panels.count
-    let sums = db == nil ? nil : UnsafeMutableRawPointer(partialSums).assumingMemoryBound(to: Double.self)
-    sums?.initialize(repeating: 0, count: cut.chunks.count * panels.paddedCount)
+    let bias = db == nil ? nil : UnsafeMutableRawPointer(partialBias).assumingMemoryBound(to: Double.self)
+    bias?.initialize(repeating: 0, count: cut.chunks.count * panels.paddedCount)
     if cut.isFused {
       pool.parallel(cut.chunks.count, slots: cut.slotCount, cost: cut.cost) { chunk, slot in
         let patches = slots + slot * cut.slotSize
@@ -45,11 +45,12 @@ package struct WinogradWeightGradient: Hashable, Sendable {
           for task in 0..<taskCount {
             cut.multiply(
               task, tiles: round.count, of: problem, patches, products: patches + cut.patchesSize,
-              into: workspace + chunk * cut.partialSize, accumulates: start > tiles.lowerBound)
+              into: cut.sums(of: task, in: workspace + chunk * cut.partialSize), tapStep: cut.tapStep(of: task),
+              accumulates: start > tiles.lowerBound)
           }
-          guard let sums else { continue }
+          guard let bias else { continue }
           for panel in 0..<panels.count {
-            cut.addSums(panel, tiles: round.count, patches, to: sums + chunk * panels.paddedCount, winograd.isa)
+            cut.addGradients(panel, tiles: round.count, patches, to: bias + chunk * panels.paddedCount, winograd.isa)
           }
         }
       }
@@ -62,18 +63,25 @@ package struct WinogradWeightGradient: Hashable, Sendable {
           cut.transform(first..<min(round.upperBound, first + size), at: block * size, of: problem, into: shared)
         }
         pool.parallel(taskCount, slots: cut.slotCount, cost: cut.cost) { task, slot in
+          let products = slots + slot * cut.slotSize
+          if let bias, task < panels.count {
+            cut.addGradients(task, tiles: round.count, shared, to: bias, winograd.isa)
+          }
+          guard cut.needsSums else {
+            return cut.finish(task, tiles: round.count, of: problem, shared, products: products, into: dw)
+          }
           cut.multiply(
-            task, tiles: round.count, of: problem, shared, products: slots + slot * cut.slotSize, into: workspace,
-            accumulates: start > 0)
-          if let sums, task < panels.count { cut.addSums(task, tiles: round.count, shared, to: sums, winograd.isa) }
+            task, tiles: round.count, of: problem, shared, products: products,
+            into: cut.sums(of: task, in: workspace), tapStep: cut.tapStep(of: task), accumulates: start > 0)
         }
       }
     }
-    if let sums, let db {
+    if let bias, let db {
       for column in 0..<panels.columns {
-        db[column] = Float((0..<cut.chunks.count).reduce(0) { $0 + sums[$1 * panels.paddedCount + column] })
+        db[column] = Float((0..<cut.chunks.count).reduce(0) { $0 + bias[$1 * panels.paddedCount + column] })
       }
     }
+    guard cut.needsSums else { return }
     let blocks = divideUp(channels, Panels.rowBlock)
     pool.parallel(blocks, cost: cut.partialSize * cut.chunks.count) { block in
       panels.unpack(
@@ -85,12 +93,15 @@ package struct WinogradWeightGradient: Hashable, Sendable {
   /// How the work is cut, by shape alone.
   ///
   /// With few channels, each task takes a chunk of all tiles and has sums of its own, added afterwards in order. With
-  /// many, the tiles are transformed in rounds and tasks take some channels each.
+  /// many, the tiles are transformed in rounds and tasks take some channels each; if one round is enough, a task's result
+  /// is final, and no sums are kept.
   private struct Cut {
     let kernels: ck_winograd_kernels
     let panels: Panels
     let isFused: Bool
     let chunks: Chunks
+    /// Whether a task's result is only a part of the sum.
+    let needsSums: Bool
     /// Tiles transformed together.
     let roundTiles: Int
     /// Channels of x in one product.
@@ -103,7 +114,7 @@ package struct WinogradWeightGradient: Hashable, Sendable {
     private let paddedChannels: Int
 
     private static let cacheSize = 192 * 1024
-    private static let roundSize = 3 * 1024 * 1024
+    private static let roundSize = 3 * 512 * 1024
 
     init(_ w: Winograd) {
       let tile = w.isa.convolution
@@ -120,9 +131,12 @@ package struct WinogradWeightGradient: Hashable, Sendable {
         roundTiles = divideUp(chunks.size, rounds)
       } else {
         chunks = Chunks(of: w.tileCount, atMost: 1, leastSize: 1)
-        let rounds = divideUp(w.tileCount, max(32, Self.roundSize / tileSize))
+        // One round, if that takes no more memory than a usual one and the sums that it saves.
+        let fitsOne = w.tileCount * tileSize <= Self.roundSize + 9 * channels * panels.paddedCount
+        let rounds = fitsOne ? 1 : divideUp(w.tileCount, max(32, Self.roundSize / tileSize))
         roundTiles = divideUp(w.tileCount, rounds)
       }
+      needsSums = isFused || roundTiles < w.tileCount
       channelBlock = min(4 * tile.tile_rows, roundUp(channels, tile.tile_rows))
       channelBlocks = divideUp(channels, channelBlock)
       slotCount = min(w.mostSlots, isFused ? chunks.count : channelBlocks * panels.count)
@@ -131,16 +145,33 @@ package struct WinogradWeightGradient: Hashable, Sendable {
     /// Floats of the weight gradient in panels.
     var partialSize: Int { 9 * channels * panels.paddedCount }
 
-    /// Floats of the sums of dy, in doubles; whole lines of memory.
-    var sumsSize: Int { roundUp(2 * chunks.count * panels.paddedCount, 16) }
+    /// Floats of the partial sums of dy, in doubles; whole lines of memory.
+    var biasSize: Int { roundUp(2 * chunks.count * panels.paddedCount, 16) }
 
     private func pointStep(_ width: Int) -> Int { roundTiles * width + Winograd.pointGap }
     var patchesSize: Int { kernels.points * (pointStep(paddedChannels) + pointStep(panels.paddedCount)) }
     private var productsSize: Int { kernels.points * (channelBlock * panels.kernels.tile_columns + Winograd.pointGap) }
 
+    /// Floats of all sums.
+    var sumsSize: Int { needsSums ? chunks.count * partialSize : 0 }
     /// Floats that all tasks share, and floats of each slot.
     var sharedSize: Int { isFused ? 0 : patchesSize }
-    var slotSize: Int { productsSize + (isFused ? patchesSize : 0) }
+    var slotSize: Int { productsSize + (isFused ? patchesSize : 0) + (needsSums ? 0 : resultSize) }
+    /// Floats of one task's result.
+    private var resultSize: Int { 9 * channelBlock * panels.kernels.tile_columns }
+
+    /// The channels of x and the panel that a task multiplies.
+    private func region(_ task: Int) -> (channels: Range<Int>, panel: Int) {
+      let (block, panel) = task.quotientAndRemainder(dividingBy: panels.count)
+      return (block * channelBlock..<min(channels, (block + 1) * channelBlock), panel)
+    }
+
+    /// Where a task's sums begin in those of all, and how far apart its taps are.
+    func sums(of task: Int, in all: Convolution.Output) -> Convolution.Output {
+      let (channels, panel) = region(task)
+      return all + panels.first(panel) * 9 * self.channels + channels.lowerBound * panels.width(panel)
+    }
+    func tapStep(of task: Int) -> Int { channels * panels.width(region(task).panel) }
 
     private func layouts(_ patches: Convolution.Output) -> (x: ck_winograd_patches, dy: ck_winograd_patches) {
       let x = ck_winograd_patches(
@@ -163,7 +194,7 @@ package struct WinogradWeightGradient: Hashable, Sendable {
     }
 
     /// Adds up the gradients of the tiles in a panel's columns. Both axes' second point is the sum of their elements.
-    func addSums(
+    func addGradients(
       _ panel: Int, tiles: Int, _ patches: Convolution.Output, to sums: UnsafeMutablePointer<Double>,
       _ isa: InstructionSet
     ) {
@@ -175,15 +206,30 @@ package struct WinogradWeightGradient: Hashable, Sendable {
 
     func multiply(
       _ task: Int, tiles: Int, of problem: ck_winograd_problem, _ patches: Convolution.Output,
-      products: Convolution.Output, into partial: Convolution.Output, accumulates: Bool
+      products: Convolution.Output, into sums: Convolution.Output, tapStep: Int, accumulates: Bool
     ) {
       let (x, dy) = layouts(patches)
-      let (block, panel) = task.quotientAndRemainder(dividingBy: panels.count)
+      let (channels, panel) = region(task)
       withUnsafePointer(to: problem) {
         kernels.outer_product(
-          $0, x, dy, tiles, block * channelBlock, min(channels, (block + 1) * channelBlock), panel, products, partial,
+          $0, x, dy, tiles, channels.lowerBound, channels.upperBound, panel, products, sums, tapStep,
           accumulates ? 1 : 0)
       }
+    }
+
+    /// Multiplies all tiles and brings the result into the order of the weights while it is in cache.
+    func finish(
+      _ task: Int, tiles: Int, of problem: ck_winograd_problem, _ patches: Convolution.Output,
+      products: Convolution.Output, into dw: Convolution.Output
+    ) {
+      let (rows, panel) = region(task)
+      let (result, width) = (products + productsSize, panels.width(panel))
+      multiply(
+        task, tiles: tiles, of: problem, patches, products: products, into: result, tapStep: rows.count * width,
+        accumulates: false)
+      panels.kernels.unpack(
+        result, width, rows.count * width, 9, 1, 0, rows.count, panels.valid(panel),
+        dw + (panels.first(panel) * channels + rows.lowerBound) * 9, 9, 9 * channels)
     }
   }
 }

@@ -12,9 +12,6 @@ static void outer_product(const ck_outer_product *p, long row, long row_end, lon
   float a[CK_OUTER_ROWS * CK_OUTER_DEPTH + CK_SPARE] __attribute__((aligned(64)));
   float b[CK_OUTER_ROWS * CK_TILE_COLUMNS] __attribute__((aligned(64)));
   const ck_patches *patches = &p->patches;
-  const long depth = patches->kernel.depth * patches->kernel.height * patches->kernel.width * patches->channels;
-  const long padded_depth = (depth + CK_TILE_ROWS - 1) / CK_TILE_ROWS * CK_TILE_ROWS;
-
   const long blocks = (row_end - row + CK_OUTER_ROWS - 1) / CK_OUTER_ROWS;
   const long block_rows = blocks ? (row_end - row + blocks - 1) / blocks : 0;
 
@@ -27,11 +24,11 @@ static void outer_product(const ck_outer_product *p, long row, long row_end, lon
       for (long r = 0; r < rows; r++)
         for (long v = 0; v < vectors; v++)
           vstore(b + (r * vectors + v) * CK_VW, vload(dy + r * p->dy_pixel + v * CK_VW));
-      float *c = p->partial + j * padded_depth * CK_TILE_COLUMNS;
+      float *c = p->partial + (j - p->partial_panel) * p->partial_depth * CK_TILE_COLUMNS;
       for (long i = k; i < k_end; i += CK_TILE_ROWS) {
         const long tile = k_end - i < CK_TILE_ROWS ? k_end - i : CK_TILE_ROWS;
-        outer_tile[tile_index(tile)][vectors - 1](a + (i - k), b, rows, c + i * vectors * CK_VW, first > row,
-                                                  CK_NO_PREFETCHING);
+        outer_tile[tile_index(tile)][vectors - 1](a + (i - k), b, rows, c + (i - p->partial_k) * vectors * CK_VW,
+                                                  first > row, CK_NO_PREFETCHING);
       }
     }
   }

@@ -62,6 +62,9 @@ typedef struct {
   float *partial;
   /// Columns of dy that are read, and floats between its rows.
   long columns, dy_pixel;
+  /// Of `outer_product`: the patch column and the panel at which `partial` begins, and rows for which it has room in each
+  /// panel, a multiple of tile_rows.
+  long partial_k, partial_panel, partial_depth;
 } ck_outer_product;
 
 /// One convolution per channel, or per narrow group with as many channels out as in; weights and partial are

@@ -86,10 +86,11 @@ typedef struct {
                            long point_step, long group_rows, float *products);
   /// Transforms the gradient of y at tiles [tile, tile_end), given as the problem's y.
   void (*transform_gradient)(const ck_winograd_problem *p, long tile, long tile_end, ck_winograd_patches to, long row);
-  /// The weight gradient of `tiles` tiles in panels [panel][tap][channel][column], for channels [channel, channel_end)
-  /// and one panel, written or added to `partial`. x is in blocks of `outer_block` channels, dy in panels. `channel` is
-  /// a multiple of tile_rows; `products` has room for points * (channels, rounded up to tile_rows, * tile_columns + 16)
-  /// floats.
+  /// The weight gradient of `tiles` tiles for channels [channel, channel_end) and one panel, written or added to `sums`,
+  /// which are [tap][channel][column] with taps `tap_step` apart. x is in blocks of `outer_block` channels, dy in panels.
+  /// `channel` is a multiple of tile_rows; `products` has room for points * (channels, rounded up to tile_rows, *
+  /// tile_columns + 16) floats.
   void (*outer_product)(const ck_winograd_problem *p, ck_winograd_patches x, ck_winograd_patches dy, long tiles,
-                        long channel, long channel_end, long panel, float *products, float *partial, int accumulate);
+                        long channel, long channel_end, long panel, float *products, float *sums, long tap_step,
+                        int accumulate);
 } ck_winograd_kernels;

@@ -7,7 +7,7 @@ _Static_assert(CK_WINOGRAD_OUTER_BLOCK % CK_VW == 0, "a block of patches consist
 
 static void winograd_outer_product(const ck_winograd_problem *p, ck_winograd_patches x, ck_winograd_patches dy,
                                    long tiles, long channel, long channel_end, long panel, float *products,
-                                   float *partial, int accumulate) {
+                                   float *sums, long tap_step, int accumulate) {
   enum { extent = 6, points = extent * extent };
   const long padded = (p->channels + CK_VW - 1) / CK_VW * CK_VW;
   const long vectors = panel_vectors(p->columns, panel), width = vectors * CK_VW;
@@ -34,7 +34,7 @@ static void winograd_outer_product(const ck_winograd_problem *p, ck_winograd_pat
         transform_weight_gradient_axis(line, 1, half + k, extent);
       }
       for (long k = 0; k < 3; k++) transform_weight_gradient_axis(half + k * extent, 1, taps + 3 * k, 1);
-      float *to = partial + panel * CK_TILE_COLUMNS * 9 * p->channels + c * width + v;
-      for (long t = 0; t < 9; t++, to += p->channels * width) vstore(to, accumulate ? vload(to) + taps[t] : taps[t]);
+      float *to = sums + (c - channel) * width + v;
+      for (long t = 0; t < 9; t++, to += tap_step) vstore(to, accumulate ? vload(to) + taps[t] : taps[t]);
     }
 }

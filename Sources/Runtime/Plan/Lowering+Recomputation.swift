@@ -13,8 +13,9 @@ extension Lowering {
   /// Lets cheap values die after the forward pass and computes them again right before the backward pass reads them
   /// (Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016), as far as that lowers the peak.
   ///
-  /// A value is made again only from values that live until then anyway, so each one saves all its bytes. The step that
-  /// makes it brings it into the cache for the kernel that wants it, which hides most of what it costs.
+  /// A value is made again from values that live until then anyway, or from one that can be made again from such, as the
+  /// shortcut of a block is; so each one saves all its bytes. The step that makes it brings it into the cache for the
+  /// kernel that wants it, which hides most of what it costs.
   ///
   /// - Parameter outputs: as for ``MemoryPlan``.
   mutating func recomputeCheapValues(outputs: [(value: Int, parameter: Int?)]) {
@@ -50,36 +51,60 @@ extension Lowering {
       if inUse > most { (peakStep, most) = (index, inUse) }
     }
 
-    var insertions: [(position: Int, step: Step)] = []
+    var makers: [Int: Step] = [:]
+    for step in steps where step.recomputation != nil && values[step.outputs[0]].base == step.outputs[0] {
+      makers[step.outputs[0]] = step
+    }
+    func isAlive(_ value: Int, at position: Int) -> Bool {
+      values[value].origin != .computed || (uses[values[value].base].last ?? -1) >= position
+    }
+
+    var insertions: [(position: Int, steps: [Step])] = []
     for step in steps {
       let value = step.outputs[0]
-      guard let recipe = step.recomputation, values[value].base == value, !kept.contains(value),
+      guard let recipe = makers[value]?.recomputation, !kept.contains(value),
         let next = uses[value].first(where: { $0 > peakStep }),
-        let previous = uses[value].last(where: { $0 <= peakStep }), previous < peakStep,
-        recipe.inputs.allSatisfy({ input in
-          values[input].origin != .computed || (uses[values[input].base].last ?? -1) >= next
-        })
+        let previous = uses[value].last(where: { $0 <= peakStep }), previous < peakStep
       else { continue }
+      let lost = Set(recipe.inputs.filter { !isAlive($0, at: next) })
+      let lostInputs = lost.sorted().map { makers[$0]?.recomputation?.inputs }
+      if !lostInputs.allSatisfy({ $0?.allSatisfy { isAlive($0, at: next) } ?? false }) { continue }
       // Views of the value would go on meaning the old one.
       if values.indices.contains(where: { $0 != value && values[$0].base == value }) { continue }
-      let again = temporary(values[value].type)
-      for index in next..<steps.count {
-        steps[index].inputs = steps[index].inputs.map { $0 == value ? again : $0 }
+      var repeated: [Step] = []
+      var again: [Int: Int] = [:]
+      for value in lost.sorted() + [value] {
+        guard let step = makers[value] else { continue }
+        repeated.append(repetition(of: step, reading: again))
+        again[value] = repeated.last?.outputs[0]
       }
-      var repeated = step
-      repeated.kernel = recipe.kernel
-      repeated.cost = Cost()
-      repeated.cost.bytes = 2 * values[value].byteCount
-      repeated.inputs = recipe.inputs
-      repeated.outputs = [again]
-      repeated.workspace = recipe.workspaceBytes == 0 ? nil : workspace(recipe.workspaceBytes)
-      repeated.inPlaceInput = nil
-      repeated.body = recipe.body
-      repeated.recomputation = nil
+      for index in next..<steps.count {
+        steps[index].inputs = steps[index].inputs.map { $0 == value ? again[value] ?? $0 : $0 }
+      }
       insertions.append((next, repeated))
     }
     // From behind, so that positions stay right.
-    for (position, step) in insertions.sorted(by: { $0.position > $1.position }) { steps.insert(step, at: position) }
+    for (position, repeated) in insertions.sorted(by: { $0.position > $1.position }) {
+      steps.insert(contentsOf: repeated, at: position)
+    }
     return !insertions.isEmpty
+  }
+
+  /// The step that makes the output of another one again, in a buffer of its own.
+  ///
+  /// - Parameter again: of values that were made again, the new ones.
+  private mutating func repetition(of step: Step, reading again: [Int: Int]) -> Step {
+    guard let recipe = step.recomputation else { return step }
+    var repeated = step
+    repeated.kernel = recipe.kernel
+    repeated.cost = Cost()
+    repeated.cost.bytes = 2 * values[step.outputs[0]].byteCount
+    repeated.inputs = recipe.inputs.map { again[$0] ?? $0 }
+    repeated.outputs = [temporary(values[step.outputs[0]].type)]
+    repeated.workspace = recipe.workspaceBytes == 0 ? nil : workspace(recipe.workspaceBytes)
+    repeated.inPlaceInput = nil
+    repeated.body = recipe.body
+    repeated.recomputation = nil
+    return repeated
   }
 }

@@ -129,41 +129,59 @@ struct MemoryPlan: Sendable {
   private static func place(_ intervals: inout [Interval]) -> Int {
     let least = mostInUse(intervals)
     var best = (intervals: intervals, byteCount: intervals.isEmpty ? 0 : Int.max)
-    func attempt(_ trial: inout [Interval]) {
-      let byteCount = placeInOrder(&trial)
+    func attempt(_ trial: inout [Interval], capacity: Int? = nil) {
+      let byteCount = placeInOrder(&trial, capacity: capacity)
       if byteCount < best.byteCount { best = (trial, byteCount) }
     }
-    for order in orders where best.byteCount > least {
-      var trial = intervals.sorted { a, b in
+    func sorted(by order: (Interval) -> (Int, Int)) -> [Interval] {
+      intervals.sorted { a, b in
         let (keyA, keyB) = (order(a), order(b))
         return (keyA.0, keyA.1, b.value) > (keyB.0, keyB.1, a.value)
       }
-      attempt(&trial)
     }
-    // Those that found no place but the highest one go first.
-    var trial = best.intervals
-    for _ in 0..<min(64, 20_000_000 / max(1, trial.count * trial.count)) where best.byteCount > least {
-      guard let highest = trial.indices.max(by: { trial[$0].end < trial[$1].end }) else { break }
-      trial.insert(trial.remove(at: highest), at: 0)
+    // In training, what waits for the backward pass is a stack, and the gradients that wait for the update are another:
+    // with one at each end, what lives shortly has all room that is left.
+    var stacks = sorted { ($0.duration, $0.byteCount) }
+    attempt(&stacks, capacity: least)
+    let moves = min(64, 20_000_000 / max(1, intervals.count * intervals.count))
+    for order in orders where best.byteCount > least {
+      var trial = sorted(by: order)
       attempt(&trial)
+      // Those that found no place but the highest one go first.
+      for _ in 0..<moves where best.byteCount > least {
+        guard let highest = trial.indices.max(by: { trial[$0].end < trial[$1].end }) else { break }
+        trial.insert(trial.remove(at: highest), at: 0)
+        attempt(&trial)
+      }
     }
     intervals = best.intervals
     return best.byteCount
   }
 
   /// Places each buffer at the lowest offset that is free during its whole life.
-  private static func placeInOrder(_ intervals: inout [Interval]) -> Int {
+  ///
+  /// - Parameter capacity: if given, those that live until the end take the highest such offset instead that ends within
+  ///   as many bytes.
+  private static func placeInOrder(_ intervals: inout [Interval], capacity: Int?) -> Int {
+    let end = intervals.map(\.last).max()
     var placed: [Interval] = []  // sorted by offset
     var byteCount = 0
     for index in intervals.indices {
+      let interval = intervals[index]
+      let descends = capacity != nil && interval.last == end
       var offset = 0
-      for other in placed where other.first <= intervals[index].last && intervals[index].first <= other.last {
-        if offset + intervals[index].byteCount <= other.offset { break }
+      var found: Int?
+      for other in placed where other.first <= interval.last && interval.first <= other.last {
+        if offset + interval.byteCount <= other.offset {
+          found = descends ? other.offset - interval.byteCount : offset
+          if !descends { break }
+        }
         offset = max(offset, other.end)
       }
-      intervals[index].offset = offset
+      if descends, let capacity, offset + interval.byteCount <= capacity { found = capacity - interval.byteCount }
+      intervals[index].offset = found ?? offset
       byteCount = max(byteCount, intervals[index].end)
-      let position = placed.firstIndex { $0.offset > offset } ?? placed.endIndex
+      let position = placed.firstIndex { $0.offset > intervals[index].offset } ?? placed.endIndex
       placed.insert(intervals[index], at: position)
     }
     return byteCount
