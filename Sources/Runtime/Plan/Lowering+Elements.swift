@@ -109,12 +109,11 @@ extension Lowering {
     guard let activation = ActivationKernel(function) else { fail("\(function.name) has no gradient kernel") }
     let layout = commonLayout(node.inputs)
     let shape = shape(node.outputs[0])
-    // Rows of channels, unless both are whole tensors in any layout.
-    let channels = layout == .channelsLast ? shape[1] : shape.elementCount
-    let rows = layout == .channelsLast ? shape.elementCount / max(1, channels) : 1
-    let inputs = node.inputs.map { id in
-      layout == .channelsLast ? sliceInput(id) : ChannelSlice(value: value(id, layout), pixel: channels)
-    }
+    // Rows of channels where there may be slices.
+    let isRows = layout == .channelsLast && shape.rank > 2
+    let channels = isRows ? shape[1] : shape.elementCount
+    let rows = isRows ? shape.elementCount / max(1, channels) : 1
+    let inputs = node.inputs.map { isRows ? sliceInput($0) : ChannelSlice(value: value($0, layout), pixel: channels) }
     let (dy, x) = (inputs[0].pixel, inputs[1].pixel)
     emit(
       node.operation.name, inputs: inputs.map(\.value), outputs: [output(node.outputs[0], layout)], inPlaceInput: 0
