@@ -54,18 +54,10 @@ CK_INLINE void store_taps(const int bytes, void *taps, long at, vi numbers, long
   }
   const vb narrow = __builtin_convertvector(numbers, vb);
   uint8_t *to = (uint8_t *)taps + at;
-  if (count >= CK_VW) {
+  if (count >= CK_VW)
     memcpy(to, &narrow, CK_VW);
-    return;
-  }
-  uint8_t lanes[CK_VW];
-  memcpy(lanes, &narrow, CK_VW);
-  const uint8_t *from = lanes;
-  // As in vstore_first.
-  if (CK_VW > 8 && count & 8) memcpy(to, from, 8), to += 8, from += 8;
-  if (CK_VW > 4 && count & 4) memcpy(to, from, 4), to += 4, from += 4;
-  if (count & 2) memcpy(to, from, 2), to += 2, from += 2;
-  if (count & 1) *to = *from;
+  else
+    for (long i = 0; i < count; i++) to[i] = narrow[i];
 }
 
 /// The input position of the first tap inside the input, in tap row (d, h).
