@@ -39,8 +39,8 @@ package enum BatchNormKernel {
 
   /// Bytes of workspace that ``forward`` and ``backward`` need.
   package static func workspaceBytes(rows: Int, channels: Int) -> Int {
-    let partials = taskCount(rows: rows, channels: channels) * 2 * channels * MemoryLayout<Double>.stride
-    return partials + 3 * padded(channels) * MemoryLayout<Float>.stride
+    let moments = ChannelMoments.byteCount(parts: taskCount(rows: rows, channels: channels), channels: channels)
+    return moments + 2 * channels * MemoryLayout<Double>.stride + 3 * padded(channels) * MemoryLayout<Float>.stride
   }
 
   /// Training: y = (x - mean) / sqrt(variance + epsilon) * gamma + beta with the batch's own statistics (biased
@@ -54,36 +54,23 @@ package enum BatchNormKernel {
   ///   - momentum: the weight of the new batch in the running statistics, as in PyTorch.
   ///   - running: mean and unbiased variance, updated in place; nil leaves them alone.
   ///   - savedMean, savedInverseDeviation: [channels], for ``backward``; with 256 bytes of slack.
+  ///   - moments: those of x, if its producer has taken them.
   package static func forward(
     _ x: ChannelRows, _ y: UnsafeMutablePointer<Float>, pixel: Int? = nil, rows: Int, channels: Int,
     gamma: UnsafePointer<Float>, beta: UnsafePointer<Float>, epsilon: Double, momentum: Double,
     running: (mean: UnsafeMutablePointer<Float>, variance: UnsafeMutablePointer<Float>)?,
     savedMean: UnsafeMutablePointer<Float>, savedInverseDeviation: UnsafeMutablePointer<Float>,
-    residual: ChannelRows? = nil, activation: ActivationKernel? = nil,
+    residual: ChannelRows? = nil, activation: ActivationKernel? = nil, moments: ChannelMoments? = nil,
     workspace: UnsafeMutableRawPointer, pool: ThreadPool, isa: InstructionSet = .best
   ) {
-    let kernels = isa.pointwise
-    let step = rowsPerTask(channels: channels)
-    let tasks = taskCount(rows: rows, channels: channels)
     let scale = workspace.assumingMemoryBound(to: Float.self)
-    let partials = UnsafeMutableRawPointer(scale + padded(channels)).assumingMemoryBound(to: Double.self)
-    partials.initialize(repeating: 0, count: tasks * 2 * channels)
-    pool.chunks(rows, of: step) { range in
-      let mean = partials + range.lowerBound / step * 2 * channels
-      kernels.moments((x + range.lowerBound).ck, range.count, channels, 0, mean, mean + channels)
-    }
+    let means = UnsafeMutableRawPointer(scale + padded(channels)).assumingMemoryBound(to: Double.self)
+    let squares = means + channels
+    let merged = moments ?? Self.moments(x, rows: rows, channels: channels, memory: squares + channels, pool, isa)
+    merged.merge(mean: means, m2: squares)
 
     for c in 0..<channels {
-      var mean = partials[c]
-      var m2 = partials[channels + c]
-      var seen = Double(min(step, rows))
-      for task in 1..<max(1, tasks) {
-        let added = Double(min(step, rows - task * step))
-        let delta = partials[task * 2 * channels + c] - mean
-        mean += delta * added / (seen + added)
-        m2 += partials[(task * 2 + 1) * channels + c] + delta * delta * seen * added / (seen + added)
-        seen += added
-      }
+      let (mean, m2) = (means[c], squares[c])
       let inverseDeviation = 1 / (m2 / Double(rows) + epsilon).squareRoot()
       savedMean[c] = Float(mean)
       savedInverseDeviation[c] = Float(inverseDeviation)
@@ -98,6 +85,18 @@ package enum BatchNormKernel {
     inference(
       [(x, channels)], y, pixel: pixel, rows: rows, mean: savedMean, scale: scale, shift: beta, residual: residual,
       activation: activation, pool: pool, isa: isa)
+  }
+
+  private static func moments(
+    _ x: ChannelRows, rows: Int, channels: Int, memory: UnsafeMutableRawPointer, _ pool: ThreadPool,
+    _ isa: InstructionSet
+  ) -> ChannelMoments {
+    let step = rowsPerTask(channels: channels)
+    let moments = ChannelMoments(memory, parts: taskCount(rows: rows, channels: channels), channels: channels)
+    pool.chunks(rows, of: step) { range in
+      moments.take(x + range.lowerBound, rows: range.count, as: range.lowerBound / step, isa: isa)
+    }
+    return moments
   }
 
   /// The factor of each channel in training, from what ``forward`` saved: with it and the saved mean, ``inference``

@@ -21,18 +21,23 @@ package enum Convolution {
     /// Where the result is the gradient of what the activation, ReLU or ReLU6, gave: that, as large and laid out as the
     /// output. Then the gradient of the activation is applied instead of itself.
     package var mask: Input?
+    /// Takes those of the output, in ``Convolution/momentParts(_:isa:)`` or ``Winograd/momentParts`` parts; not beside an
+    /// activation other than ReLU and ReLU6.
+    package var moments: ChannelMoments?
 
     package init(
-      bias: Input? = nil, residual: Input? = nil, activation: ActivationKernel? = nil, mask: Input? = nil
+      bias: Input? = nil, residual: Input? = nil, activation: ActivationKernel? = nil, mask: Input? = nil,
+      moments: ChannelMoments? = nil
     ) {
       precondition(mask == nil || activation == .relu || activation == .relu6)
       self.bias = bias
       self.residual = residual
       self.activation = activation
       self.mask = mask
+      self.moments = moments
     }
 
-    /// For an output that begins that many elements further.
+    /// For an output that begins that many elements further; without moments.
     package func moved(by count: Int) -> Epilogue {
       Epilogue(
         bias: bias, residual: residual.map { $0 + count }, activation: activation, mask: mask.map { $0 + count })
@@ -116,23 +121,40 @@ package enum Convolution {
     _ x: Input, weights: Input, into y: Output, _ g: ConvGeometry, epilogue: Epilogue, pool: ThreadPool,
     isa: InstructionSet
   ) {
-    let kernels = isa.convolution
     let strides = ck_strides(extents: g.output, pixel: g.outPixel)
-    let grid = ProductGrid(
-      rows: g.outputRows, depth: g.patchDepth, columns: g.groupOutChannels, copies: g.groups, isDense: g.isDense,
-      kernels)
+    let grid = patchGrid(g, isa.convolution)
     pool.parallel(g.groups * grid.count, cost: grid.cost) { task in
       let (group, block) = grid.place(task, copies: g.groups, threads: pool.threadCount)
       let channel = group * g.groupOutChannels
       var product = ck_product(
         patches: g.patches, strides: strides, epilogue: epilogue.ck(from: channel), x: x + group * g.groupInChannels,
         weights: weights + group * g.patchDepth * grid.panels.paddedCount, y: y + channel, columns: g.groupOutChannels)
+      if let moments = epilogue.moments {
+        product.moments = moments.ck(grid.rowBlock(of: block), from: channel)
+      }
       guard epilogue.isLate else { return grid.run(block, of: &product, rows: g.outputRows) }
       grid.run(block, of: &product, rows: g.outputRows) { rows, columns in
         epilogue.finish(
           y + channel + columns.lowerBound, positions: rows, channels: columns.count, pixel: g.outPixel, isa: isa)
       }
     }
+  }
+
+  private static func patchGrid(_ g: ConvGeometry, _ kernels: ck_convolution_kernels) -> ProductGrid {
+    ProductGrid(
+      rows: g.outputRows, depth: g.patchDepth, columns: g.groupOutChannels, copies: g.groups, isDense: g.isDense,
+      kernels)
+  }
+
+  /// How many parts the work of ``forward(_:weights:into:_:epilogue:pool:isa:)`` has, each of which takes the moments of
+  /// what it writes; nil where it takes none.
+  package static func momentParts(_ g: ConvGeometry, isa: InstructionSet = .best) -> Int? {
+    let kernels = isa.convolution
+    let joined = g.joiningNeighbors(kernels)
+    guard g.patchDepth > 0, g.channelwiseGroup(kernels) == nil, ConvLines(forward: g, kernels) == nil,
+      joined.outChannels == g.outChannels
+    else { return nil }
+    return patchGrid(joined.joiningGroups(columns: g.groupOutChannels, kernels), kernels).rowBlocks
   }
 
   /// dx = epilogue(the gradient of x from that of y), with weights from ``packInputGradient(_:into:_:pool:isa:)``. Writes every
@@ -234,7 +256,7 @@ struct ProductGrid {
   /// Roughly, cycles of all copies.
   let cost: Int
   private let rowBlock: Int
-  private let rowBlocks: Int
+  let rowBlocks: Int
   private let panelBlock: Int
   /// Whether the weights are less than what a thread reads and writes of the rows.
   private let prefersRows: Bool
@@ -310,6 +332,9 @@ struct ProductGrid {
     return (column / columns, column % columns * rowBlocks + stretch * stretchRows + row)
   }
 
+  /// Of a task, which block of rows it has.
+  func rowBlock(of task: Int) -> Int { task % rowBlocks }
+
   /// Runs one task; `rows` may be fewer than the grid was made for.
   func run(_ task: Int, of product: inout ck_product, rows: Int) {
     let (rows, panels) = region(task, rows: rows)
@@ -340,5 +365,17 @@ struct ProductGrid {
     return (
       first..<min(rows, first + rowBlock), column * panelBlock..<min(panels.count, (column + 1) * panelBlock)
     )
+  }
+}
+
+extension ck_product {
+  /// One whose moments nobody wants.
+  init(
+    patches: ck_patches, strides: ck_strides, epilogue: ck_epilogue, x: UnsafePointer<Float>,
+    weights: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>, columns: Int
+  ) {
+    self.init(
+      patches: patches, strides: strides, epilogue: epilogue, x: x, weights: weights, y: y, columns: columns,
+      moments: ck_moments())
   }
 }

@@ -194,7 +194,8 @@ package struct Winograd: Hashable, Sendable {
     if let phased { split(x, phased, into: workspace, pool: pool) }
     let input = phased == nil ? x : Convolution.Input(workspace)
     run(
-      Cut(self), [problem(input, weights: weights, y, epilogue)], workspace: workspace + splitSize, pool: pool)
+      Cut(self), [problem(input, weights: weights, y, epilogue)], workspace: workspace + splitSize,
+      moments: epilogue.moments, pool: pool)
     epilogue.finish(
       y, positions: geometry.outputRows, channels: geometry.outChannels, pixel: geometry.outPixel, pool: pool, isa: isa)
   }
@@ -241,8 +242,15 @@ package struct Winograd: Hashable, Sendable {
     }
   }
 
+  /// How many parts the work of ``run(_:weights:into:epilogue:workspace:pool:)`` has, each of which takes the moments of
+  /// what it writes.
+  package var momentParts: Int { Cut(self).blockCount }
+
   /// - Parameter problems: one, or one for each panel, which differ in their y.
-  private func run(_ cut: Cut, _ problems: [ck_winograd_problem], workspace: Convolution.Output, pool: ThreadPool) {
+  private func run(
+    _ cut: Cut, _ problems: [ck_winograd_problem], workspace: Convolution.Output, moments: ChannelMoments? = nil,
+    pool: ThreadPool
+  ) {
     let problem = problems[0]
     func writing(_ panel: Int) -> ck_winograd_problem { problems.count > 1 ? problems[panel] : problem }
     let slots = workspace + cut.sharedSize
@@ -252,7 +260,9 @@ package struct Winograd: Hashable, Sendable {
         let tiles = cut.block(block, of: 0..<cut.tileCount)
         cut.transform(tiles, of: problem, into: patches)
         for panel in stride(from: 0, to: cut.panels.count, by: cut.panelBlock) {
-          cut.multiply(tiles, panel, of: writing(panel), patches, products: patches + cut.patchesSize(cut.blockTiles))
+          cut.multiply(
+            tiles, panel, of: writing(panel), patches, products: patches + cut.patchesSize(cut.blockTiles),
+            moments: moments?.ck(block))
         }
       }
       return
@@ -274,7 +284,7 @@ package struct Winograd: Hashable, Sendable {
         cut.multiply(
           tiles, panel * cut.panelBlock, of: writing(panel * cut.panelBlock),
           workspace + block * cut.blockTiles / cut.rows * cut.groupSize,
-          products: slots + slot * cut.slotSize)
+          products: slots + slot * cut.slotSize, moments: moments?.ck(start / cut.blockTiles + block))
       }
     }
   }
@@ -412,17 +422,18 @@ extension Winograd {
 
     func multiply(
       _ tiles: Range<Int>, _ panel: Int, of problem: ck_winograd_problem, _ patches: Convolution.Input,
-      products: Convolution.Output
+      products: Convolution.Output, moments: ck_moments?
     ) {
+      let moments = moments ?? ck_moments()
       withUnsafePointer(to: problem) {
         if halfwaySize > 0 {
           kernels.multiply_halfway(
-            $0, tiles.lowerBound, tiles.upperBound, panel, patches, pointStep, rows, products)
+            $0, tiles.lowerBound, tiles.upperBound, panel, patches, pointStep, rows, products, moments)
           return
         }
         kernels.multiply(
           $0, tiles.lowerBound, tiles.upperBound, panel, min(panel + panelBlock, panels.count), patches, pointStep,
-          rows, products)
+          rows, products, moments)
       }
     }
   }

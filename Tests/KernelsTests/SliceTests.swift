@@ -1,9 +1,8 @@
 import Kernels
 import Testing
 
-/// Kernels that read and write slices of wider tensors, against those on dense ones, which may take another form: the same
-/// numbers but for rounding, the same bits for any number of threads, and nothing written beside the slice. What lies
-/// beside the input's slice is not a number.
+/// Kernels that read and write slices of wider tensors, against those on dense ones: the same bits, also for any number of
+/// threads, and nothing written beside the slice. What lies beside the input's slice is not a number.
 @Suite struct SliceTests {
   private static let (offset, gap): (Int, Int) = (3, 5)
   private static let untouched: Float = 12345
@@ -16,9 +15,11 @@ import Testing
     var pixel: Int { channels + SliceTests.gap }
   }
 
-  /// - Parameter run: gets input, output, their floats between positions, and a pool.
+  /// - Parameters:
+  ///   - isExact: whether dense tensors take the same kernel; else results are the same but for rounding.
+  ///   - run: gets input, output, their floats between positions, and a pool.
   private func check(
-    _ name: String, from input: Extent, to output: Extent,
+    _ name: String, from input: Extent, to output: Extent, isExact: Bool = true,
     _ run: (UnsafePointer<Float>, UnsafeMutablePointer<Float>, Int, Int, ThreadPool) -> Void
   ) {
     let x = Buffer(randomValues(input.count, seed: 1))
@@ -30,7 +31,7 @@ import Testing
       wide[index / input.channels * input.pixel + Self.offset + index % input.channels] = value
     }
     let source = Buffer(wide)
-    let tolerance = 1e-5 * dense.values.reduce(1) { max($0, abs($1)) }
+    let tolerance = isExact ? 0 : 1e-5 * dense.values.reduce(1) { max($0, abs($1)) }
     var first: [Float]?
     for pool in ConvolutionTests.pools {
       let target = Buffer([Float](repeating: Self.untouched, count: output.positions * output.pixel))
@@ -65,6 +66,8 @@ import Testing
   func convolution(isa: InstructionSet, channels: (Int, Int, Int)) {
     let kernels: [(Int, Int, Int)] = [(1, 1, 0), (3, 1, 1), (3, 2, 1), (2, 2, 0)]
     for (kernel, stride, padding) in kernels {
+      // Only dense lines may be multiplied with all taps of a kernel line at once.
+      let isExact = kernel < 3 || stride > 1 || channels.2 > 1
       let g = ConvolutionTests.geometry(
         channels.0, channels.1, groups: channels.2, input: .init(1, 11, 10), kernel: .init(1, kernel, kernel),
         stride: .init(1, stride, stride), before: .init(0, padding, padding), after: .init(0, padding, padding))
@@ -73,14 +76,14 @@ import Testing
       let bias = Buffer(randomValues(max(g.inChannels, g.outChannels), seed: 3))
       for activation in Self.epilogues {
         let epilogue = Convolution.Epilogue(bias: .init(bias.pointer), activation: activation)
-        check("\(isa) forward \(g)", from: x, to: y) { x, y, inPixel, outPixel, pool in
+        check("\(isa) forward \(g)", from: x, to: y, isExact: isExact) { x, y, inPixel, outPixel, pool in
           var g = g
           (g.inPixel, g.outPixel) = (inPixel, outPixel)
           let packed = Buffer(count: Convolution.forwardWeightsSize(g, isa: isa))
           Convolution.packForward(w.pointer, into: packed.pointer, g, pool: pool, isa: isa)
           Convolution.forward(x, weights: packed.pointer, into: y, g, epilogue: epilogue, pool: pool, isa: isa)
         }
-        check("\(isa) input gradient \(g)", from: y, to: x) { dy, dx, outPixel, inPixel, pool in
+        check("\(isa) input gradient \(g)", from: y, to: x, isExact: isExact) { dy, dx, outPixel, inPixel, pool in
           var g = g
           (g.inPixel, g.outPixel) = (inPixel, outPixel)
           let packed = Buffer(count: Convolution.inputGradientWeightsSize(g, isa: isa))

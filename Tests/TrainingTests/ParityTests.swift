@@ -12,8 +12,9 @@ import Training
     /// At these rates a ResNet does not amplify rounding, so that all 50 losses can be compared.
     var isSlow: Bool { name.hasSuffix("_slow") }
     var testDescription: String { name }
-    /// The largest relative difference of losses...
-    static let tolerance = 1e-4
+    /// The largest relative difference of losses: for a ResNet at an ordinary rate about five times the root mean square
+    /// over draws of its weights...
+    var tolerance: Double { isResNet && !isSlow ? 3e-4 : 1e-4 }
     /// ...for as long as PyTorch's own float32 runs stay this close to its float64 run.
     var steadyError: Double { isResNet && !isSlow ? 3e-6 : 3e-5 }
   }
@@ -28,6 +29,16 @@ import Training
   static let references = Result {
     let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/Fixtures/training.json"
     return try JSONDecoder().decode([String: Reference].self, from: Data(contentsOf: URL(fileURLWithPath: path)))
+  }
+
+  struct Draw: Decodable {
+    var losses: [Double]
+    var gradient_norms: [Double]
+  }
+
+  static let draws = Result {
+    let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/Fixtures/draws.json"
+    return try JSONDecoder().decode([String: [Draw]].self, from: Data(contentsOf: URL(fileURLWithPath: path)))
   }
 
   static let sgd = Optimizer.sgd(learningRate: 0.05, momentum: 0.9, weightDecay: 5e-4)
@@ -73,9 +84,9 @@ import Training
       guard reference.float32_errors[index] <= run.steadyError else { continue }
       steadySteps += 1
       #expect(
-        abs(losses[index] / reference.losses[index] - 1) <= Case.tolerance, "step \(index + 1): loss \(losses[index])")
+        abs(losses[index] / reference.losses[index] - 1) <= run.tolerance, "step \(index + 1): loss \(losses[index])")
       let norm = Double(result.gradientNorm)
-      let normTolerance = run.isResNet && index > 0 ? 1e-2 : 1e-5
+      let normTolerance = !run.isResNet ? 1e-5 : index > 0 ? 1e-2 : 1e-4
       #expect(
         abs(norm / reference.gradient_norms[index] - 1) <= normTolerance, "step \(index + 1): norm \(norm)")
     }
@@ -96,29 +107,62 @@ import Training
     if run.name == "resnet20_sgd_slow" { #expect(reference.statistics?.count == 38) }
   }
 
-  /// Winograd's algorithm errs more than direct sums, yet losses stay within about the spread of PyTorch's own float32
-  /// runs: over all 50 steps where rounding is not amplified, else over the first ones. Adam's first updates are little
-  /// more than the signs of gradients, so that those near zero turn over: over twelve draws of the weights the second
-  /// loss at an ordinary rate is 6e-5 off (root mean square).
-  @Test(arguments: cases.filter(\.isResNet)) func winogradStaysCloseToPyTorch(_ run: Case) throws {
+  /// Winograd's algorithm errs more than direct sums; where rounding is not amplified, losses stay close over all steps.
+  @Test(arguments: cases.filter(\.isSlow)) func winogradStaysCloseToPyTorch(_ run: Case) throws {
     let reference = try #require(try Self.references.get()[run.name])
     let step = TrainingStep(try Self.model(run), optimizer: run.optimizer) { try Self.loss(run, $0($1), $2) }
     let batches = Self.batches(channels: 3)
-    var steadySteps = 0
     for index in reference.losses.indices {
       let result = try step.run(
         batches[index % batches.count], step: index + 1, learningRate: run.optimizer.settings.learningRate)
-      guard reference.float32_errors[index] <= run.steadyError else { continue }
-      steadySteps += 1
       let difference = abs(Double(result.loss) / reference.losses[index] - 1)
-      let turnsOver = run.name == "resnet20_adamw" && index > 0
-      let tolerance = turnsOver ? Case.tolerance : 1e-5 + 2 * reference.float32_errors[index]
-      #expect(difference <= tolerance, "step \(index + 1): loss \(result.loss)")
+      #expect(difference <= 2e-5 + 4 * reference.float32_errors[index], "step \(index + 1): loss \(result.loss)")
       let norm = Double(result.gradientNorm)
       #expect(
-        abs(norm / reference.gradient_norms[index] - 1) <= (index > 0 ? 1e-2 : 1e-5), "step \(index + 1): norm \(norm)")
+        abs(norm / reference.gradient_norms[index] - 1) <= (index > 0 ? 1e-2 : 1e-4), "step \(index + 1): norm \(norm)")
     }
-    #expect(steadySteps >= (run.isSlow ? reference.losses.count : 2))
+  }
+
+  /// How far losses and norms of gradients of the first two steps may be from PyTorch's in float64, root mean square over
+  /// draws of the weights. Found: losses of the first step 5.7e-8 (PyTorch's own float32 runs: 7.1e-8), norms 3.2e-5
+  /// (1.7e-5); of the second 1.2e-5 and 7.3e-4 by SGD, 8.3e-5 and 1.2e-3 by AdamW, whose first update is little more than
+  /// the signs of gradients. Three standard deviations more, as 16 draws and three instruction sets differ among
+  /// themselves. One factor of an algorithm that is 1e-5 off makes the first loss 4e-7 off.
+  struct Rounding: CustomTestStringConvertible, Sendable {
+    var name: String
+    var losses: [Double]
+    var norms: [Double]
+    var testDescription: String { name }
+
+    static let all = [
+      Rounding(name: "resnet20_sgd", losses: [1e-7, 2.5e-5], norms: [8e-5, 1.6e-3]),
+      Rounding(name: "resnet20_adamw", losses: [1e-7, 1.8e-4], norms: [8e-5, 2.6e-3]),
+    ]
+  }
+
+  /// A step of a ResNet amplifies rounding much, and differently for all weights: one draw of them says little.
+  @Test(arguments: Rounding.all) func winogradRoundsOverDrawsAsItShould(_ bounds: Rounding) throws {
+    let run = try #require(Self.cases.first { $0.name == bounds.name })
+    let draws = try #require(try Self.draws.get()[bounds.name])
+    #expect(draws.count == 16)
+    let batches = Self.batches(channels: 3)
+    var (losses, norms) = ([0.0, 0.0], [0.0, 0.0])
+    for (index, reference) in draws.enumerated() {
+      let model = try Self.model(run, seed: 100 + UInt64(index))
+      let step = TrainingStep(model, optimizer: run.optimizer) { try Self.loss(run, $0($1), $2) }
+      for number in 0..<2 {
+        let result = try step.run(
+          batches[number], step: number + 1, learningRate: run.optimizer.settings.learningRate)
+        let loss = Double(result.loss) / reference.losses[number] - 1
+        let norm = Double(result.gradientNorm) / reference.gradient_norms[number] - 1
+        losses[number] += loss * loss / Double(draws.count)
+        norms[number] += norm * norm / Double(draws.count)
+      }
+    }
+    for number in 0..<2 {
+      #expect(losses[number].squareRoot() <= bounds.losses[number], "losses of step \(number + 1)")
+      #expect(norms[number].squareRoot() <= bounds.norms[number], "norms of step \(number + 1)")
+    }
   }
 
   @Test(arguments: cases) func eagerStepsTooAreThoseOfPyTorch(_ run: Case) throws {
@@ -131,7 +175,7 @@ import Training
       let gradients = try gradient(at: model) { try Self.loss(run, $0(batch.input), batch.target) }
       try optimizer.update(&model, along: gradients)
       let loss = Double(gradients.loss.item(as: Float.self))
-      #expect(abs(loss / reference.losses[index] - 1) <= Case.tolerance, "step \(index + 1): loss \(loss)")
+      #expect(abs(loss / reference.losses[index] - 1) <= run.tolerance, "step \(index + 1): loss \(loss)")
     }
     #expect(optimizer.step >= 2)
   }
@@ -144,7 +188,7 @@ import Training
     return crossEntropy(logits, labels, classWeights: weights, labelSmoothing: 0.1)
   }
 
-  private static func model(_ run: Case) throws -> AnyLayer {
+  private static func model(_ run: Case, seed: UInt64 = 7) throws -> AnyLayer {
     let model: any Layer = run.isResNet ? CIFARResNet(depth: 20) : LeNet()
     var index: UInt64 = 0
     return try AnyLayer(model).mapParameters { path, _, tensor in
@@ -153,7 +197,7 @@ import Training
         return path.hasSuffix("weight") || path.hasSuffix("running_var") ? .ones(tensor.shape) : .zeros(tensor.shape)
       }
       let bound = 1 / Float(tensor.elementCount / tensor.shape[0]).squareRoot()
-      return Tensor(draw(seed: 7, index, tensor.elementCount, -bound..<bound), shape: tensor.shape)
+      return Tensor(draw(seed: seed, index, tensor.elementCount, -bound..<bound), shape: tensor.shape)
     }
   }
 

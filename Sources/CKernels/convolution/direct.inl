@@ -30,8 +30,10 @@ CK_INLINE void prefetch_tile(const long rows, const long vectors, const float *f
     for (long j = 0; j < vectors; j++) __builtin_prefetch(from + i * step + j * CK_VW, 0, 3);
 }
 
+/// A tile of the product. `sums`, if any, are of its vectors.
 CK_INLINE void direct_tile(const long rows, const long vectors, const patch_runs *runs, const float *b,
-                              const ck_epilogue *e, float *y, long y_step, long offset, long column, long columns) {
+                           const ck_epilogue *e, float *y, long y_step, long offset, long column, long columns,
+                           shifted_sums *sums) {
   vf sum[CK_TILE_ROWS][2];
 #pragma clang loop unroll(full)
   for (long i = 0; i < rows; i++)
@@ -72,21 +74,25 @@ CK_INLINE void direct_tile(const long rows, const long vectors, const patch_runs
 #pragma clang loop unroll(full)
     for (long j = 0; j < vectors; j++) {
       const long place = offset + i * y_step + j * CK_VW;
-      const vf value = finish_vector(e, sum[i][j], place, column + j * CK_VW);
+      const vf value = sum[i][j] = finish_vector(e, sum[i][j], place, column + j * CK_VW);
       if (is_whole)
         vstore(y + place, value);
       else
         store_part(y + place, value, columns - column - j * CK_VW);
     }
+  if (sums)
+#pragma clang loop unroll(full)
+    for (long j = 0; j < vectors; j++) add_tile(sums + j, &sum[0][j], 2, rows);
 }
 
 typedef void (*direct_tile_function)(const patch_runs *runs, const float *b, const ck_epilogue *e, float *y, long y_step,
-                                     long offset, long column, long columns);
+                                     long offset, long column, long columns, shifted_sums *sums);
 
 #define CK_DIRECT_TILE(rows, vectors)                                                                            \
   static void direct_tile_##rows##x##vectors(const patch_runs *runs, const float *b, const ck_epilogue *e,        \
-                                             float *y, long y_step, long offset, long column, long columns) {     \
-    direct_tile(rows, vectors, runs, b, e, y, y_step, offset, column, columns);                                \
+                                             float *y, long y_step, long offset, long column, long columns,       \
+                                             shifted_sums *sums) {                                                \
+    direct_tile(rows, vectors, runs, b, e, y, y_step, offset, column, columns, sums);                             \
   }
 #define CK_DEFINE_DIRECT_TILES(rows, unused) CK_DIRECT_TILE(rows, 1) CK_DIRECT_TILE(rows, 2)
 CK_EACH_ROW_COUNT(CK_DEFINE_DIRECT_TILES, )
@@ -143,7 +149,9 @@ static directness directness_of(const ck_product *p) {
 }
 
 /// Runs one direct tile from `row` on, of which `left` rows are left, if there can be one; returns its number of rows.
-static long run_direct_tile(const ck_product *p, directness kind, long row, long left, long panel, long panel_end) {
+/// `sums`, if any, are of the panels' vectors, two for each.
+static long run_direct_tile(const ck_product *p, directness kind, long row, long left, long panel, long panel_end,
+                            shifted_sums *sums) {
   const ck_patches *g = &p->patches;
   // The last tiles fetch the weights of as many panels that come next: in rounds, each of a line for each patch column.
   const long panels = panel_end - panel, all_panels = (p->columns + CK_TILE_COLUMNS - 1) / CK_TILE_COLUMNS;
@@ -190,7 +198,8 @@ static long run_direct_tile(const ck_product *p, directness kind, long row, long
   for (long j = panel; j < panel_end; j++) {
     const long column = j * CK_TILE_COLUMNS;
     tiles[panel_vectors(p->columns, j) - 1](
-        &runs, p->weights + column * depth, &p->epilogue, p->y, p->strides.width, place + column, column, p->columns);
+        &runs, p->weights + column * depth, &p->epilogue, p->y, p->strides.width, place + column, column, p->columns,
+        sums ? sums + 2 * (j - panel) : NULL);
     // One panel has fetched the next rows for all.
     const int fetches_weights = round >= 0 && round < rounds;
     runs.ahead = fetches_weights ? p->weights + (panel_end * CK_TILE_COLUMNS + round * 16) * depth - runs.x : 0;

@@ -8,21 +8,27 @@
 
 CK_TILES(product_tile, CK_PRODUCT_STEP, 1, 1)
 
-/// Finishes and stores the sums of `rows` rows from `at` on, one tile per panel.
-static void store_rows(const ck_product *p, position at, long rows, long panel, long panel_end, const float *sums) {
+/// Finishes and stores the results of `rows` rows from `at` on, one tile per panel. With `sums`, of two vectors for
+/// each panel, the results are overwritten.
+static void store_rows(const ck_product *p, position at, long rows, long panel, long panel_end, float *results,
+                       shifted_sums *sums) {
   for (long i = 0; i < rows; i++, advance(&p->patches, &at)) {
     const long place = at.batch * p->strides.batch + at.depth * p->strides.depth + at.height * p->strides.height +
                        at.width * p->strides.width;
     for (long j = panel; j < panel_end; j++) {
       const long vectors = panel_vectors(p->columns, j);
-      const float *from = sums + ((j - panel) * CK_TILE_ROWS * 2 + i * vectors) * CK_VW;
+      vf *from = (vf *)results + (j - panel) * CK_TILE_ROWS * 2 + i * vectors;
       for (long v = 0; v < vectors; v++) {
         const long column = j * CK_TILE_COLUMNS + v * CK_VW;
-        store_part(p->y + place + column,
-                   finish_vector(&p->epilogue, vload(from + v * CK_VW), place + column, column), p->columns - column);
+        const vf value = finish_vector(&p->epilogue, from[v], place + column, column);
+        store_part(p->y + place + column, value, p->columns - column);
+        if (sums) from[v] = value;
       }
     }
   }
+  for (long j = panel; sums && j < panel_end; j++)
+    for (long v = 0, vectors = panel_vectors(p->columns, j); v < vectors; v++)
+      add_tile(sums + 2 * (j - panel) + v, (vf *)results + (j - panel) * CK_TILE_ROWS * 2 + v, vectors, rows);
 }
 
 static void product(const ck_product *p, long row, long row_end, long panel, long panel_end) {
@@ -36,9 +42,19 @@ static void product(const ck_product *p, long row, long row_end, long panel, lon
   const long group_rows = (blocks > 1 ? CK_PRODUCT_TILES / panels : 1) * CK_TILE_ROWS;
   const directness kind = directness_of(p);
   if (depth == 0) memset(sums, 0, sizeof sums);
+  shifted_sums moments[CK_PRODUCT_PANELS * 2];
+  shifted_sums *taken = p->moments.mean ? moments : NULL;
+  for (long i = 0; taken && i < 2 * panels; i++) moments[i].rows = 0;
+  long seen = 0;
 
   while (row < row_end) {
-    const long direct = kind == DIRECT_NEVER ? 0 : run_direct_tile(p, kind, row, row_end - row, panel, panel_end);
+    if (taken && moments->rows >= CK_MOMENTS_ROWS) {
+      const long rows = moments->rows;
+      store_moments(moments, p->columns, panel, panel_end, seen, p->moments);
+      seen += rows;
+    }
+    const long left = row_end - row;
+    const long direct = kind == DIRECT_NEVER ? 0 : run_direct_tile(p, kind, row, left, panel, panel_end, taken);
     if (direct > 0) {
       row += direct;
       continue;
@@ -63,8 +79,9 @@ static void product(const ck_product *p, long row, long row_end, long panel, lon
     }
     for (long first = row, tile = 0; first < group_end; first += CK_TILE_ROWS, tile += panels) {
       const long rows = group_end - first < CK_TILE_ROWS ? group_end - first : CK_TILE_ROWS;
-      store_rows(p, position_of(patches, first), rows, panel, panel_end, sums[tile]);
+      store_rows(p, position_of(patches, first), rows, panel, panel_end, sums[tile], taken);
     }
     row = group_end;
   }
+  if (taken) store_moments(moments, p->columns, panel, panel_end, seen, p->moments);
 }

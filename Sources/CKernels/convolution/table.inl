@@ -3,6 +3,7 @@
 #include "patches.inl"
 #include "epilogue.inl"
 #include "panels.inl"
+#include "moments.inl"
 #include "direct.inl"
 #include "product.inl"
 #include "outer_product.inl"

@@ -43,6 +43,12 @@ typedef struct {
   int activation;
 } ck_epilogue;
 
+/// Where a kernel leaves the mean and the sum of squared deviations of what it writes to each column, and how many rows
+/// it has written if the first column was among them; null if nowhere.
+typedef struct {
+  double *rows, *mean, *m2;
+} ck_moments;
+
 /// y = epilogue(patches(x) * weights), with weights in panels (see `tile_columns`) and y placed by `strides`.
 typedef struct {
   ck_patches patches;
@@ -52,6 +58,8 @@ typedef struct {
   float *y;
   /// Columns of the product: output channels of one group.
   long columns;
+  /// Of all columns, for `product` of patches that are not empty.
+  ck_moments moments;
 } ck_product;
 
 /// partial = patches(x)^T * dy: the weight gradient in panels, of `depth` = taps * channels rows rounded up to

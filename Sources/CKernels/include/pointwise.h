@@ -181,7 +181,8 @@ typedef struct {
   /// it is neither at most 0 nor at least `limit` (NaN for no limit).
   void (*mask_bits)(ck_rows x, long rows, long channels, float limit, uint16_t *bits);
 
-  /// Adds rows to the running mean and M2 (sum of squared deviations) of the `seen` rows before, per channel.
+  /// Adds rows to the running mean and M2 (sum of squared deviations) of the `seen` rows before, per channel; these are
+  /// not read if there were none.
   void (*moments)(ck_rows x, long rows, long channels, long seen, double *mean, double *m2);
   /// The rows of y are y_pixel floats apart.
   void (*normalize)(ck_normalize p, ck_rows x, float *y, long y_pixel, long rows, long channels);

@@ -73,9 +73,10 @@ typedef struct {
   /// `group_rows` (even, at most tile_rows, or 1) tiles: blocks of a vector's channels, each holding the group's tiles,
   /// in the last group as many as there are, rounded up to an even number if there is more than one. The weights are
   /// [panel][weight point][channel][column], 16 floats between points. `products` has room for (panel_end - panel) *
-  /// points * (tiles, rounded up to group_rows, * tile_columns + 16) floats.
+  /// points * (tiles, rounded up to group_rows, * tile_columns + 16) floats. At most two panels; `moments` is of all
+  /// columns.
   void (*multiply)(const ck_winograd_problem *p, long tile, long tile_end, long panel, long panel_end,
-                   const float *patches, long point_step, long group_rows, float *products);
+                   const float *patches, long point_step, long group_rows, float *products, ck_moments moments);
   /// As `pack`, but only along the taps' columns: of F(4, 3), to packed[point row * point_step + (row * 3 + tap column) *
   /// width + column].
   void (*pack_halfway)(const float *weights, long row_step, long column_step, const long *tap_offsets, long rows,
@@ -83,7 +84,7 @@ typedef struct {
   /// As `multiply`, for one panel and from weights [panel][point row][channel][tap column][column], whose transform is
   /// completed on the way. `products` has room for `halfway_size` floats more.
   void (*multiply_halfway)(const ck_winograd_problem *p, long tile, long tile_end, long panel, const float *patches,
-                           long point_step, long group_rows, float *products);
+                           long point_step, long group_rows, float *products, ck_moments moments);
   /// Transforms the gradient of y at tiles [tile, tile_end), given as the problem's y.
   void (*transform_gradient)(const ck_winograd_problem *p, long tile, long tile_end, ck_winograd_patches to, long row);
   /// The weight gradient of `tiles` tiles for channels [channel, channel_end) and one panel, written or added to `sums`,

@@ -7,39 +7,30 @@ enum { moments_shift_rows = 8 };
 /// Rows that all slabs walk before the next rows: few where rows are long, so that their pages stay mapped.
 CK_INLINE long block_rows(long channels) { return channels < 512 ? 128 : 32; }
 
-/// Mean and M2 of one block, merged into the running ones (Chan, Golub, LeVeque 1979). Deviations are taken from the
-/// mean of the block's first rows, which is within sqrt(128 / 8) = 4 standard deviations of the block's mean
-/// whatever the data, so that M2 = sum(d^2) - sum(d)^2 / n loses next to nothing by cancellation.
+/// Mean and M2 of one block, merged into the running ones. Deviations are taken from the mean of the block's first rows,
+/// which is within sqrt(128 / 8) = 4 standard deviations of the block's mean whatever the data.
 CK_INLINE void moments_slab(const int vectors, const float *x, long rows, long columns, long stride, long seen,
                             double *mean, double *m2) {
   const long shift_rows = rows < moments_shift_rows ? rows : moments_shift_rows;
-  vf shift[4], s[4], q[4];
+  shifted_sums s[4];
 #pragma clang loop unroll(full)
-  for (int v = 0; v < vectors; v++) shift[v] = s[v] = q[v] = vset(0);
+  for (int v = 0; v < vectors; v++) s[v] = (shifted_sums){.rows = rows};
   for (long r = 0; r < shift_rows; r++)
 #pragma clang loop unroll(full)
-    for (int v = 0; v < vectors; v++) shift[v] += vload(x + r * stride + v * CK_VW);
+    for (int v = 0; v < vectors; v++) s[v].shift += vload(x + r * stride + v * CK_VW);
 #pragma clang loop unroll(full)
-  for (int v = 0; v < vectors; v++) shift[v] = shift[v] / (float)shift_rows;
+  for (int v = 0; v < vectors; v++) s[v].shift = s[v].shift / (float)shift_rows;
   for (long r = 0; r < rows; r++)
 #pragma clang loop unroll(full)
     for (int v = 0; v < vectors; v++) {
-      vf d = vload(x + r * stride + v * CK_VW) - shift[v];
-      s[v] += d;
-      q[v] = d * d + q[v];
+      vf d = vload(x + r * stride + v * CK_VW) - s[v].shift;
+      s[v].sum += d;
+      s[v].squares = d * d + s[v].squares;
     }
-  float shifts[4 * CK_VW], sums[4 * CK_VW], squares[4 * CK_VW];
 #pragma clang loop unroll(full)
   for (int v = 0; v < vectors; v++) {
-    vstore(shifts + v * CK_VW, shift[v]);
-    vstore(sums + v * CK_VW, s[v]);
-    vstore(squares + v * CK_VW, q[v]);
-  }
-  const double weight = (double)rows / (double)(seen + rows), cross = weight * (double)seen, inverse = 1 / (double)rows;
-  for (long c = 0; c < columns; c++) {
-    const double offset = (double)sums[c] * inverse, delta = (double)shifts[c] + offset - mean[c];
-    mean[c] += delta * weight;
-    m2[c] += (double)squares[c] - (double)sums[c] * offset + delta * delta * cross;
+    const long c = v * CK_VW;
+    merge_sums(s + v, columns - c < CK_VW ? columns - c : CK_VW, seen, mean + c, m2 + c);
   }
 }
 

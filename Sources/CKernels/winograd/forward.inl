@@ -22,15 +22,25 @@ CK_INLINE output_place place_of_outputs(const ck_winograd_algorithm f, const ck_
   };
 }
 
+/// Most panels of one call.
+#define CK_WINOGRAD_PANELS 2
+
 /// How outputs are stored: what exists of a tile, or all of it in whole vectors, into the caches or past them.
 typedef enum { STORE_PART, STORE_WHOLE, STORE_STREAM } storing;
 
-/// Transforms the other axis and stores.
+/// What is summed of a tile's outputs: nothing, their mean as the shift of all that follow, or deviations from it.
+typedef enum { SUM_NOTHING, SUM_SHIFT, SUM_OUTPUTS } summing;
+
+/// Transforms the other axis and stores, unless it chooses the shift of the sums.
 CK_INLINE void finish_output_tile(const ck_winograd_algorithm f, const ck_winograd_problem *p, const vf *half,
-                                  output_place at, long column, const storing how) {
+                                  output_place at, long column, const storing how, const summing sums,
+                                  shifted_sums *columns) {
   const long m = tile_of(f), extent = extent_of(f);
   const ck_epilogue epilogue = p->epilogue;
   float *y = p->y;
+  // The tile's own, so that few numbers are added one to another.
+  vf sum = {0}, squares = {0};
+  const vf shift = sums == SUM_OUTPUTS ? columns->shift : (vf){0};
   for (long i = 0; i < m; i++) {
     if (how == STORE_PART && i >= at.rows) break;
     vf line[CK_WINOGRAD_MOST];
@@ -39,6 +49,15 @@ CK_INLINE void finish_output_tile(const ck_winograd_algorithm f, const ck_winogr
       if (how == STORE_PART && j >= at.columns) break;
       const long offset = at.offset + i * at.line_step + j * at.pixel;
       const vf value = finish_vector(&epilogue, line[j], offset, column);
+      if (sums == SUM_SHIFT) {
+        sum += value;
+        continue;
+      }
+      if (sums == SUM_OUTPUTS) {
+        const vf d = value - shift;
+        sum += d;
+        squares = d * d + squares;
+      }
       if (how == STORE_STREAM)
         vstream(y + offset, value);
       else if (how == STORE_WHOLE)
@@ -47,11 +66,18 @@ CK_INLINE void finish_output_tile(const ck_winograd_algorithm f, const ck_winogr
         store_part(y + offset, value, p->columns - column);
     }
   }
+  if (sums == SUM_SHIFT) *columns = (shifted_sums){.shift = sum / (float)(at.rows * at.columns)};
+  if (sums == SUM_OUTPUTS) {
+    columns->sum += sum;
+    columns->squares += squares;
+    columns->rows += at.rows * at.columns;
+  }
 }
 
 /// One tile's outputs in one vector of columns.
 CK_INLINE void transform_output_tile(const ck_winograd_algorithm f, const ck_winograd_problem *p, long tile,
-                                     long column, const float *products, long point_step, int streams) {
+                                     long column, const float *products, long point_step, int streams,
+                                     const summing sums, shifted_sums *columns) {
   const long m = tile_of(f), extent = extent_of(f);
   const output_place at = place_of_outputs(f, p, tile, column);
   vf half[CK_WINOGRAD_MOST * CK_WINOGRAD_MOST];
@@ -61,12 +87,14 @@ CK_INLINE void transform_output_tile(const ck_winograd_algorithm f, const ck_win
     for (long i = 0; i < extent; i++) line[i] = vload(products + (i * extent + j) * point_step);
     transform_output_axis(f, line, 1, half + j, extent);
   }
+  if (sums == SUM_OUTPUTS && columns->rows == 0)
+    finish_output_tile(f, p, half, at, column, STORE_PART, SUM_SHIFT, columns);
   if (at.rows < m || at.columns < m || p->columns - column < CK_VW)
-    finish_output_tile(f, p, half, at, column, STORE_PART);
+    finish_output_tile(f, p, half, at, column, STORE_PART, sums, columns);
   else if (streams)
-    finish_output_tile(f, p, half, at, column, STORE_STREAM);
+    finish_output_tile(f, p, half, at, column, STORE_STREAM, sums, columns);
   else
-    finish_output_tile(f, p, half, at, column, STORE_WHOLE);
+    finish_output_tile(f, p, half, at, column, STORE_WHOLE, sums, columns);
 }
 
 /// Fetches the lines that a tile will be stored to unless `streams`, and those that its epilogue reads: a store that
@@ -85,12 +113,14 @@ CK_INLINE void prefetch_output_tile(const ck_winograd_algorithm f, const ck_wino
     }
 }
 
-/// Transforms products to the outputs of tiles.
-CK_INLINE void finish_tiles(const ck_winograd_algorithm f, const ck_winograd_problem *p, long tile, long tile_end,
-                            long panel, long panel_end, const float *products, long product_step) {
+CK_INLINE void finish_tiles_summing(const ck_winograd_algorithm f, const ck_winograd_problem *p, long tile,
+                                    long tile_end, long panel, long panel_end, const float *products,
+                                    long product_step, const summing sums, ck_moments moments) {
   const long points = extent_of(f) * extent_of(f), tiles = tile_end - tile;
   const int is_aligned = ((uintptr_t)p->y | p->y_pixel * sizeof(float)) % sizeof(vf) == 0;
   const int streams = p->streams && is_aligned;
+  shifted_sums columns[CK_WINOGRAD_PANELS * 2];
+  for (long i = 0; i < CK_WINOGRAD_PANELS * 2; i++) columns[i].rows = 0;
   for (long t = 0; t < tiles; t++)
     for (long j = panel; j < panel_end; j++) {
       const long vectors = panel_vectors(p->columns, j);
@@ -98,10 +128,21 @@ CK_INLINE void finish_tiles(const ck_winograd_algorithm f, const ck_winograd_pro
         const long column = j * CK_TILE_COLUMNS + v * CK_VW;
         if (t + 1 < tiles) prefetch_output_tile(f, p, tile + t + 1, column, streams);
         const float *from = products + (j - panel) * points * product_step + (t * vectors + v) * CK_VW;
-        transform_output_tile(f, p, tile + t, column, from, product_step, streams);
+        transform_output_tile(f, p, tile + t, column, from, product_step, streams, sums,
+                              columns + 2 * (j - panel) + v);
       }
     }
   if (streams) vstream_end();
+  if (sums == SUM_OUTPUTS) store_moments(columns, p->columns, panel, panel_end, 0, moments);
+}
+
+/// Transforms products to the outputs of tiles.
+CK_INLINE void finish_tiles(const ck_winograd_algorithm f, const ck_winograd_problem *p, long tile, long tile_end,
+                            long panel, long panel_end, const float *products, long product_step, ck_moments moments) {
+  if (moments.mean)
+    finish_tiles_summing(f, p, tile, tile_end, panel, panel_end, products, product_step, SUM_OUTPUTS, moments);
+  else
+    finish_tiles_summing(f, p, tile, tile_end, panel, panel_end, products, product_step, SUM_NOTHING, moments);
 }
 
 /// The points of weights that meet a point of patches.
@@ -112,7 +153,7 @@ CK_INLINE long weight_point(const ck_winograd_algorithm f, long point) {
 
 CK_INLINE void multiply_winograd(const ck_winograd_algorithm f, const ck_winograd_problem *p, long tile, long tile_end,
                                  long panel, long panel_end, const float *patches, long point_step, long group_rows,
-                                 float *products) {
+                                 float *products, ck_moments moments) {
   const long points = extent_of(f) * extent_of(f), weight_points = weight_extent_of(f) * weight_extent_of(f);
   const long tiles = tile_end - tile;
   const long group_size = group_rows * ((p->channels + CK_VW - 1) / CK_VW * CK_VW);
@@ -139,5 +180,5 @@ CK_INLINE void multiply_winograd(const ck_winograd_algorithm f, const ck_winogra
         ahead.at += p->channels * ahead.step;
       }
     }
-  finish_tiles(f, p, tile, tile_end, panel, panel_end, products, product_step);
+  finish_tiles(f, p, tile, tile_end, panel, panel_end, products, product_step, moments);
 }

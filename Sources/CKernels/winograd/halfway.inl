@@ -22,7 +22,8 @@ CK_INLINE void transform_weight_rows(const float *weights, long channels, long w
 }
 
 static void multiply_halfway(const ck_winograd_problem *p, long tile, long tile_end, long panel,
-                             const float *patches, long point_step, long group_rows, float *products) {
+                             const float *patches, long point_step, long group_rows, float *products,
+                             ck_moments moments) {
   const long extent = 6, tiles = tile_end - tile, channels = p->channels;
   const long group_size = group_rows * ((channels + CK_VW - 1) / CK_VW * CK_VW);
   const long groups = (tiles + group_rows - 1) / group_rows;
@@ -53,5 +54,5 @@ static void multiply_halfway(const ck_winograd_problem *p, long tile, long tile_
         }
       }
     }
-  finish_tiles(F4_3, p, tile, tile_end, panel, panel + 1, products, product_step);
+  finish_tiles(F4_3, p, tile, tile_end, panel, panel + 1, products, product_step, moments);
 }

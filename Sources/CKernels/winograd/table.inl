@@ -17,8 +17,9 @@
     transform_input_tiles(f, p, tile, tile_end, to, row);                                                            \
   }                                                                                                                  \
   static void multiply_##name(const ck_winograd_problem *p, long tile, long tile_end, long panel, long panel_end,    \
-                              const float *patches, long point_step, long group_rows, float *products) {             \
-    multiply_winograd(f, p, tile, tile_end, panel, panel_end, patches, point_step, group_rows, products);            \
+                              const float *patches, long point_step, long group_rows, float *products,               \
+                              ck_moments moments) {                                                                  \
+    multiply_winograd(f, p, tile, tile_end, panel, panel_end, patches, point_step, group_rows, products, moments);   \
   }
 
 CK_WINOGRAD_KERNELS(f4_3, F4_3)

@@ -51,17 +51,21 @@ extension Lowering {
     var winograd: Winograd?
     var kernel = geometry.isDepthwise ? "depthwise" : geometry.isGroupwise() ? "groupwise" : "implicit_gemm"
     let weights: Int
+    let parts: Int?
     if case .winograd(let variant) = ConvAlgorithm.forward(geometry, options.algorithmRules) {
       kernel = variant.rawValue
       let chosen = Winograd(forward: geometry, variant, repacks: !options.parametersAreConstant)
       weights = winogradWeights(node.inputs[1], chosen, "\(kernel)_weights")
       winograd = chosen
+      parts = chosen.momentParts
     } else {
       weights = packedWeights(node.inputs[1], geometry)
+      parts = Convolution.momentParts(geometry)
     }
     emitProduct(
       kernel, geometry, winograd, hasBias: attributes.hasBias, attributes.epilogue,
-      inputs: [x.value, weights] + extras(attributes, node), output: y.value)
+      inputs: [x.value, weights] + extras(attributes, node), output: y.value,
+      moments: momentsBuffer(of: node.outputs[0], attributes.epilogue, parts: parts))
   }
 
   /// Bias, residual and mask of a node, as far as it has them.
@@ -115,18 +119,21 @@ extension Lowering {
 
   private mutating func emitProduct(
     _ kernel: String, _ geometry: ConvGeometry, _ winograd: Winograd? = nil, hasBias: Bool, _ epilogue: Epilogue,
-    inputs: [Int], output: Int
+    inputs: [Int], output: Int, moments: MomentsBuffer? = nil
   ) {
-    let epilogue = self.epilogue(epilogue, hasBias: hasBias)
+    let reading = self.epilogue(epilogue, hasBias: hasBias)
     let bytes = (winograd?.workspaceSize ?? 0) * 4
-    emit(kernel, inputs: inputs, outputs: [output], workspaceBytes: bytes) { call in
+    let outputs = [output] + (moments.map { [$0.value] } ?? [])
+    emit(kernel, inputs: inputs, outputs: outputs, workspaceBytes: bytes) { call in
+      var epilogue = reading(call)
+      epilogue.moments = moments.map { $0.moments(at: call.output(1, as: UInt8.self)) }
       if let winograd {
         winograd.run(
-          call.input(0), weights: call.input(1), into: call.output(), epilogue: epilogue(call),
+          call.input(0), weights: call.input(1), into: call.output(), epilogue: epilogue,
           workspace: call.workspace.assumingMemoryBound(to: Float.self), pool: call.pool)
       } else {
         Convolution.forward(
-          call.input(0), weights: call.input(1), into: call.output(), geometry, epilogue: epilogue(call),
+          call.input(0), weights: call.input(1), into: call.output(), geometry, epilogue: epilogue,
           pool: call.pool)
       }
     }

@@ -62,8 +62,11 @@ extension Lowering {
         residual: residual.map { ChannelRows(call.input(5), pixel: $0.pixel) }, activation: activation,
         pool: call.pool)
     }
+    let moments = moments[node.inputs[0]]
+    let inputs = [x.value] + parameters + added + (moments.map { [$0.value] } ?? [])
+    let last = inputs.count - 1
     emit(
-      "batch_norm_training", inputs: [x.value] + parameters + added, outputs: outputs,
+      moments == nil ? "batch_norm_training" : "batch_norm_of_moments", inputs: inputs, outputs: outputs,
       workspaceBytes: BatchNormKernel.workspaceBytes(rows: rows, channels: channels), inPlaceInput: 0,
       recomputation: recomputation
     ) { call in
@@ -75,6 +78,7 @@ extension Lowering {
         gamma: call.input(1), beta: call.input(2), epsilon: epsilon, momentum: momentum, running: (mean, variance),
         savedMean: call.output(1), savedInverseDeviation: call.output(2),
         residual: residual.map { ChannelRows(call.input(5), pixel: $0.pixel) }, activation: activation,
+        moments: moments.map { $0.moments(at: UnsafeMutablePointer(mutating: call.input(last, as: UInt8.self))) },
         workspace: call.workspace, pool: call.pool)
     }
   }
@@ -114,6 +118,40 @@ extension Lowering {
         maskedGradient: attributes.returnsMasked ? call.output(3) : nil, dx: call.output(), dgamma: call.output(1),
         dbeta: call.output(2), workspace: call.workspace, pool: call.pool)
     }
+  }
+}
+
+/// The moments of a value's channels, taken by the kernel that computes it.
+struct MomentsBuffer {
+  var value: Int
+  var parts: Int
+  var channels: Int
+
+  func moments(at memory: UnsafeMutablePointer<UInt8>) -> ChannelMoments {
+    ChannelMoments(memory, parts: parts, channels: channels)
+  }
+}
+
+extension Lowering {
+  /// Where the convolution that computes a value in `parts` puts its moments; nil if no batch norm wants them.
+  mutating func momentsBuffer(of id: Graph.ValueID, _ epilogue: Epilogue, parts: Int?) -> MomentsBuffer? {
+    guard let parts, options.fuses, valuesWithStatistics.contains(id), epilogue.activation == nil,
+      !epilogue.addsResidual
+    else { return nil }
+    let channels = shape(id)[1]
+    let bytes = ChannelMoments.byteCount(parts: parts, channels: channels)
+    let buffer = MomentsBuffer(value: temporary(TensorType([bytes], .uint8)), parts: parts, channels: channels)
+    moments[id] = buffer
+    return buffer
+  }
+}
+
+extension Graph {
+  /// The values of which a batch norm takes statistics.
+  func valuesWithStatistics() -> Set<ValueID> {
+    var values: Set<ValueID> = []
+    for node in nodes { if case .batchNormTraining = node.operation { values.insert(node.inputs[0]) } }
+    return values
   }
 }
 

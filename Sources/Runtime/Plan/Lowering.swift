@@ -88,6 +88,10 @@ struct Lowering {
   let joints: [Graph.ValueID: Joint]
   /// The buffers of such concatenations.
   var jointBuffers: [Graph.ValueID: Int] = [:]
+  /// The values of which a batch norm takes statistics.
+  let valuesWithStatistics: Set<Graph.ValueID>
+  /// Of those whose kernels take them already: these.
+  var moments: [Graph.ValueID: MomentsBuffer] = [:]
   /// Updates of parameters that run as one kernel.
   var updates: [PendingUpdate] = []
   /// Values that are slices of wider buffers.
@@ -116,6 +120,7 @@ struct Lowering {
     lowered = .init(repeating: [:], count: graph.values.count)
     joinsForNorms = graph.joinsForNorms()
     joints = graph.joints(exceptFor: joinsForNorms)
+    valuesWithStatistics = graph.valuesWithStatistics()
     for (index, id) in graph.inputs.enumerated() { define(id, .input(index)) }
     for (index, id) in graph.parameters.enumerated() { define(id, .parameter(index)) }
     for (index, id) in graph.constants.enumerated() { define(id, .constant(index)) }

@@ -1,11 +1,12 @@
-"""Writes training.json: the losses of PyTorch, step by step, that TrainingTests compare with.
+"""Writes training.json and draws.json: the losses of PyTorch, step by step, that TrainingTests compare with.
 
     python make_training.py
 
 Initial weights and images are not stored: both languages draw them from the Philox generator of `RandomStream`.
 All is computed in float64; `float32_errors` says how far PyTorch's own float32 runs (on one thread and on two, which
 differ) have strayed from that, relatively and at worst, up to each step: training amplifies rounding, a ResNet at a
-high rate tenfold a step.
+high rate tenfold a step. draws.json holds the first steps of a ResNet from several draws of its weights, so that rounding
+can be judged by its spread.
 """
 
 import json
@@ -40,13 +41,13 @@ def uniform(seed, stream, count, low, high):
     return low + (high - low) * share
 
 
-def fill(model):
-    """Weights uniform in ±1/sqrt(fan in) from seed 7, one stream for each tensor; scales 1, biases 0."""
+def fill(model, seed):
+    """Weights uniform in ±1/sqrt(fan in) from a seed, one stream for each tensor; scales 1, biases 0."""
     tensors = [(n, t) for n, t in model.state_dict().items() if not n.endswith("num_batches_tracked")]
     for index, (name, tensor) in enumerate(tensors):
         if tensor.dim() > 1:
             bound = np.float32(1) / np.sqrt(np.float32(tensor[0].numel()))
-            numbers = uniform(7, index, tensor.numel(), -bound, bound).reshape(tensor.shape)
+            numbers = uniform(seed, index, tensor.numel(), -bound, bound).reshape(tensor.shape)
             tensor.copy_(torch.from_numpy(numbers))
         else:
             tensor.fill_(1 if name.endswith(("weight", "running_var")) else 0)
@@ -111,10 +112,10 @@ CASES = {
 }
 
 
-def run(case, dtype):
+def run(case, dtype, seed=7):
     model = case["model"]().to(dtype)
     with torch.no_grad():
-        fill(model)
+        fill(model, seed)
     optimizer = case["optimizer"](model)
     x = images(1 if case["model"] is LeNet else 3).to(dtype)
     labels = torch.arange(IMAGES) % 10
@@ -132,8 +133,26 @@ def run(case, dtype):
     return losses, norms, model.state_dict()
 
 
-def rounded(numbers):
-    return [float(f"{number:.7g}") for number in numbers]
+def rounded(numbers, digits=7):
+    return [float(f"{number:.{digits}g}") for number in numbers]
+
+
+DRAWS, DRAW_STEPS = 16, 2
+
+
+def draws():
+    result = {}
+    for name in ("resnet20_sgd", "resnet20_adamw"):
+        case = CASES[name] | dict(steps=DRAW_STEPS)
+        runs, errors = [], []
+        for seed in range(100, 100 + DRAWS):
+            losses, norms, _ = run(case, torch.float64, seed)
+            single, single_norms, _ = run(case, torch.float32, seed)
+            runs.append({"losses": rounded(losses, 10), "gradient_norms": rounded(norms, 10)})
+            errors.append(np.array(single + single_norms) / np.array(losses + norms) - 1)
+        result[name] = runs
+        print(f"{name}: float32 errors of losses and norms {np.sqrt(np.mean(np.square(errors), axis=0))}")
+    return result
 
 
 def main():
@@ -155,8 +174,9 @@ def main():
             result[name]["statistics"] = {n: rounded(t.tolist()) for n, t in state.items() if "running" in n}
         print(f"{name}: {losses[0]:.3f} to {losses[-1]:.3f}, float32 error {errors[-1]:.0e}")
 
-    path = pathlib.Path(__file__).parent / "training.json"
-    path.write_text(json.dumps(result, separators=(",", ":")).replace('},"', '},\n"') + "\n")
+    for file, content in (("training.json", result), ("draws.json", draws())):
+        path = pathlib.Path(__file__).parent / file
+        path.write_text(json.dumps(content, separators=(",", ":")).replace('},"', '},\n"') + "\n")
 
 
 if __name__ == "__main__":
