@@ -34,19 +34,26 @@ public struct ConvAttributes: Hashable, Sendable {
   }
 }
 
-/// Work that a matrix-product kernel does on each output while it is still in a register:
-/// `activation(output + residual)`.
+/// Work that a kernel does on each output while it is still in a register: `activation(output + residual)`.
 public struct Epilogue: Hashable, Sendable {
   /// Whether the node has one more input, of the output's shape, to add.
   public var addsResidual: Bool
   public var activation: UnaryFunction?
+  /// Where the output is the gradient of what an activation gave: that activation, ReLU or ReLU6, whose gradient comes
+  /// last. The node has one more input, what the activation gave, behind the residual.
+  public var mask: UnaryFunction?
 
-  public init(addsResidual: Bool = false, activation: UnaryFunction? = nil) {
+  public init(addsResidual: Bool = false, activation: UnaryFunction? = nil, mask: UnaryFunction? = nil) {
     self.addsResidual = addsResidual
     self.activation = activation
+    self.mask = mask
   }
 
   public static let none = Epilogue()
+
+  /// What the node's last inputs are, all of the output's shape.
+  var inputNames: [String] { (addsResidual ? ["residual"] : []) + (mask == nil ? [] : ["mask"]) }
+  public var inputCount: Int { inputNames.count }
 }
 
 /// What the gradient of a batch norm does besides; set by fusion.

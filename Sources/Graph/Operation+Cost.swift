@@ -34,18 +34,21 @@ extension Operation {
       let weight = inputs[1].shape
       cost.multiplyAccumulates = inputs[0].shape.elementCount * (weight.elementCount / max(1, weight[0]))
       cost.elementOperations = count * ((attributes.hasBias ? 1 : 0) + attributes.epilogue.operationCount)
-    case .convWeightGradient(_, let weight):
+    case .convWeightGradient(_, let weight, let sumsGradient):
+      cost.elementOperations = sumsGradient ? inputs[1].shape.elementCount : 0
       cost.multiplyAccumulates = inputs[1].shape.elementCount * (weight.elementCount / max(1, weight[0]))
     case .linear(let hasBias, let epilogue):
       cost.multiplyAccumulates = count * inputs[1].shape[1]
       cost.elementOperations = count * ((hasBias ? 1 : 0) + epilogue.operationCount)
-    case .matmul(let transposesA, _):
+    case .matmul(let transposesA, _, let epilogue):
       let a = inputs[0].shape
+      cost.elementOperations = count * epilogue.operationCount
       cost.multiplyAccumulates = count * a[transposesA ? a.rank - 2 : a.rank - 1]
     case .pool(let attributes), .maxPoolIndices(let attributes):
       cost.elementOperations = count * attributes.kernel.reduce(1, *)
-    case .poolGradient(let attributes, _):
-      cost.elementOperations = inputs[0].shape.elementCount * attributes.kernel.reduce(1, *)
+    case .poolGradient(let attributes, _, let epilogue):
+      cost.elementOperations =
+        inputs[0].shape.elementCount * attributes.kernel.reduce(1, *) + count * epilogue.operationCount
     case .batchNorm: cost.elementOperations = 2 * count
     case .batchNormTraining(_, _, let epilogue): cost.elementOperations = count * (5 + epilogue.operationCount)
     case .batchNormGradient(let attributes):
@@ -89,5 +92,5 @@ extension Resampling {
 }
 
 extension Epilogue {
-  fileprivate var operationCount: Int { (addsResidual ? 1 : 0) + (activation == nil ? 0 : 1) }
+  fileprivate var operationCount: Int { inputCount + (activation == nil ? 0 : 1) }
 }

@@ -62,7 +62,8 @@ extension Operation {
       if needed[0] { result[0] = b(.conv(plain), dy, inputs[1]) }
       if needed[1] { result[1] = b(.convWeightGradient(plain, weight: b.shape(of: inputs[1])), dy, inputs[0]) }
       if attributes.hasBias && needed[2] { result[2] = channelSums(dy, &b) }
-    case .convWeightGradient(let attributes, _):
+    case .convWeightGradient(let attributes, _, let sumsGradient):
+      if sumsGradient { fail("differentiate before fusing: \(name) sums its gradient") }
       if needed[0] { result[0] = b(.convTransposed(attributes, output: b.shape(of: inputs[0])), inputs[1], dy) }
       if needed[1] { result[1] = b(.conv(attributes.withoutExtras), inputs[0], dy) }
     case .linear(let hasBias, let epilogue):
@@ -75,7 +76,8 @@ extension Operation {
         assert(b.shape(of: result[1]!) == weight)
       }
       if hasBias && needed[2] { result[2] = b(.reduce(.sum, axes: [0], keepsDimensions: false), rows(dy, &b)) }
-    case .matmul(let transposesA, let transposesB):
+    case .matmul(let transposesA, let transposesB, let epilogue):
+      if epilogue != .none { fail("differentiate before fusing: \(name) has an epilogue") }
       // Rows of all matrices on the left meet the same matrix on the right: one sum over all of them.
       let sumsRows = !transposesA && b.shape(of: inputs[1]).rank == 2 && b.shape(of: inputs[0]).rank > 2
       if needed[0] {

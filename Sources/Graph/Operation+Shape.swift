@@ -6,21 +6,25 @@ extension Operation {
     case .conv(let attributes): return [try convType(attributes, inputs)]
     case .convTransposed(let attributes, let output):
       return [try convTransposedType(attributes, inputs, output: output)]
-    case .convWeightGradient(let attributes, let weight):
+    case .convWeightGradient(let attributes, let weight, let sumsGradient):
       let forward = TensorType(weight, inputs[0].dtype)
       let expected = try convType(attributes.withoutExtras, [inputs[0], forward]).shape
       try require(expected == inputs[1].shape, "the output's gradient is \(inputs[1].shape), expected \(expected)")
-      return [forward]
+      return [forward] + (sumsGradient ? [TensorType([weight[0]], inputs[0].dtype)] : [])
     case .linear(let hasBias, let epilogue): return [try linearType(hasBias, epilogue, inputs)]
-    case .matmul(let transposesA, let transposesB): return [try matmulType(transposesA, transposesB, inputs)]
+    case .matmul(let transposesA, let transposesB, let epilogue):
+      let type = try matmulType(transposesA, transposesB, inputs)
+      try requireEpilogue(epilogue, inputs, output: type.shape)
+      return [type]
     case .pool(let attributes): return [try poolType(attributes, inputs[0])]
-    case .poolGradient(let attributes, let input):
+    case .poolGradient(let attributes, let input, let epilogue):
       let forward = TensorType(input, inputs[0].dtype)
       let expected = try poolType(attributes, forward).shape
       try require(expected == inputs[0].shape, "the output's gradient is \(inputs[0].shape), expected \(expected)")
       if attributes.kind == .max {
         try require(inputs[1].shape == input, "the input is \(inputs[1].shape), expected \(input)")
       }
+      try requireEpilogue(epilogue, inputs, output: input)
       return [forward]
     case .batchNorm:
       try requireChannels(inputs[0], inputs[1...])
@@ -167,13 +171,14 @@ extension Operation {
   public var inputCount: Int? {
     switch self {
     case .conv(let attributes), .convTransposed(let attributes, _):
-      2 + (attributes.hasBias ? 1 : 0) + (attributes.epilogue.addsResidual ? 1 : 0)
-    case .linear(let hasBias, let epilogue): 2 + (hasBias ? 1 : 0) + (epilogue.addsResidual ? 1 : 0)
-    case .convWeightGradient, .matmul, .unaryGradient, .binary, .dropout, .softmaxGradient,
+      2 + (attributes.hasBias ? 1 : 0) + attributes.epilogue.inputCount
+    case .linear(let hasBias, let epilogue): 2 + (hasBias ? 1 : 0) + epilogue.inputCount
+    case .matmul(_, _, let epilogue): 2 + epilogue.inputCount
+    case .convWeightGradient, .unaryGradient, .binary, .dropout, .softmaxGradient,
       .gatherElements,
       .scatterElements:
       2
-    case .poolGradient(let attributes, _): attributes.kind == .max ? 2 : 1
+    case .poolGradient(let attributes, _, let epilogue): (attributes.kind == .max ? 2 : 1) + epilogue.inputCount
     case .batchNorm: 5
     case .batchNormTraining(_, _, let epilogue): 5 + (epilogue.addsResidual ? 1 : 0)
     case .batchNormGradient(let attributes): 5 + (attributes.mask == nil ? 0 : 1) + (attributes.addsResidual ? 1 : 0)
@@ -216,10 +221,14 @@ extension Operation {
       "the weight \(weight) takes \(weight[1]) features, but the input \(input) has \(input.dimensions.last ?? 1)")
     let output = Shape(input.dimensions.dropLast() + [weight[0]])
     if hasBias { try require(inputs[2].shape == [weight[0]], "the bias is \(inputs[2].shape), expected \(weight[0])") }
-    if epilogue.addsResidual {
-      try require(inputs.last!.shape == output, "the residual is \(inputs.last!.shape), the output \(output)")
-    }
+    try requireEpilogue(epilogue, inputs, output: output)
     return TensorType(output, inputs[0].dtype)
+  }
+
+  func requireEpilogue(_ epilogue: Epilogue, _ inputs: [TensorType], output: Shape) throws(ShapeError) {
+    for (name, input) in zip(epilogue.inputNames, inputs.suffix(epilogue.inputCount)) {
+      try require(input.shape == output, "the \(name) is \(input.shape), the output \(output)")
+    }
   }
 
   private func matmulType(_ transposesA: Bool, _ transposesB: Bool, _ inputs: [TensorType]) throws(ShapeError)

@@ -39,9 +39,7 @@ extension Operation {
     if attributes.hasBias {
       try require(inputs[2].shape == [output[1]], "the bias is \(inputs[2].shape), expected \(output[1])")
     }
-    if attributes.epilogue.addsResidual {
-      try require(inputs.last!.shape == output, "the residual is \(inputs.last!.shape), the output \(output)")
-    }
+    try requireEpilogue(attributes.epilogue, inputs, output: output)
   }
 
   func poolType(_ attributes: PoolAttributes, _ input: TensorType) throws(ShapeError) -> TensorType {

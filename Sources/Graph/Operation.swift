@@ -6,24 +6,24 @@
 public enum Operation: Hashable, Sendable {
   // MARK: Convolution and matrix products
 
-  /// `x [N, C, ...], weight [K, C / groups, ...], bias [K]?, residual? -> y [N, K, ...]`: cross-correlation.
+  /// `x [N, C, ...], weight [K, C / groups, ...], bias [K]?, residual?, mask? -> y [N, K, ...]`: cross-correlation.
   case conv(ConvAttributes)
-  /// `x [N, K, ...], weight [K, C / groups, ...], bias [C]?, residual? -> y [N, C, ...]` of the shape `output`: the
-  /// transpose of the convolution with these attributes, which is also the gradient of that convolution's input.
+  /// `x [N, K, ...], weight [K, C / groups, ...], bias [C]?, residual?, mask? -> y [N, C, ...]` of the shape `output`:
+  /// the transpose of the convolution with these attributes, which is also the gradient of that convolution's input.
   case convTransposed(ConvAttributes, output: Shape)
-  /// `x, dy -> dweight`.
-  case convWeightGradient(ConvAttributes, weight: Shape)
+  /// `x, dy -> dweight, the sums of dy [K] (if wanted: the gradient of a bias)`.
+  case convWeightGradient(ConvAttributes, weight: Shape, sumsGradient: Bool = false)
   /// `x [..., I], weight [O, I], bias [O]?, residual? -> y [..., O]`.
   case linear(hasBias: Bool, epilogue: Epilogue = .none)
-  /// `a [..., M, K], b [..., K, N] -> [..., M, N]`, each optionally stored transposed.
-  case matmul(transposesA: Bool, transposesB: Bool)
+  /// `a [..., M, K], b [..., K, N], mask? -> [..., M, N]`, each factor optionally stored transposed.
+  case matmul(transposesA: Bool, transposesB: Bool, epilogue: Epilogue = .none)
 
   // MARK: Pooling
 
   /// `x [N, C, ...] -> y [N, C, ...]`.
   case pool(PoolAttributes)
-  /// `dy, x (of maximum pooling only) -> dx`.
-  case poolGradient(PoolAttributes, input: Shape)
+  /// `dy, x (of maximum pooling only), residual?, mask? -> dx`.
+  case poolGradient(PoolAttributes, input: Shape, epilogue: Epilogue = .none)
   /// `x -> indices (int32)` of the elements that maximum pooling picks, each within its own flattened feature map.
   case maxPoolIndices(PoolAttributes)
 

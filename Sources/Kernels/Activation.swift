@@ -74,4 +74,19 @@ package enum ActivationKernel: Hashable, Sendable {
       map(op, dy + i, x + i, dx + i, r.count, a, b)
     }
   }
+
+  /// dx = dy f'(x) of channels-last rows; dx, which is dense, may be dy or x if they are.
+  package func backward(
+    _ dy: ChannelRows, _ x: ChannelRows, _ dx: UnsafeMutablePointer<Float>, rows: Int, channels: Int,
+    pool: ThreadPool, isa: InstructionSet = .best
+  ) {
+    if dy.pixel == channels && x.pixel == channels {
+      return backward(dy.start, x.start, dx, count: rows * channels, pool: pool, isa: isa)
+    }
+    let (op, a, b) = kernel
+    let map = isa.pointwise.map_backward!
+    pool.rowChunks(rows, width: channels) {
+      for row in $0 { map(op, (dy + row).start, (x + row).start, dx + row * channels, channels, a, b) }
+    }
+  }
 }

@@ -10,36 +10,50 @@ package enum Convolution {
   package typealias Input = UnsafePointer<Float>
   package typealias Output = UnsafeMutablePointer<Float>
 
-  /// What a result goes through on its way to memory: `activation(result + bias + residual)`.
+  /// What a result goes through on its way to memory: `activation(result + bias + residual)`, or the activation's
+  /// gradient.
   package struct Epilogue {
     /// `[outChannels]`.
     package var bias: Input?
     /// As large and laid out as the output, its positions as far apart.
     package var residual: Input?
     package var activation: ActivationKernel?
+    /// Where the result is the gradient of what the activation, ReLU or ReLU6, gave: that, as large and laid out as the
+    /// output. Then the gradient of the activation is applied instead of itself.
+    package var mask: Input?
     /// Takes those of the output, in ``Convolution/momentParts(_:isa:)`` or ``Winograd/momentParts`` parts; not beside an
     /// activation other than ReLU and ReLU6.
     package var moments: ChannelMoments?
 
     package init(
-      bias: Input? = nil, residual: Input? = nil, activation: ActivationKernel? = nil, moments: ChannelMoments? = nil
+      bias: Input? = nil, residual: Input? = nil, activation: ActivationKernel? = nil, mask: Input? = nil,
+      moments: ChannelMoments? = nil
     ) {
+      precondition(mask == nil || activation == .relu || activation == .relu6)
       self.bias = bias
       self.residual = residual
       self.activation = activation
+      self.mask = mask
       self.moments = moments
+    }
+
+    /// For an output that begins that many elements further; without moments.
+    package func moved(by count: Int) -> Epilogue {
+      Epilogue(
+        bias: bias, residual: residual.map { $0 + count }, activation: activation, mask: mask.map { $0 + count })
     }
 
     /// For the channels from `channel` on of an output that begins at element `start` of the whole.
     func ck(from channel: Int, at start: Int = 0) -> ck_epilogue {
       let code =
         switch activation {
-        case .relu: CK_EPILOGUE_RELU
-        case .relu6: CK_EPILOGUE_RELU6
+        case .relu: mask == nil ? CK_EPILOGUE_RELU : CK_EPILOGUE_RELU_GRADIENT
+        case .relu6: mask == nil ? CK_EPILOGUE_RELU6 : CK_EPILOGUE_RELU6_GRADIENT
         default: CK_EPILOGUE_NONE
         }
       return ck_epilogue(
-        bias: bias.map { $0 + channel }, residual: residual.map { $0 + start + channel }, activation: Int32(code))
+        bias: bias.map { $0 + channel }, residual: residual.map { $0 + start + channel },
+        mask: mask.map { $0 + start + channel }, activation: Int32(code))
     }
 
     /// An activation that is too much for registers: applied to what has just been written.

@@ -41,6 +41,14 @@ package struct CrossEntropyKernel: Sendable {
     let kernel = isa.pointwise.cross_entropy!
     let p = parameters(weights)
     let losses = workspace.assumingMemoryBound(to: Double.self)
+    if isNarrow(weights, isa) {
+      let narrow = isa.pointwise.cross_entropy_narrow!
+      pool.rowChunks(rows, width: classes * Self.narrowCost) { range in
+        let first = range.lowerBound
+        narrow(logits + first * classes, labels + first, range.count, classes, losses + first)
+      }
+      return Float((0..<rows).reduce(0) { $0 + losses[$1] } / Double(rows))
+    }
     pool.rowChunks(rows, width: classes) { range in
       for row in range { losses[row] = kernel(p, logits + row * classes, labels[row]) }
     }
@@ -59,12 +67,29 @@ package struct CrossEntropyKernel: Sendable {
     let kernel = isa.pointwise.cross_entropy_backward!
     let p = parameters(weights)
     let scale = Float(Double(dloss) / labelWeight(labels, weights))
+    if isNarrow(weights, isa) {
+      let narrow = isa.pointwise.cross_entropy_backward_narrow!
+      pool.rowChunks(rows, width: classes * Self.narrowCost) { range in
+        let first = range.lowerBound
+        narrow(logits + first * classes, labels + first, range.count, classes, scale, dlogits + first * classes)
+      }
+      return
+    }
     pool.rowChunks(rows, width: classes) { range in
       for row in range {
         kernel(p, logits + row * classes, labels[row], scale, dlogits + row * classes)
       }
     }
   }
+
+  /// Whether rows fill no vector, but are many: the pixels of a segmentation.
+  private func isNarrow(_ weights: UnsafePointer<Float>?, _ isa: InstructionSet) -> Bool {
+    let lanes = isa.pointwise.vector_width
+    return weights == nil && smoothing == 0 && 2 * classes <= lanes && rows >= 4 * lanes
+  }
+
+  /// Elements of a simple loop that take as long as one logit.
+  private static let narrowCost = 8
 
   private func check(_ labels: UnsafePointer<Int32>) throws(LabelOutOfRange) {
     for row in 0..<rows where !(0..<classes ~= Int(labels[row])) {

@@ -14,7 +14,6 @@ package struct PoolGeometry: Hashable, Sendable {
   package var paddingAfter: SIMD3<Int>
   package var output: SIMD3<Int>
   /// Floats between neighbouring positions of x, and of y: more than `channels` where they are slices of wider tensors.
-  /// Gradients are dense.
   package var inPixel: Int
   package var outPixel: Int
 
@@ -59,28 +58,101 @@ package struct PoolGeometry: Hashable, Sendable {
     }
   }
 
-  /// y = the largest tap of each window; NaN wins. `indices`, if given, gets the winner's position in the flattened
-  /// input map (the first of equals), which ``maxBackward`` needs. A window that misses the input gives -inf, index -1.
+  /// Bytes for each output that say which tap of its window won.
+  package var tapBytes: Int { kernel.x * kernel.y * kernel.z <= 256 ? 1 : 4 }
+
+  /// y = the largest tap of each window; NaN wins. A window that misses the input gives -inf.
+  ///
+  /// - Parameter taps: if given, gets the number of the tap that won in each window (the first of equals), dense, in
+  ///   ``tapBytes`` each: what ``maxBackward(_:taps:_:residual:mask:pool:isa:)`` and ``positions(of:into:)`` need.
   package func maxForward(
-    _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, indices: UnsafeMutablePointer<Int32>?,
+    _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, taps: UnsafeMutableRawPointer?,
     pool: ThreadPool, isa: InstructionSet = .best
   ) {
     let kernel = isa.pointwise.max_pool!
+    let tapBytes = Int32(tapBytes)
     var geometry = cGeometry(countsPadding: false)
     withUnsafePointer(to: &geometry) { g in
-      eachRow(of: output, pool: pool) { kernel(g, $0, x, y, indices) }
+      eachRow(of: output, pool: pool) { kernel(g, $0, x, y, taps, tapBytes) }
     }
   }
 
-  /// dx = the sum of dy over the windows that each element won. Writes every element of dx.
-  package func maxBackward(
-    _ dy: UnsafePointer<Float>, indices: UnsafePointer<Int32>, _ dx: UnsafeMutablePointer<Float>, pool: ThreadPool,
+  /// The positions of the taps that won within the flattened input map; -1 for windows that miss the input.
+  package func positions(of taps: UnsafeRawPointer, into positions: UnsafeMutablePointer<Int32>, pool: ThreadPool) {
+    let outputs = output.x * output.y * output.z
+    pool.rowChunks(batch * outputs, width: channels) { rows in
+      for row in rows {
+        let place = row % outputs
+        let at = SIMD3(place / (output.y * output.z), place / output.z % output.y, place % output.z)
+        for index in row * channels..<(row + 1) * channels {
+          let tap =
+            tapBytes == 1
+            ? Int(taps.load(fromByteOffset: index, as: UInt8.self))
+            : Int(taps.load(fromByteOffset: 4 * index, as: Int32.self))
+          let within = SIMD3(tap / (kernel.y * kernel.z), tap / kernel.z % kernel.y, tap % kernel.z)
+          let source = at &* stride &+ within &* dilation &- paddingBefore
+          let isInside = all(source .>= .zero) && all(source .< input)
+          positions[index] = isInside ? Int32((source.x * input.y + source.y) * input.z + source.z) : -1
+        }
+      }
+    }
+  }
+
+  /// What lets a gradient pass: the output of ReLU or ReLU6, where it lies inside its bounds.
+  package enum Mask {
+    case output(ChannelRows, ActivationKernel)
+    /// A bit for each element, from ``PoolGeometry/maskBits(_:_:into:pool:isa:)``.
+    case bits(UnsafePointer<UInt16>)
+  }
+
+  /// Bytes of the bits of a mask of dx.
+  package func maskByteCount(isa: InstructionSet = .best) -> Int {
+    2 * batch * input.x * input.y * input.z * divideUp(channels, isa.pointwise.vector_width)
+  }
+
+  /// The bits of a mask of dx: a thirty-second of it.
+  package func maskBits(
+    _ y: ChannelRows, _ activation: ActivationKernel, into bits: UnsafeMutablePointer<UInt16>, pool: ThreadPool,
     isa: InstructionSet = .best
   ) {
-    let kernel = isa.pointwise.max_pool_backward!
-    var geometry = cGeometry(countsPadding: false)
+    let kernels = isa.pointwise
+    let words = divideUp(channels, kernels.vector_width)
+    pool.rowChunks(batch * input.x * input.y * input.z, width: channels) { rows in
+      let first = rows.lowerBound
+      kernels.mask_bits(
+        (y + first).ck, rows.count, channels, Self.limit(of: activation), bits + first * words)
+    }
+  }
+
+  private static func limit(of activation: ActivationKernel?) -> Float { activation == .relu6 ? 6 : .nan }
+
+  /// dx = mask(the sum of dy over the windows that each element won + residual). Writes every element of dx, which is
+  /// dense.
+  package func maxBackward(
+    _ dy: ChannelRows, taps: UnsafeRawPointer, _ dx: UnsafeMutablePointer<Float>, residual: ChannelRows? = nil,
+    mask: Mask? = nil, pool: ThreadPool, isa: InstructionSet = .best
+  ) {
+    backward(dy, taps: taps, dx, residual, mask, countsPadding: false, pool: pool, isa: isa)
+  }
+
+  private func backward(
+    _ dy: ChannelRows, taps: UnsafeRawPointer?, _ dx: UnsafeMutablePointer<Float>, _ residual: ChannelRows?,
+    _ mask: Mask?, countsPadding: Bool, pool: ThreadPool, isa: InstructionSet
+  ) {
+    let kernel = isa.pointwise.pool_backward!
+    var geometry = cGeometry(countsPadding: countsPadding)
+    var gradient = ck_pool_gradient(
+      dy: dy.ck, taps: taps, tap_bytes: Int32(tapBytes), residual: residual?.ck ?? ck_rows(), mask: ck_rows(),
+      limit: .nan, bits: nil, dx: dx)
+    switch mask {
+    case .output(let y, let activation): (gradient.mask, gradient.limit) = (y.ck, Self.limit(of: activation))
+    case .bits(let bits): gradient.bits = bits
+    case nil: break
+    }
     withUnsafePointer(to: &geometry) { g in
-      eachRow(of: input, pool: pool) { kernel(g, $0, dy, indices, dx) }
+      withUnsafePointer(to: &gradient) { p in
+        eachRow(of: input, pool: pool) { kernel(g, $0, p) }
+      }
     }
   }
 
@@ -99,16 +171,13 @@ package struct PoolGeometry: Hashable, Sendable {
     }
   }
 
-  /// dx = the sum of dy / divisor over the windows that cover each element. Writes every element of dx.
+  /// dx = mask(the sum of dy / divisor over the windows that cover each element + residual). Writes every element of dx,
+  /// which is dense.
   package func averageBackward(
-    _ dy: UnsafePointer<Float>, _ dx: UnsafeMutablePointer<Float>, countsPadding: Bool, pool: ThreadPool,
-    isa: InstructionSet = .best
+    _ dy: ChannelRows, _ dx: UnsafeMutablePointer<Float>, countsPadding: Bool, residual: ChannelRows? = nil,
+    mask: Mask? = nil, pool: ThreadPool, isa: InstructionSet = .best
   ) {
-    let kernel = isa.pointwise.average_pool_backward!
-    var geometry = cGeometry(countsPadding: countsPadding)
-    withUnsafePointer(to: &geometry) { g in
-      eachRow(of: input, pool: pool) { kernel(g, $0, dy, dx) }
-    }
+    backward(dy, taps: nil, dx, residual, mask, countsPadding: countsPadding, pool: pool, isa: isa)
   }
 
   private func globalAverage(

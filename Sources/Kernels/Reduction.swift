@@ -39,11 +39,15 @@ package enum ReductionKernel: CaseIterable, Sendable {
   }
 
   /// y (dense, the kept axes in order) = the reduction of x over `axes`. The mean of no elements is NaN.
+  ///
+  /// - Parameter pixel: of a reduction of rows to one of several channels, floats between the rows where they are slices
+  ///   of wider ones.
   package func apply(
-    _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, extents: [Int], axes: Set<Int>,
+    _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, extents: [Int], axes: Set<Int>, pixel: Int? = nil,
     workspace: UnsafeMutableRawPointer, pool: ThreadPool, isa: InstructionSet = .best
   ) {
     let plan = ReductionPlan(extents: extents, axes: axes)
+    let rowStep = pixel ?? plan.width
     let kernels = isa.pointwise
     let partials = workspace.assumingMemoryBound(to: Double.self)
     partials.initialize(repeating: identity, count: plan.partials)
@@ -58,11 +62,11 @@ package enum ReductionKernel: CaseIterable, Sendable {
         for piece in first..<min(first + plan.piecesPerTask, plan.pieces) {
           let start = piece % plan.unitSplits * plan.unitStep
           let rows = min(plan.unitStep, plan.unitRows - start)
-          let at = base + plan.reducedOffset(piece / plan.unitSplits) + start * plan.width
+          let at = base + plan.reducedOffset(piece / plan.unitSplits) + start * rowStep
           if plan.isRun {
             partial.pointee = combine(partial.pointee, kernels.reduce(op, at, rows))
           } else {
-            kernels.reduce_columns(op, at, rows, plan.width, plan.width, partial)
+            kernels.reduce_columns(op, at, rows, plan.width, rowStep, partial)
           }
         }
       }

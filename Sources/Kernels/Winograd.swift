@@ -194,10 +194,35 @@ package struct Winograd: Hashable, Sendable {
     if let phased { split(x, phased, into: workspace, pool: pool) }
     let input = phased == nil ? x : Convolution.Input(workspace)
     run(
-      Cut(self), problem(input, weights: weights, y, epilogue), workspace: workspace + splitSize,
+      Cut(self), [problem(input, weights: weights, y, epilogue)], workspace: workspace + splitSize,
       moments: epilogue.moments, pool: pool)
     epilogue.finish(
       y, positions: geometry.outputRows, channels: geometry.outChannels, pixel: geometry.outPixel, pool: pool, isa: isa)
+  }
+
+  /// Whether y can be written as tensors of its own that begin at these channels.
+  package func writesParts(from channels: [Int]) -> Bool {
+    let width = Cut(self).panelBlock * panels.kernels.tile_columns
+    return phased == nil && channels.allSatisfy { $0.isMultiple(of: width) }
+  }
+
+  /// y = x * weights, in dense tensors of some channels each, in order.
+  package func run(
+    _ x: Convolution.Input, weights: Convolution.Input, into parts: [(y: Convolution.Output, channels: Int)],
+    workspace: Convolution.Output, pool: ThreadPool
+  ) {
+    let cut = Cut(self)
+    var channel = 0
+    var problems: [ck_winograd_problem] = []
+    for part in parts {
+      // A problem's columns are those of the whole.
+      var problem = problem(x, weights: weights, part.y - channel, .init())
+      problem.y_pixel = part.channels
+      channel += part.channels
+      let panels = divideUp(channel, panels.kernels.tile_columns)
+      problems += repeatElement(problem, count: panels - problems.count)
+    }
+    run(cut, problems, workspace: workspace, pool: pool)
   }
 
   /// Floats of the phases of x, and of what may be read behind them; whole lines of memory.
@@ -221,10 +246,13 @@ package struct Winograd: Hashable, Sendable {
   /// what it writes.
   package var momentParts: Int { Cut(self).blockCount }
 
+  /// - Parameter problems: one, or one for each panel, which differ in their y.
   private func run(
-    _ cut: Cut, _ problem: ck_winograd_problem, workspace: Convolution.Output, moments: ChannelMoments?,
+    _ cut: Cut, _ problems: [ck_winograd_problem], workspace: Convolution.Output, moments: ChannelMoments? = nil,
     pool: ThreadPool
   ) {
+    let problem = problems[0]
+    func writing(_ panel: Int) -> ck_winograd_problem { problems.count > 1 ? problems[panel] : problem }
     let slots = workspace + cut.sharedSize
     if cut.isFused {
       pool.parallel(cut.blockCount, slots: cut.slotCount, cost: cut.cost) { block, slot in
@@ -233,7 +261,7 @@ package struct Winograd: Hashable, Sendable {
         cut.transform(tiles, of: problem, into: patches)
         for panel in stride(from: 0, to: cut.panels.count, by: cut.panelBlock) {
           cut.multiply(
-            tiles, panel, of: problem, patches, products: patches + cut.patchesSize(cut.blockTiles),
+            tiles, panel, of: writing(panel), patches, products: patches + cut.patchesSize(cut.blockTiles),
             moments: moments?.ck(block))
         }
       }
@@ -254,7 +282,8 @@ package struct Winograd: Hashable, Sendable {
         let (panel, block) = task.quotientAndRemainder(dividingBy: blocks)
         let tiles = cut.block(block, of: round)
         cut.multiply(
-          tiles, panel * cut.panelBlock, of: problem, workspace + block * cut.blockTiles / cut.rows * cut.groupSize,
+          tiles, panel * cut.panelBlock, of: writing(panel * cut.panelBlock),
+          workspace + block * cut.blockTiles / cut.rows * cut.groupSize,
           products: slots + slot * cut.slotSize, moments: moments?.ck(start / cut.blockTiles + block))
       }
     }

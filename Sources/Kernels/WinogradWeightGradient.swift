@@ -14,21 +14,27 @@ package struct WinogradWeightGradient: Hashable, Sendable {
   /// Floats of workspace.
   package var workspaceSize: Int {
     let cut = Cut(winograd)
-    return cut.sumsSize + cut.sharedSize + cut.slotCount * cut.slotSize
+    return cut.sumsSize + cut.biasSize + cut.sharedSize + cut.slotCount * cut.slotSize
   }
 
   /// The gradient of the weights, `[outChannels, inChannels, 3, 3]`, summed over batch and positions.
+  ///
+  /// - Parameter db: if given, gets the sums of dy, `[outChannels]`: the gradient of a bias. One of the points of a tile's
+  ///   gradient is the sum of the tile, so that this takes no look at dy of its own.
   package func run(
-    _ x: Convolution.Input, _ dy: Convolution.Input, into dw: Convolution.Output, workspace: Convolution.Output,
-    pool: ThreadPool
+    _ x: Convolution.Input, _ dy: Convolution.Input, into dw: Convolution.Output, _ db: Convolution.Output? = nil,
+    workspace: Convolution.Output, pool: ThreadPool
   ) {
     let cut = Cut(winograd)
     let (channels, panels) = (winograd.geometry.inChannels, cut.panels)
     // The kernels read y, and nothing writes it.
     let problem = winograd.problem(x, weights: nil, UnsafeMutablePointer(mutating: dy), .init())
-    let shared = workspace + cut.sumsSize
+    let partialBias = workspace + cut.sumsSize
+    let shared = partialBias + cut.biasSize
     let slots = shared + cut.sharedSize
     let taskCount = cut.channelBlocks * panels.count
+    let bias = db == nil ? nil : UnsafeMutableRawPointer(partialBias).assumingMemoryBound(to: Double.self)
+    bias?.initialize(repeating: 0, count: cut.chunks.count * panels.paddedCount)
     if cut.isFused {
       pool.parallel(cut.chunks.count, slots: cut.slotCount, cost: cut.cost) { chunk, slot in
         let patches = slots + slot * cut.slotSize
@@ -42,6 +48,10 @@ package struct WinogradWeightGradient: Hashable, Sendable {
               into: cut.sums(of: task, in: workspace + chunk * cut.partialSize), tapStep: cut.tapStep(of: task),
               accumulates: start > tiles.lowerBound)
           }
+          guard let bias else { continue }
+          for panel in 0..<panels.count {
+            cut.addGradients(panel, tiles: round.count, patches, to: bias + chunk * panels.paddedCount, winograd.isa)
+          }
         }
       }
     } else {
@@ -54,6 +64,9 @@ package struct WinogradWeightGradient: Hashable, Sendable {
         }
         pool.parallel(taskCount, slots: cut.slotCount, cost: cut.cost) { task, slot in
           let products = slots + slot * cut.slotSize
+          if let bias, task < panels.count {
+            cut.addGradients(task, tiles: round.count, shared, to: bias, winograd.isa)
+          }
           guard cut.needsSums else {
             return cut.finish(task, tiles: round.count, of: problem, shared, products: products, into: dw)
           }
@@ -61,6 +74,11 @@ package struct WinogradWeightGradient: Hashable, Sendable {
             task, tiles: round.count, of: problem, shared, products: products,
             into: cut.sums(of: task, in: workspace), tapStep: cut.tapStep(of: task), accumulates: start > 0)
         }
+      }
+    }
+    if let bias, let db {
+      for column in 0..<panels.columns {
+        db[column] = Float((0..<cut.chunks.count).reduce(0) { $0 + bias[$1 * panels.paddedCount + column] })
       }
     }
     guard cut.needsSums else { return }
@@ -127,6 +145,9 @@ package struct WinogradWeightGradient: Hashable, Sendable {
     /// Floats of the weight gradient in panels.
     var partialSize: Int { 9 * channels * panels.paddedCount }
 
+    /// Floats of the partial sums of dy, in doubles; whole lines of memory.
+    var biasSize: Int { roundUp(2 * chunks.count * panels.paddedCount, 16) }
+
     private func pointStep(_ width: Int) -> Int { roundTiles * width + Winograd.pointGap }
     var patchesSize: Int { kernels.points * (pointStep(paddedChannels) + pointStep(panels.paddedCount)) }
     private var productsSize: Int { kernels.points * (channelBlock * panels.kernels.tile_columns + Winograd.pointGap) }
@@ -170,6 +191,17 @@ package struct WinogradWeightGradient: Hashable, Sendable {
         kernels.transform_input($0, tiles.lowerBound, tiles.upperBound, x, row)
         kernels.transform_gradient($0, tiles.lowerBound, tiles.upperBound, dy, row)
       }
+    }
+
+    /// Adds up the gradients of the tiles in a panel's columns. Both axes' second point is the sum of their elements.
+    func addGradients(
+      _ panel: Int, tiles: Int, _ patches: Convolution.Output, to sums: UnsafeMutablePointer<Double>,
+      _ isa: InstructionSet
+    ) {
+      let (_, dy) = layouts(patches)
+      let point = dy.base + 7 * dy.point_step + panel * dy.block * dy.rows
+      let width = panels.width(panel)
+      isa.pointwise.reduce_columns(CK_SUM, point, tiles, width, width, sums + panels.first(panel))
     }
 
     func multiply(

@@ -56,14 +56,19 @@ enum Reference {
     return dw
   }
 
-  /// One of each kind: none, those of registers, and one that comes later.
-  static let activations: [ActivationKernel?] = [nil, .relu, .relu6, .silu]
+  /// One of each kind: none, those of registers, one that comes later, and gradients.
+  static let endings: [(activation: ActivationKernel?, isGradient: Bool)] = [
+    (nil, false), (.relu, false), (.relu6, false), (.silu, false), (.relu, true), (.relu6, true),
+  ]
 
+  /// - Parameter mask: with one, the gradient of the activation, ReLU or ReLU6, that gave it.
   static func finish(
-    _ y: [Double], bias: [Float]?, residual: [Float]?, _ activation: ActivationKernel?, channels: Int
+    _ y: [Double], bias: [Float]? = nil, residual: [Float]?, _ activation: ActivationKernel?, mask: [Float]? = nil,
+    channels: Int
   ) -> [Double] {
     y.indices.map { i in
       let sum = y[i] + Double(bias?[i % channels] ?? 0) + Double(residual?[i] ?? 0)
+      if let mask { return mask[i] > 0 && (activation == .relu || mask[i] < 6) ? sum : 0 }
       return switch activation {
       case .relu: max(0, sum)
       case .relu6: min(6, max(0, sum))
@@ -104,6 +109,11 @@ final class Buffer {
   var isGuarded: Bool {
     (0..<Self.band).allSatisfy { base[$0] == Self.guardValue && pointer[count + $0] == Self.guardValue }
   }
+}
+
+/// What ReLU6 may give: values below, inside, on and above its bounds.
+func maskValues(_ count: Int) -> [Float] {
+  randomValues(count, seed: 8).map { ($0 * 9).rounded() }
 }
 
 /// Values in [-1, 1).

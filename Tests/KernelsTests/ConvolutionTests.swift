@@ -32,22 +32,26 @@ struct ConvolutionTests {
     let w = randomValues(g.weightCount, seed: 2)
     let bias = randomValues(g.outChannels, seed: 3)
     let residual = randomValues(g.outputCount, seed: 4)
+    let mask = maskValues(g.outputCount)
     let sums = Reference.forward(x, w, g)
     let (xBuffer, wBuffer, biasBuffer, residualBuffer) = (Buffer(x), Buffer(w), Buffer(bias), Buffer(residual))
+    let maskBuffer = Buffer(mask)
     for isa in InstructionSet.available {
-      for variant in 0..<(epilogues ? 16 : 1) {
-        let activation = Reference.activations[variant / 4]
+      for variant in 0..<(epilogues ? 24 : 1) {
+        let (activation, isGradient) = Reference.endings[variant / 4]
         let (hasBias, hasResidual) = (variant % 2 == 1, variant / 2 % 2 == 1)
         let exact = Reference.finish(
-          sums, bias: hasBias ? bias : nil, residual: hasResidual ? residual : nil, activation, channels: g.outChannels)
+          sums, bias: hasBias ? bias : nil, residual: hasResidual ? residual : nil, activation,
+          mask: isGradient ? mask : nil, channels: g.outChannels)
         let size = Convolution.forwardWeightsSize(g, isa: isa)
-        let name = "\(isa) forward \(activation, default: "-") bias \(hasBias) residual \(hasResidual) \(g)"
+        let name =
+          "\(isa) forward \(activation, default: "-") gradient \(isGradient) bias \(hasBias) residual \(hasResidual) \(g)"
         check(name, exact, sums: sums, workspace: size) { y, packed, pool in
           Convolution.packForward(wBuffer.pointer, into: packed.pointer, g, pool: pool, isa: isa)
           let epilogue = Convolution.Epilogue(
             bias: hasBias ? .init(biasBuffer.pointer) : nil,
             residual: hasResidual ? .init(residualBuffer.pointer) : nil,
-            activation: activation)
+            activation: activation, mask: isGradient ? .init(maskBuffer.pointer) : nil)
           Convolution.forward(
             xBuffer.pointer, weights: packed.pointer, into: y.pointer, g, epilogue: epilogue, pool: pool, isa: isa)
         }
@@ -65,19 +69,23 @@ struct ConvolutionTests {
       stride(from: k, to: dy.count, by: g.outChannels).reduce(0.0) { $0 + Double(dy[$1]) }
     }
     let other = randomValues(g.inputCount, seed: 6)
-    let sum = zip(dx, other).map { max(0, $0 + Double($1)) }
+    let mask = maskValues(g.inputCount)
+    let sum = Reference.finish(dx, residual: other, .relu6, mask: mask, channels: g.inChannels)
     let (xBuffer, wBuffer, dyBuffer, otherBuffer) = (Buffer(x), Buffer(w), Buffer(dy), Buffer(other))
+    let maskBuffer = Buffer(mask)
     for isa in InstructionSet.available {
       let size = Convolution.inputGradientWeightsSize(g, isa: isa)
       check("\(isa) input gradient \(g)", dx, workspace: size) { dx, packed, pool in
         Convolution.packInputGradient(wBuffer.pointer, into: packed.pointer, g, pool: pool, isa: isa)
         Convolution.inputGradient(dyBuffer.pointer, weights: packed.pointer, into: dx.pointer, g, pool: pool, isa: isa)
       }
-      check("\(isa) input gradient, residual, relu \(g)", sum, workspace: size) { dx, packed, pool in
+      check("\(isa) input gradient, residual, mask \(g)", sum, sums: dx, workspace: size) { dx, packed, pool in
         Convolution.packInputGradient(wBuffer.pointer, into: packed.pointer, g, pool: pool, isa: isa)
         Convolution.inputGradient(
           dyBuffer.pointer, weights: packed.pointer, into: dx.pointer, g,
-          epilogue: .init(residual: .init(otherBuffer.pointer), activation: .relu), pool: pool, isa: isa)
+          epilogue: .init(
+            residual: .init(otherBuffer.pointer), activation: .relu6, mask: .init(maskBuffer.pointer)),
+          pool: pool, isa: isa)
       }
       let weightSize = Convolution.weightGradientWorkspaceSize(g, isa: isa)
       check("\(isa) weight gradient \(g)", dw, workspace: weightSize) { dw, workspace, pool in
@@ -280,7 +288,7 @@ struct ConvolutionTests {
     let x = Buffer([Float.nan])
     let w = Buffer([Float](repeating: 1, count: 20))
     for isa in InstructionSet.available {
-      for activation in Reference.activations {
+      for (activation, isGradient) in Reference.endings where !isGradient {
         let packed = Buffer(count: Convolution.forwardWeightsSize(g, isa: isa))
         let y = Buffer([Float](repeating: 0, count: 20))
         Convolution.packForward(w.pointer, into: packed.pointer, g, pool: Self.pools[0], isa: isa)

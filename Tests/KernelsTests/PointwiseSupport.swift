@@ -31,6 +31,8 @@ final class GuardedBuffer {
   var raw: UnsafeMutableRawPointer { UnsafeMutableRawPointer(pointer) }
   var integers: UnsafeMutablePointer<Int32> { raw.assumingMemoryBound(to: Int32.self) }
 
+  func rows(_ channels: Int) -> ChannelRows { ChannelRows(pointer, pixel: channels) }
+
   var isIntact: Bool {
     (0..<Self.band).allSatisfy {
       base[$0].bitPattern == Self.guardBits && pointer[count + $0].bitPattern == Self.guardBits

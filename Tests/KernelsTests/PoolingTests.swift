@@ -41,18 +41,19 @@ import Testing
     let x = GuardedBuffer(wave(Self.count(g, g.input)))
     let y = GuardedBuffer(count: Self.count(g, g.output))
     let plain = GuardedBuffer(count: y.count)
-    let indices = GuardedBuffer(count: y.count)
+    let (taps, indices) = (GuardedBuffer(count: y.count), GuardedBuffer(count: y.count))
     let dy = GuardedBuffer(wave(y.count, step: 29))
     let dx = GuardedBuffer(count: x.count)
-    g.maxForward(x.pointer, y.pointer, indices: indices.integers, pool: serialPool, isa: isa)
-    g.maxForward(x.pointer, plain.pointer, indices: nil, pool: serialPool, isa: isa)
-    g.maxBackward(dy.pointer, indices: indices.integers, dx.pointer, pool: serialPool, isa: isa)
+    g.maxForward(x.pointer, y.pointer, taps: taps.raw, pool: serialPool, isa: isa)
+    g.maxForward(x.pointer, plain.pointer, taps: nil, pool: serialPool, isa: isa)
+    g.positions(of: taps.raw, into: indices.integers, pool: serialPool)
+    g.maxBackward(dy.rows(g.channels), taps: taps.raw, dx.pointer, pool: serialPool, isa: isa)
     expectClose(y.values, try #require(pytorch["\(name) y"]), 0)
     #expect(plain.values == y.values)
     #expect(
       (0..<y.count).map { Float(indices.integers[$0]) } == (try #require(pytorch["\(name) indices"])))
     expectClose(dx.values, try #require(pytorch["\(name) dx"]), 1e-6)
-    #expect(y.isIntact && plain.isIntact && indices.isIntact && dx.isIntact)
+    #expect(y.isIntact && plain.isIntact && taps.isIntact && indices.isIntact && dx.isIntact)
   }
 
   @Test(arguments: InstructionSet.available, ["average 1", "average 2", "average 2 padding", "average 3"])
@@ -64,7 +65,7 @@ import Testing
     let dy = GuardedBuffer(wave(y.count, step: 29))
     let dx = GuardedBuffer(count: x.count)
     g.averageForward(x.pointer, y.pointer, countsPadding: countsPadding, pool: serialPool, isa: isa)
-    g.averageBackward(dy.pointer, dx.pointer, countsPadding: countsPadding, pool: serialPool, isa: isa)
+    g.averageBackward(dy.rows(g.channels), dx.pointer, countsPadding: countsPadding, pool: serialPool, isa: isa)
     expectClose(y.values, try #require(pytorch["\(name) y"]), 3e-7)
     expectClose(dx.values, try #require(pytorch["\(name) dx"]), 1e-6)
     #expect(y.isIntact && dx.isIntact)
@@ -88,6 +89,11 @@ import Testing
         paddingBefore: [0, 1, 1], output: [1, 5, 6]),
       PoolGeometry(
         batch: 2, channels: channels, input: [1, 10, 11], kernel: [1, 2, 2], stride: [1, 3, 4], output: [1, 3, 3]),
+      // Taps whose numbers fit a byte just so, and more of them.
+      PoolGeometry(
+        batch: 2, channels: channels, input: [1, 17, 18], kernel: [1, 16, 16], stride: .one, output: [1, 2, 3]),
+      PoolGeometry(
+        batch: 2, channels: channels, input: [1, 18, 18], kernel: [1, 16, 17], stride: [1, 2, 1], output: [1, 2, 2]),
     ] { expectPlainLoops(isa, g) }
   }
 
@@ -99,14 +105,34 @@ import Testing
     let x = GuardedBuffer(values)
     let y = GuardedBuffer(count: Self.count(g, g.output))
     let average = GuardedBuffer(count: y.count)
-    let indices = GuardedBuffer(count: y.count)
-    g.maxForward(x.pointer, y.pointer, indices: indices.integers, pool: serialPool, isa: isa)
+    let (taps, indices) = (GuardedBuffer(count: y.count), GuardedBuffer(count: y.count))
+    g.maxForward(x.pointer, y.pointer, taps: taps.raw, pool: serialPool, isa: isa)
+    g.positions(of: taps.raw, into: indices.integers, pool: serialPool)
     g.averageForward(x.pointer, average.pointer, countsPadding: false, pool: serialPool, isa: isa)
     let dy = GuardedBuffer(random(y.count, seed: 2))
     let dx = GuardedBuffer(count: x.count)
-    g.maxBackward(dy.pointer, indices: indices.integers, dx.pointer, pool: serialPool, isa: isa)
+    g.maxBackward(dy.rows(channels), taps: taps.raw, dx.pointer, pool: serialPool, isa: isa)
     let averageDx = GuardedBuffer(count: x.count)
-    g.averageBackward(dy.pointer, averageDx.pointer, countsPadding: false, pool: serialPool, isa: isa)
+    g.averageBackward(dy.rows(channels), averageDx.pointer, countsPadding: false, pool: serialPool, isa: isa)
+    // The same with something to add and a mask.
+    let residual = GuardedBuffer(random(x.count, seed: 3))
+    let mask = GuardedBuffer(random(x.count, -3..<9, seed: 4).map { $0.rounded() })
+    let (finished, averageFinished) = (GuardedBuffer(count: x.count), GuardedBuffer(count: x.count))
+    g.maxBackward(
+      dy.rows(channels), taps: taps.raw, finished.pointer, residual: residual.rows(channels),
+      mask: .output(mask.rows(channels), .relu6), pool: serialPool, isa: isa)
+    g.averageBackward(
+      dy.rows(channels), averageFinished.pointer, countsPadding: false, mask: .output(mask.rows(channels), .relu),
+      pool: serialPool, isa: isa)
+
+    let bits = GuardedBuffer(count: (g.maskByteCount(isa: isa) + 3) / 4)
+    let sixteens = bits.raw.assumingMemoryBound(to: UInt16.self)
+    g.maskBits(mask.rows(channels), .relu6, into: sixteens, pool: serialPool, isa: isa)
+    let finishedByBits = GuardedBuffer(count: x.count)
+    g.maxBackward(
+      dy.rows(channels), taps: taps.raw, finishedByBits.pointer, residual: residual.rows(channels),
+      mask: .bits(sixteens), pool: serialPool, isa: isa)
+    #expect(finishedByBits.bits == finished.bits && bits.isIntact)
 
     var best: [Double] = []
     var mean: [Double] = []
@@ -147,7 +173,14 @@ import Testing
     expectClose(average.values, mean, 4e-7)
     expectClose(dx.values, expectedDx, 1e-6)
     expectClose(averageDx.values, expectedAverageDx, 1e-6)
-    #expect(y.isIntact && indices.isIntact && average.isIntact && dx.isIntact && averageDx.isIntact)
+    expectClose(
+      finished.values,
+      expectedDx.indices.map { (1..<6).contains(mask.pointer[$0]) ? expectedDx[$0] + Double(residual.pointer[$0]) : 0 },
+      1e-6)
+    expectClose(
+      averageFinished.values, expectedAverageDx.indices.map { mask.pointer[$0] > 0 ? expectedAverageDx[$0] : 0 }, 1e-6)
+    #expect(y.isIntact && taps.isIntact && average.isIntact && dx.isIntact && averageDx.isIntact)
+    #expect(finished.isIntact && averageFinished.isIntact)
   }
 
   @Test(arguments: InstructionSet.available, [1, 17, 100])
@@ -162,7 +195,7 @@ import Testing
     }
     expectClose(y.values, expected, 1e-7)
     let dx = GuardedBuffer(count: x.count)
-    g.averageBackward(y.pointer, dx.pointer, countsPadding: true, pool: serialPool, isa: isa)
+    g.averageBackward(y.rows(channels), dx.pointer, countsPadding: true, pool: serialPool, isa: isa)
     expectClose(dx.values, (0..<x.count).map { expected[$0 / channels / 63 * channels + $0 % channels] / 63 }, 1e-7)
     #expect(y.isIntact && dx.isIntact)
   }

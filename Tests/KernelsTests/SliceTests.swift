@@ -171,19 +171,17 @@ import Testing
     var global = PoolGeometry(
       batch: 2, channels: channels, input: [1, 10, 11], kernel: [1, 10, 11], stride: .one, output: .one)
     let (x, y) = (Extent(positions: 220, channels: channels), Extent(positions: 110, channels: channels))
-    var indices = [Int32](repeating: 0, count: y.count)
+    var taps = [UInt8](repeating: 0, count: y.count)
     check("\(isa) max", from: x, to: y) { x, y, inPixel, outPixel, pool in
       (g.inPixel, g.outPixel) = (inPixel, outPixel)
-      g.maxForward(x, y, indices: nil, pool: pool, isa: isa)
+      g.maxForward(x, y, taps: nil, pool: pool, isa: isa)
     }
-    var first: [Int32]?
-    check("\(isa) max with indices", from: x, to: y) { x, y, inPixel, outPixel, pool in
+    var first: [UInt8]?
+    check("\(isa) max with taps", from: x, to: y) { x, y, inPixel, outPixel, pool in
       (g.inPixel, g.outPixel) = (inPixel, outPixel)
-      indices.withUnsafeMutableBufferPointer {
-        g.maxForward(x, y, indices: $0.baseAddress, pool: pool, isa: isa)
-      }
-      if first == nil { first = indices }
-      #expect(indices == first)
+      taps.withUnsafeMutableBytes { g.maxForward(x, y, taps: $0.baseAddress, pool: pool, isa: isa) }
+      if first == nil { first = taps }
+      #expect(taps == first)
     }
     check("\(isa) average", from: x, to: y) { x, y, inPixel, outPixel, pool in
       (g.inPixel, g.outPixel) = (inPixel, outPixel)
@@ -192,6 +190,40 @@ import Testing
     check("\(isa) mean", from: x, to: Extent(positions: 2, channels: channels)) { x, y, inPixel, outPixel, pool in
       (global.inPixel, global.outPixel) = (inPixel, outPixel)
       global.averageForward(x, y, countsPadding: false, pool: pool, isa: isa)
+    }
+  }
+
+  /// Gradients read slices and write whole tensors, here as if of one position.
+  @Test(arguments: InstructionSet.available, [1, 7, 17, 67])
+  func gradients(isa: InstructionSet, channels: Int) {
+    let x = Extent(positions: 220, channels: channels)
+    func one(_ channels: Int) -> Extent { Extent(positions: 1, channels: channels) }
+    check("\(isa) activation's gradient", from: x, to: one(x.count)) { x, dx, pixel, _, pool in
+      ActivationKernel.relu.backward(
+        ChannelRows(x, pixel: pixel), ChannelRows(x, pixel: pixel), dx, rows: 220, channels: channels, pool: pool,
+        isa: isa)
+    }
+    if channels > 1 {
+      check("\(isa) sums", from: x, to: one(channels)) { x, y, pixel, _, pool in
+        let extents = [220, channels]
+        var workspace = [UInt8](repeating: 0, count: ReductionKernel.workspaceBytes(extents: extents, axes: [0]))
+        workspace.withUnsafeMutableBytes {
+          ReductionKernel.sum.apply(
+            x, y, extents: extents, axes: [0], pixel: pixel, workspace: $0.baseAddress!, pool: pool, isa: isa)
+        }
+      }
+    }
+    // Windows that overlap, each won by its last tap.
+    let g = PoolGeometry(
+      batch: 2, channels: channels, input: [1, 10, 11], kernel: [1, 2, 3], stride: .one, paddingBefore: [0, 1, 1],
+      paddingAfter: [0, 0, 1], output: [1, 10, 11])
+    let taps = [UInt8](repeating: 5, count: x.count)
+    taps.withUnsafeBytes { taps in
+      check("\(isa) pooling's gradient", from: x, to: one(x.count)) { x, dx, pixel, _, pool in
+        let rows = ChannelRows(x, pixel: pixel)
+        g.maxBackward(
+          rows, taps: taps.baseAddress!, dx, residual: rows, mask: .output(rows, .relu), pool: pool, isa: isa)
+      }
     }
   }
 }

@@ -62,6 +62,40 @@ import Testing
     #expect(workspace.isIntact && dlogits.isIntact)
   }
 
+  /// Many rows of few classes: several rows in a vector. Labels of all degrees of confidence.
+  @Test(arguments: InstructionSet.available, [1, 2, 3, 8])
+  func manyRowsOfFewClasses(isa: InstructionSet, classes: Int) throws {
+    let rows = 10_007
+    let kernel = CrossEntropyKernel(rows: rows, classes: classes)
+    var stream = RandomStream(seed: 9)
+    let labels = (0..<rows).map { _ in Int32(stream.uniform(0..<Float(classes))) }
+    let logits = GuardedBuffer(random(rows * classes, -1..<1).enumerated().map { $1 * Float($0 % 100) })
+    let workspace = GuardedBuffer(count: kernel.workspaceBytes / 4)
+    var first: (loss: Float, bits: [UInt32])?
+    for threads in 1...3 {
+      let pool = ThreadPool(threadCount: threads)
+      let dlogits = GuardedBuffer(count: logits.count)
+      let loss = try kernel.forward(
+        logits.pointer, labels: labels, workspace: workspace.raw, pool: pool, isa: isa)
+      try kernel.backward(
+        logits.pointer, labels: labels, dloss: Float(rows), dlogits: dlogits.pointer, pool: pool, isa: isa)
+      var exactLoss = 0.0
+      var exact: [Double] = []
+      for row in 0..<rows {
+        let x = (0..<classes).map { Double(logits.pointer[row * classes + $0]) }
+        let e = x.map { exp($0 - x.max()!) }
+        let (sum, label) = (e.reduce(0, +), Int(labels[row]))
+        exactLoss += (log(sum) + x.max()! - x[label]) / Double(rows)
+        exact += e.indices.map { $0 == label ? -(sum - e[label]) / sum : e[$0] / sum }
+      }
+      expectClose([loss], [exactLoss], 5e-7)
+      expectClose(dlogits.values, exact, 5e-7)
+      #expect(workspace.isIntact && dlogits.isIntact)
+      first = first ?? (loss, dlogits.bits)
+      #expect(first?.loss == loss && first?.bits == dlogits.bits)
+    }
+  }
+
   @Test(arguments: [(-1, 2), (10, 6)] as [(Int32, Int)])
   func reportsLabelsOutOfRange(label: Int32, row: Int) {
     let kernel = CrossEntropyKernel(rows: 7, classes: 10)

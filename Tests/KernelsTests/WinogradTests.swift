@@ -21,25 +21,31 @@ struct WinogradTests {
     let w = randomValues(g.weightCount, seed: 2)
     let bias = randomValues(g.outChannels, seed: 3)
     let residual = randomValues(g.outputCount, seed: 4)
+    let mask = maskValues(g.outputCount)
     let sums = Reference.forward(x, w, g)
     let (xBuffer, wBuffer, biasBuffer, residualBuffer) = (Buffer(x), Buffer(w), Buffer(bias), Buffer(residual))
+    let maskBuffer = Buffer(mask)
     for isa in InstructionSet.available {
       for variant in Winograd.Variant.allCases where variant.applies(to: g) {
         let winograd = Winograd(forward: g, variant, isa: isa, streams: streams)
         let packed = Buffer(count: winograd.weightsSize)
         winograd.pack(wBuffer.pointer, into: packed.pointer, pool: Sample.pools[1])
         #expect(packed.isGuarded)
-        for index in 0..<(epilogues ? 16 : 1) {
-          let activation = Reference.activations[index / 4]
+        for index in 0..<(epilogues ? 24 : 1) {
+          let (activation, isGradient) = Reference.endings[index / 4]
           let (hasBias, hasResidual) = (index % 2 == 1, index / 2 % 2 == 1)
           let exact = Reference.finish(
             sums, bias: hasBias ? bias : nil, residual: hasResidual ? residual : nil, activation,
-            channels: g.outChannels)
+            mask: isGradient ? mask : nil, channels: g.outChannels)
           let epilogue = Convolution.Epilogue(
             bias: hasBias ? .init(biasBuffer.pointer) : nil,
-            residual: hasResidual ? .init(residualBuffer.pointer) : nil, activation: activation)
+            residual: hasResidual ? .init(residualBuffer.pointer) : nil, activation: activation,
+            mask: isGradient ? .init(maskBuffer.pointer) : nil)
           let name =
-            "\(isa) \(variant) forward \(activation, default: "-") bias \(hasBias) residual \(hasResidual) \(g)"
+            """
+            \(isa) \(variant) forward \(activation, default: "-") gradient \(isGradient) bias \(hasBias) \
+            residual \(hasResidual) \(g)
+            """
           Sample.check(
             name, exact, sums: sums, workspace: winograd.workspaceSize,
             tolerance: tolerance(variant, summing: (variant == .fivePhased ? 4 : 1) * g.inChannels)
@@ -59,6 +65,9 @@ struct WinogradTests {
     let dy = randomValues(g.outputCount, seed: 5)
     let dx = Reference.inputGradient(dy, w, g)
     let dw = Reference.weightGradient(x, dy, g)
+    let db = (0..<g.outChannels).map { k in
+      stride(from: k, to: dy.count, by: g.outChannels).reduce(0.0) { $0 + Double(dy[$1]) }
+    }
     let (xBuffer, wBuffer, dyBuffer) = (Buffer(x), Buffer(w), Buffer(dy))
     for isa in InstructionSet.available {
       let input = Winograd(inputGradient: g, isa: isa)
@@ -78,6 +87,12 @@ struct WinogradTests {
         tolerance: tolerance(.four, summing: 1)
       ) { dw, workspace, pool in
         weight.run(xBuffer.pointer, dyBuffer.pointer, into: dw.pointer, workspace: workspace.pointer, pool: pool)
+      }
+      Sample.check("\(isa) bias gradient \(g)", db, workspace: weight.workspaceSize) { db, workspace, pool in
+        let dw = Buffer(count: g.weightCount)
+        weight.run(
+          xBuffer.pointer, dyBuffer.pointer, into: dw.pointer, db.pointer, workspace: workspace.pointer, pool: pool)
+        #expect(dw.isGuarded)
       }
     }
   }
@@ -114,6 +129,34 @@ struct WinogradTests {
         Self.checkGradients(Self.geometry(c, k, size.0, size.1, before: before, after: after))
       }
     }
+  }
+
+  /// The gradient of what was joined, in tensors of its own: the same bits as in one.
+  @Test(arguments: InstructionSet.available, [(3, [64, 32, 5]), (40, [32, 96]), (700, [512, 512])])
+  func partsAreThoseOfTheWhole(isa: InstructionSet, channels: (Int, [Int])) {
+    let (count, widths) = (channels.1.reduce(0, +), channels.1)
+    let g = Self.geometry(count, channels.0, count > 500 ? 5 : 30, 13)
+    let winograd = Winograd(inputGradient: g, isa: isa)
+    let starts = widths.dropLast().reduce(into: [0]) { $0.append($0.last! + $1) }
+    #expect(winograd.writesParts(from: starts) && !winograd.writesParts(from: [0, 3]))
+    let (w, dy) = (Buffer(randomValues(g.weightCount, seed: 2)), Buffer(randomValues(g.outputCount, seed: 5)))
+    let (packed, workspace) = (Buffer(count: winograd.weightsSize), Buffer(count: winograd.workspaceSize))
+    winograd.pack(w.pointer, into: packed.pointer, pool: Sample.pools[1])
+    let whole = Buffer(count: g.inputCount)
+    winograd.run(
+      dy.pointer, weights: packed.pointer, into: whole.pointer, workspace: workspace.pointer, pool: Sample.pools[1])
+    let dx = whole.values
+    for pool in Sample.pools {
+      let parts = widths.map { Buffer(count: g.inputCount / count * $0) }
+      winograd.run(
+        dy.pointer, weights: packed.pointer, into: zip(parts, widths).map { ($0.pointer, $1) },
+        workspace: workspace.pointer, pool: pool)
+      for (start, (part, width)) in zip(starts, zip(parts, widths)) {
+        let expected = part.values.indices.map { dx[$0 / width * count + start + $0 % width] }
+        #expect(part.values == expected && part.isGuarded)
+      }
+    }
+    #expect(workspace.isGuarded)
   }
 
   @Test func epiloguesAddAndActivate() {

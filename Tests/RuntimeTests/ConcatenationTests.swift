@@ -160,11 +160,31 @@ import Testing
     #expect(!kernels.contains("concatenate") && !kernels.contains("add"), "\(kernels)")
   }
 
-  /// Gradients read the skip's value in ways that need it dense; the other part is written in place.
+  /// Gradients read both parts, and what comes back to them, where they lie.
   @Test func skipConnectionInTraining() throws {
     var (net, y) = try skip()
-    try net.check(net.lossAndGradients(of: y), isTraining: true)
+    let kernels = try net.check(net.lossAndGradients(of: y), isTraining: true)
+    #expect(copies.isDisjoint(with: kernels), "\(kernels)")
+    #expect(kernels.contains("max_pool_gradient") && kernels.contains("sum"))
   }
+
+  /// Branches without norms: gradients of activations and sums read slices of what comes back.
+  @Test(arguments: [UnaryFunction.relu, .silu]) func branchesInTraining(activation: UnaryFunction) throws {
+    var net = Network()
+    let x = try net.conv(net.input([2, 4, 10, 9]), 16, kernel: 3, .relu)
+    let joined = try net.join(
+      net.conv(x, 20, .relu), net.conv(net.conv(x, 17, .relu6), 24, kernel: 3, .relu6),
+      net.conv(net.pool(.max, x, kernel: 3, stride: 1), 7))
+    let y = try net.unary(
+      activation, net.conv(net.pool(.average(countsPadding: true), joined, kernel: 2, stride: 2), 5))
+    let kernels = try net.check(net.lossAndGradients(of: y), isTraining: true)
+    #expect(copies.subtracting(["relu_gradient", "relu6_gradient"]).isDisjoint(with: kernels), "\(kernels)")
+  }
+
+  /// Kernels that only move, add or mask.
+  private let copies: Set = [
+    "concatenate", "copy_slice", "slice", "slice_gradient", "add", "relu_gradient", "relu6_gradient", "relu", "relu6",
+  ]
 
   /// Growing joins, as in DenseNet: each norm reads a slice of one buffer, its gradient adds what lies in the next one's.
   @Test(arguments: [UnaryFunction.relu, .relu6]) func denseBlockInTraining(activation: UnaryFunction) throws {
@@ -177,7 +197,6 @@ import Testing
     }
     let y = try net.conv(net.norm(x, activation), 3)
     let kernels = try net.check(net.lossAndGradients(of: y), isTraining: true)
-    let copies = Set(["concatenate", "copy_slice", "slice", "add", "relu_gradient", "relu6_gradient", "relu", "relu6"])
     #expect(copies.isDisjoint(with: kernels), "\(kernels)")
   }
 

@@ -40,6 +40,40 @@ import Testing
       let parameters = (0..<4).map { _ in parameter(channels) }
       value = try graph.append(.batchNormTraining(epsilon: 1e-3, momentum: 0.1), [value] + parameters)[0]
     }
+
+    /// Compares plans of the value and its gradients with the reference.
+    ///
+    /// - Returns: the kernels and operations of the fused plan.
+    mutating func checkGradients(sourceLocation: SourceLocation = #_sourceLocation) throws
+      -> (kernels: [String], operations: [Operation])
+    {
+      let loss = value
+      var builder = GraphBuilder(graph)
+      let gradients = graph.gradients(of: loss, withRespectTo: graph.parameters, in: &builder, resolve: { $0 })
+        .compactMap { $0 }
+      var graph = builder.graph
+      graph.outputs = ([loss] + gradients).enumerated().map { .init(name: "y\($0)", value: $1) }
+      let x = uniform(graph.shape(of: graph.inputs[0]))
+      let sources = Dictionary(uniqueKeysWithValues: zip(graph.inputs + graph.parameters, [x] + tensors))
+      let exact = try ReferenceBackend.run(graph, inputs: sources)
+      var kernels: [String] = []
+      var operations: [Graph.Node] = []
+      for fuses in [false, true] {
+        let plan = try Plan(graph, options: .init(parametersAreConstant: false, fuses: fuses))
+        let loaded = try LoadedPlan(plan, parameters: tensors)
+        for (found, id) in zip(try loaded.run([x]), [loss] + gradients) {
+          #expect(
+            relativeDifference(found, try #require(exact[id.index])) < 2e-5, "\(id.index), fuses: \(fuses)",
+            sourceLocation: sourceLocation)
+        }
+        (kernels, operations) = ([], plan.graph.nodes)
+        _ = try loaded.run([x]) { step in
+          kernels.append(step.kernel)
+          return true
+        }
+      }
+      return (kernels, operations.map(\.operation))
+    }
   }
 
   /// A block with a norm on either side and activation behind the sum, then one with norm and activation in front.
@@ -62,45 +96,68 @@ import Testing
     try net.apply(.binary(.add), trunk)
     try net.apply(.unary(.square))
     try net.apply(.reduce(.mean, axes: [0, 1, 2, 3], keepsDimensions: false))
-    let loss = net.value
-    var builder = GraphBuilder(net.graph)
-    let gradients = net.graph.gradients(
-      of: loss, withRespectTo: net.graph.parameters, in: &builder, resolve: { $0 }
-    ).compactMap { $0 }
-    var graph = builder.graph
-    graph.outputs = ([loss] + gradients).enumerated().map { .init(name: "y\($0)", value: $1) }
-    let x = net.uniform([3, 4, 9, 7])
-    let sources = Dictionary(uniqueKeysWithValues: zip(graph.inputs + graph.parameters, [x] + net.tensors))
-    let exact = try ReferenceBackend.run(graph, inputs: sources)
+    let (kernels, operations) = try net.checkGradients()
+    let unfused = ["add", "relu", "relu6", "relu_gradient", "relu6_gradient"]
+    #expect(Set(unfused).isDisjoint(with: kernels), "\(kernels)")
+    for epilogue in [
+      Epilogue(), Epilogue(addsResidual: true, activation: activation), Epilogue(activation: activation),
+    ] {
+      let norm = Operation.batchNormTraining(epsilon: 1e-3, momentum: 0.1, epilogue: epilogue)
+      #expect(operations.count { $0 == norm } == 1, "\(epilogue)")
+    }
+    for attributes in [
+      BatchNormGradientAttributes(), BatchNormGradientAttributes(mask: .output(activation), returnsMasked: true),
+      BatchNormGradientAttributes(mask: .shift(activation), addsResidual: true),
+    ] {
+      #expect(operations.count { $0 == .batchNormGradient(attributes) } == 1, "\(attributes)")
+    }
+  }
 
-    for fuses in [true, false] {
-      let plan = try Plan(graph, options: .init(parametersAreConstant: false, fuses: fuses))
-      let loaded = try LoadedPlan(plan, parameters: net.tensors)
-      for (found, id) in zip(try loaded.run([x]), [loss] + gradients) {
-        #expect(relativeDifference(found, try #require(exact[id.index])) < 2e-5, "\(id.index), fuses: \(fuses)")
-      }
-      guard fuses else { continue }
-      var kernels: [String] = []
-      _ = try loaded.run([x]) { step in
-        kernels.append(step.kernel)
-        return true
-      }
-      let unfused = ["add", "relu", "relu6", "relu_gradient", "relu6_gradient"]
-      #expect(Set(unfused).isDisjoint(with: kernels), "\(kernels)")
-      let operations = plan.graph.nodes.map(\.operation)
-      for epilogue in [
-        Epilogue(), Epilogue(addsResidual: true, activation: activation), Epilogue(activation: activation),
-      ] {
-        let norm = Operation.batchNormTraining(epsilon: 1e-3, momentum: 0.1, epilogue: epilogue)
-        #expect(operations.count { $0 == norm } == 1, "\(epilogue)")
-      }
-      for attributes in [
-        BatchNormGradientAttributes(), BatchNormGradientAttributes(mask: .output(activation), returnsMasked: true),
-        BatchNormGradientAttributes(mask: .shift(activation), addsResidual: true),
-      ] {
-        #expect(operations.count { $0 == .batchNormGradient(attributes) } == 1, "\(attributes)")
+  /// The gradients of activations go into the kernels that make what they mask, those behind maximum pooling and a
+  /// flattening past these.
+  @Test(arguments: [UnaryFunction.relu, .relu6]) func masks(activation: UnaryFunction) throws {
+    func pool(_ kind: PoolAttributes.Kind) -> Operation {
+      .pool(
+        PoolAttributes(
+          kind: kind, kernel: [2, 2], stride: [2, 2], dilation: [1, 1], paddingBefore: [0, 0], paddingAfter: [0, 0]))
+    }
+    var net = Network([3, 4, 17, 12])
+    try net.conv(6)
+    try net.apply(.unary(activation))
+    try net.apply(pool(.max))
+    try net.conv(20)
+    try net.apply(.unary(activation))
+    // Read twice: its gradient is a sum.
+    let shortcut = net.value
+    try net.conv(20)
+    try net.apply(.unary(activation))
+    try net.conv(20)
+    try net.apply(.binary(.add), shortcut)
+    try net.apply(.unary(activation))
+    try net.apply(pool(.average(countsPadding: true)))
+    try net.conv(8)
+    try net.apply(.unary(activation))
+    try net.apply(pool(.max))
+    try net.apply(.reshape([3, 16]))
+    let first = net.parameter([7, 16])
+    try net.apply(.linear(hasBias: false), first)
+    try net.apply(.unary(activation))
+    let second = net.parameter([2, 7])
+    try net.apply(.linear(hasBias: false), second)
+    try net.apply(.unary(.square))
+    try net.apply(.reduce(.mean, axes: [0, 1], keepsDimensions: false))
+    let (kernels, operations) = try net.checkGradients()
+    let names = ["relu", "relu6", "relu_gradient", "relu6_gradient", "add"]
+    #expect(Set(names).isDisjoint(with: kernels), "\(kernels)")
+    let masked = operations.compactMap { operation -> Epilogue? in
+      switch operation {
+      case .convTransposed(let attributes, _): attributes.epilogue
+      case .matmul(_, _, let epilogue), .poolGradient(_, _, let epilogue): epilogue
+      default: nil
       }
     }
+    #expect(masked.count { $0 == Epilogue(mask: activation) } == 5)
+    #expect(masked.count { $0 == Epilogue(addsResidual: true, mask: activation) } == 1)
   }
 
   /// Parameters of two rules and several rates are updated by one kernel; none is where the factor is not a number.

@@ -23,6 +23,13 @@ typedef struct {
   long ahead, ahead_step;
 } patch_runs;
 
+CK_INLINE void prefetch_tile(const long rows, const long vectors, const float *from, long step) {
+#pragma clang loop unroll(full)
+  for (long i = 0; i < rows; i++)
+#pragma clang loop unroll(full)
+    for (long j = 0; j < vectors; j++) __builtin_prefetch(from + i * step + j * CK_VW, 0, 3);
+}
+
 /// A tile of the product. `sums`, if any, are of its vectors.
 CK_INLINE void direct_tile(const long rows, const long vectors, const patch_runs *runs, const float *b,
                            const ck_epilogue *e, float *y, long y_step, long offset, long column, long columns,
@@ -33,15 +40,11 @@ CK_INLINE void direct_tile(const long rows, const long vectors, const patch_runs
 #pragma clang loop unroll(full)
     for (long j = 0; j < vectors; j++) sum[i][j] = (vf){0};
 
-  if (e->residual) {
-    // That of the next tile: of the next panel, or of the next rows' first.
-    const int is_last = columns - column <= vectors * CK_VW;
-    const float *next = e->residual + (is_last ? offset - column + rows * y_step : offset + vectors * CK_VW);
-#pragma clang loop unroll(full)
-    for (long i = 0; i < rows; i++)
-#pragma clang loop unroll(full)
-      for (long j = 0; j < vectors; j++) __builtin_prefetch(next + i * y_step + j * CK_VW, 0, 3);
-  }
+  // What the epilogue of the next tile reads: of the next panel, or of the next rows' first.
+  const int is_last = columns - column <= vectors * CK_VW;
+  const long next_tile = is_last ? offset - column + rows * y_step : offset + vectors * CK_VW;
+  if (e->residual) prefetch_tile(rows, vectors, e->residual + next_tile, y_step);
+  if (e->mask) prefetch_tile(rows, vectors, e->mask + next_tile, y_step);
 
   const long step = runs->row_step;
   const float *depth_line = runs->x;
@@ -65,8 +68,8 @@ CK_INLINE void direct_tile(const long rows, const long vectors, const patch_runs
     }
   }
 
-  if (e->residual) {
-    // Vector by vector: memory gives a residual while others are finished.
+  if (e->residual || e->mask) {
+    // Vector by vector: memory gives a residual or a mask while others are finished.
 #pragma clang loop unroll(full)
     for (long i = 0; i < rows; i++)
 #pragma clang loop unroll(full)
@@ -125,10 +128,17 @@ typedef enum {
   DIRECT_ALWAYS,
 } directness;
 
+/// Channels from which on a tap is worth a run of its own.
+#define CK_LEAST_RUN 16
+
+/// Whether the patch columns of neighbouring taps lie side by side.
+CK_INLINE int joins_taps(const ck_patches *g) { return g->dilation.width == 1 && g->pixel == g->channels; }
+
 static directness directness_of(const ck_product *p) {
   const ck_patches *g = &p->patches;
   const long taps = g->kernel.depth * g->kernel.height * g->kernel.width, depth = taps * g->channels;
-  const int has_dense_runs = g->kernel.width == 1 || (g->dilation.width == 1 && g->pixel == g->channels);
+  const int has_dense_runs =
+      joins_taps(g) || g->kernel.width == 1 || (g->kernel.depth == 1 && g->channels >= CK_LEAST_RUN);
   if (depth == 0 || depth > CK_DIRECT_DEPTH || !has_dense_runs) return DIRECT_NEVER;
   const ck_strides *s = &p->strides;
   const int is_matrix =
@@ -176,6 +186,12 @@ static long run_direct_tile(const ck_product *p, directness kind, long row, long
       .ahead = rows * g->stride.width * g->pixel,
       .ahead_step = 64 / sizeof(float),
   };
+  if (!joins_taps(g) && g->kernel.width > 1) {
+    // Each tap of a line is a run of its own.
+    runs.length = g->channels;
+    runs.heights = g->kernel.width, runs.height_step = g->dilation.width * g->pixel;
+    runs.depths = g->kernel.height, runs.depth_step = g->dilation.height * x_line;
+  }
   const long depth = runs.length * runs.heights * runs.depths;
   const direct_tile_function *tiles =
       rows == CK_HALF_TILE_ROWS ? direct_half_tiles : direct_tiles[tile_index(rows)];

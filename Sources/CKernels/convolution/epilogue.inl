@@ -8,10 +8,18 @@ CK_INLINE void store_part(float *to, vf value, long count) {
     vstore_first(to, value, count);
 }
 
+/// dy where y, the output of ReLU or ReLU6, lies inside its bounds, else 0. NaN counts as inside.
+CK_INLINE vf activation_gradient(const int activation, vf dy, vf y) {
+  vi is_flat = (vi)(y <= 0.0f);
+  if (activation == CK_EPILOGUE_RELU6_GRADIENT) is_flat |= (vi)(y >= 6.0f);
+  return vselect(is_flat, (vf){0}, dy);
+}
+
 /// Finishes one vector of columns that starts at `offset` in the output and at `column` in the bias.
 CK_INLINE vf finish_vector(const ck_epilogue *e, vf value, long offset, long column) {
   if (e->bias) value += vload(e->bias + column);
   if (e->residual) value += vload(e->residual + offset);
+  if (e->mask) return activation_gradient(e->activation, value, vload(e->mask + offset));
   // A comparison that is false for NaN keeps it: an activation must not hide a broken network.
   if (e->activation != CK_EPILOGUE_NONE) value = vselect(value < 0.0f, (vf){0}, value);
   if (e->activation == CK_EPILOGUE_RELU6) value = vselect(value > 6.0f, 6.0f - (vf){0}, value);
@@ -35,6 +43,16 @@ CK_INLINE void finish_tile(const ck_epilogue *e, const long rows, const long vec
 #pragma clang loop unroll(full)
       for (long j = 0; j < vectors; j++)
         sum[i * sum_step + j] += vload(e->residual + offset + i * y_step + j * CK_VW);
+  if (e->mask) {
+#pragma clang loop unroll(full)
+    for (long i = 0; i < rows; i++)
+#pragma clang loop unroll(full)
+      for (long j = 0; j < vectors; j++) {
+        const vf y = vload(e->mask + offset + i * y_step + j * CK_VW);
+        sum[i * sum_step + j] = activation_gradient(e->activation, sum[i * sum_step + j], y);
+      }
+    return;
+  }
   if (e->activation != CK_EPILOGUE_NONE)
 #pragma clang loop unroll(full)
     for (long i = 0; i < rows; i++)

@@ -23,7 +23,14 @@ typedef struct {
   long batch, depth, height, width;
 } ck_strides;
 
-enum { CK_EPILOGUE_NONE = 0, CK_EPILOGUE_RELU = 1, CK_EPILOGUE_RELU6 = 2 };
+/// An activation, or the gradient of one, which is told from the activation's output.
+enum {
+  CK_EPILOGUE_NONE = 0,
+  CK_EPILOGUE_RELU = 1,
+  CK_EPILOGUE_RELU6 = 2,
+  CK_EPILOGUE_RELU_GRADIENT = 3,
+  CK_EPILOGUE_RELU6_GRADIENT = 4,
+};
 
 /// What happens to a result before it is stored: activation(result + bias + residual).
 typedef struct {
@@ -31,6 +38,8 @@ typedef struct {
   const float *bias;
   /// As large and laid out as the output; may be null.
   const float *residual;
+  /// Of the gradient of an activation, that activation's output, as large and laid out as the output; else null.
+  const float *mask;
   int activation;
 } ck_epilogue;
 

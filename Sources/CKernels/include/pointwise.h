@@ -66,7 +66,7 @@ typedef enum { CK_SUM, CK_SUM_OF_SQUARES, CK_PRODUCT, CK_MAX, CK_MIN } ck_reduce
 /// A sliding window over [batch, depth, height, width, channels].
 typedef struct {
   long channels;
-  /// Floats between neighbouring positions of x, and of y; the indices of maxima, and gradients, are dense.
+  /// Floats between neighbouring positions of x, and of y.
   long x_pixel, y_pixel;
   long input[3], kernel[3], stride[3], dilation[3], padding_before[3], padding_after[3], output[3];
   /// Average pooling: whether the divisor counts taps that fall on padding.
@@ -78,6 +78,22 @@ typedef struct {
   const float *start;
   long pixel;
 } ck_rows;
+
+/// dx = the gradient of pooling + residual, where the mask, what an activation gave, lies between 0 and `limit` (NaN for
+/// no limit); else 0. In place of the mask may stand its bits.
+typedef struct {
+  ck_rows dy;
+  /// Of maximum pooling: for each output the tap that won, in `tap_bytes` each (see `max_pool`); else NULL.
+  const void *taps;
+  int tap_bytes;
+  /// These start at NULL where there is none.
+  ck_rows residual, mask;
+  float limit;
+  /// From `mask_bits`; or NULL.
+  const uint16_t *bits;
+  /// Dense.
+  float *dx;
+} ck_pool_gradient;
 
 /// Per channel: y = (x - mean) * scale + shift + residual, then, if `clips`, the nearest number from 0 to `limit`.
 typedef struct {
@@ -155,13 +171,15 @@ typedef struct {
   void (*reduce_columns)(ck_reduce_op op, const float *x, long rows, long columns, long stride, double *accumulator);
   int (*all_finite)(const float *x, long n);
 
-  /// One row of outputs at (batch, depth, height) = position; x and y are whole tensors, indices may be NULL.
-  void (*max_pool)(const ck_pool *g, const long position[3], const float *x, float *y, int32_t *indices);
+  /// One row of outputs at (batch, depth, height) = position; x and y are whole tensors. `taps`, unless NULL, gets for
+  /// each output the number of the tap that won within its window, in 1 or 4 bytes each, densely.
+  void (*max_pool)(const ck_pool *g, const long position[3], const float *x, float *y, void *taps, int tap_bytes);
   void (*average_pool)(const ck_pool *g, const long position[3], const float *x, float *y);
   /// One row of input gradients at (batch, depth, height) = position.
-  void (*max_pool_backward)(const ck_pool *g, const long position[3], const float *dy, const int32_t *indices,
-                            float *dx);
-  void (*average_pool_backward)(const ck_pool *g, const long position[3], const float *dy, float *dx);
+  void (*pool_backward)(const ck_pool *g, const long position[3], const ck_pool_gradient *p);
+  /// For each vector of channels of each row a number with a bit for each lane: whether it is let through, which is where
+  /// it is neither at most 0 nor at least `limit` (NaN for no limit).
+  void (*mask_bits)(ck_rows x, long rows, long channels, float limit, uint16_t *bits);
 
   /// Adds rows to the running mean and M2 (sum of squared deviations) of the `seen` rows before, per channel; these are
   /// not read if there were none.
@@ -187,6 +205,10 @@ typedef struct {
   /// scale: the loss's gradient divided by the sum of weights.
   void (*cross_entropy_backward)(ck_cross_entropy p, const float *logits, int32_t label, float scale,
                                  float *dlogits);
+  /// The same for many rows of few classes, without weights or smoothing.
+  void (*cross_entropy_narrow)(const float *logits, const int32_t *labels, long rows, long classes, double *losses);
+  void (*cross_entropy_backward_narrow)(const float *logits, const int32_t *labels, long rows, long classes, float scale,
+                                        float *dlogits);
 
   /// Elements first ..< first + n of a stream (first is a multiple of 4): y = x * scale where kept, else 0.
   void (*dropout)(ck_dropout p, uint64_t first, const float *x, float *y, long n);

@@ -1,4 +1,4 @@
-// Pooling over [batch, depth, height, width, channels], one row (along the width) of outputs or input gradients a call.
+// Pooling over [batch, depth, height, width, channels], one row (along the width) of outputs a call.
 
 /// Taps t0 ..< t1 of output o along `axis` that fall inside the input.
 typedef struct {
@@ -26,23 +26,39 @@ CK_INLINE long counted_taps(const ck_pool *g, int axis, long o) {
   return taps < g->kernel[axis] ? taps : g->kernel[axis];
 }
 
-/// Moves outputs o0 ..< o1 on to those whose windows span position i along `axis` (with dilation, not all of them touch
-/// it); i ascends from call to call.
-CK_INLINE void cover(const ck_pool *g, int axis, long i, long *o0, long *o1) {
-  const long shifted = i + g->padding_before[axis], reach = (g->kernel[axis] - 1) * g->dilation[axis];
-  const long stride = g->stride[axis];
-  while (*o0 * stride + reach < shifted) ++*o0;
-  while (*o1 < g->output[axis] && *o1 * stride <= shifted) ++*o1;
-}
-
-CK_INLINE int touches(const ck_pool *g, int axis, long i, long o) {
-  return g->dilation[axis] == 1 || (i + g->padding_before[axis] - o * g->stride[axis]) % g->dilation[axis] == 0;
-}
-
 /// Vectors of channels that a forward kernel takes together (measured: 128 bytes beat 256).
 enum { pool_slab = CK_VW == 16 ? 2 : 4 };
 
 // `width` is the number of taps along the width where it is a common one, so that their loop unrolls; else 0.
+
+/// Which tap won is kept as its number within the window, in order of depth, height and width, in so many bytes: 1 where
+/// a window's taps have numbers that small, else 4; 0 stands for not at all.
+typedef uint8_t vb __attribute__((vector_size(CK_VW)));
+
+CK_INLINE vi load_taps(const int bytes, const void *taps, long at) {
+  vi numbers;
+  if (bytes == 4) {
+    memcpy(&numbers, (const int32_t *)taps + at, sizeof numbers);
+    return numbers;
+  }
+  vb narrow;
+  memcpy(&narrow, (const uint8_t *)taps + at, sizeof narrow);
+  return __builtin_convertvector(narrow, vi);
+}
+
+/// Stores the first `count` lanes, or all if there are fewer.
+CK_INLINE void store_taps(const int bytes, void *taps, long at, vi numbers, long count) {
+  if (bytes == 4) {
+    store_slab((float *)taps + at, (vf)numbers, 0, count);
+    return;
+  }
+  const vb narrow = __builtin_convertvector(numbers, vb);
+  uint8_t *to = (uint8_t *)taps + at;
+  if (count >= CK_VW)
+    memcpy(to, &narrow, CK_VW);
+  else
+    for (long i = 0; i < count; i++) to[i] = narrow[i];
+}
 
 /// The input position of the first tap inside the input, in tap row (d, h).
 CK_INLINE long first_tap(const ck_pool *g, ck_window wd, ck_window wh, ck_window ww, long d, long h) {
@@ -50,9 +66,9 @@ CK_INLINE long first_tap(const ck_pool *g, ck_window wd, ck_window wh, ck_window
   return row * g->input[2] + ww.start + ww.t0 * g->dilation[2];
 }
 
-CK_INLINE void max_pool_slab(const int vectors, const int indexed, const int width, const ck_pool *g,
-                             ck_window wd, ck_window wh, ck_window ww, const float *x, float *y, int32_t *indices,
-                             long columns) {
+CK_INLINE void max_pool_slab(const int vectors, const int bytes, const int width, const ck_pool *g,
+                             ck_window wd, ck_window wh, ck_window ww, const float *x, float *y, void *taps,
+                             long at_taps, long columns) {
   const long step = g->dilation[2] * g->x_pixel;
   vf best[4];
   vi where[4];
@@ -60,16 +76,16 @@ CK_INLINE void max_pool_slab(const int vectors, const int indexed, const int wid
   for (int v = 0; v < vectors; v++) best[v] = vset(-INFINITY), where[v] = (vi){0} - 1;
   for (long d = wd.t0; d < wd.t1; d++)
     for (long h = wh.t0; h < wh.t1; h++) {
-      long position = first_tap(g, wd, wh, ww, d, h);
-      const float *at = x + position * g->x_pixel;
-      for (long taps = width ? width : ww.t1 - ww.t0; taps > 0; taps--, at += step, position += g->dilation[2]) {
+      const float *at = x + first_tap(g, wd, wh, ww, d, h) * g->x_pixel;
+      long tap = (d * g->kernel[1] + h) * g->kernel[2] + ww.t0;
+      for (long count = width ? width : ww.t1 - ww.t0; count > 0; count--, at += step, tap++) {
 #pragma clang loop unroll(full)
         for (int v = 0; v < vectors; v++) {
           vf a = vload(at + v * CK_VW);
           vi wins = (vi)(a > best[v]) | (vi)(a != a);
-          if (indexed) {
+          if (bytes) {
             wins |= where[v] < 0;  // a window of -inf still has a winner: its first tap
-            where[v] = (wins & (int)position) | (~wins & where[v]);
+            where[v] = (wins & (int)tap) | (~wins & where[v]);
           }
           best[v] = vselect(wins, a, best[v]);
         }
@@ -78,35 +94,34 @@ CK_INLINE void max_pool_slab(const int vectors, const int indexed, const int wid
 #pragma clang loop unroll(full)
   for (int v = 0; v < vectors; v++) {
     store_slab(y, best[v], v * CK_VW, vectors > 1 ? vectors * CK_VW : columns);
-    if (indexed) store_slab((float *)indices, (vf)where[v], v * CK_VW, vectors > 1 ? vectors * CK_VW : columns);
+    if (bytes) store_taps(bytes, taps, at_taps + v * CK_VW, where[v], vectors > 1 ? CK_VW : columns);
   }
 }
 
-CK_INLINE void max_pool_pixel(const int indexed, const int width, const ck_pool *g, ck_window wd, ck_window wh,
-                              ck_window ww, const float *x, float *y, int32_t *indices) {
+CK_INLINE void max_pool_pixel(const int bytes, const int width, const ck_pool *g, ck_window wd, ck_window wh,
+                              ck_window ww, const float *x, float *y, void *taps, long at_taps) {
   long c = 0;
   for (; c + pool_slab * CK_VW <= g->channels; c += pool_slab * CK_VW)
-    max_pool_slab(pool_slab, indexed, width, g, wd, wh, ww, x + c, y + c, indices + c, pool_slab * CK_VW);
+    max_pool_slab(pool_slab, bytes, width, g, wd, wh, ww, x + c, y + c, taps, at_taps + c, pool_slab * CK_VW);
   for (; c < g->channels; c += CK_VW)
-    max_pool_slab(1, indexed, width, g, wd, wh, ww, x + c, y + c, indices + c, g->channels - c);
+    max_pool_slab(1, bytes, width, g, wd, wh, ww, x + c, y + c, taps, at_taps + c, g->channels - c);
 }
 
-CK_INLINE void max_pool_row(const int indexed, const ck_pool *g, const long position[3], const float *x, float *y,
-                            int32_t *indices) {
+CK_INLINE void max_pool_row(const int bytes, const ck_pool *g, const long position[3], const float *x, float *y,
+                            void *taps) {
   const ck_window wd = window(g, 0, position[1]), wh = window(g, 1, position[2]);
   x += position[0] * g->input[0] * g->input[1] * g->input[2] * g->x_pixel;
   const long row = ((position[0] * g->output[0] + position[1]) * g->output[1] + position[2]) * g->output[2];
   y += row * g->y_pixel;
-  if (indexed) indices += row * g->channels;
-  for (long o = 0; o < g->output[2]; o++, y += g->y_pixel) {
+  long at_taps = row * g->channels;
+  for (long o = 0; o < g->output[2]; o++, y += g->y_pixel, at_taps += g->channels) {
     const ck_window ww = window(g, 2, o);
     if (ww.t1 - ww.t0 == 3)
-      max_pool_pixel(indexed, 3, g, wd, wh, ww, x, y, indices);
+      max_pool_pixel(bytes, 3, g, wd, wh, ww, x, y, taps, at_taps);
     else if (ww.t1 - ww.t0 == 2)
-      max_pool_pixel(indexed, 2, g, wd, wh, ww, x, y, indices);
+      max_pool_pixel(bytes, 2, g, wd, wh, ww, x, y, taps, at_taps);
     else
-      max_pool_pixel(indexed, 0, g, wd, wh, ww, x, y, indices);
-    if (indexed) indices += g->channels;
+      max_pool_pixel(bytes, 0, g, wd, wh, ww, x, y, taps, at_taps);
   }
 }
 
@@ -124,7 +139,7 @@ CK_INLINE int has_taps(const ck_pool *g, int axis, long o) {
   return w.t1 > w.t0;
 }
 
-/// Whether `i`, the position of a, comes before those of b where both are equal.
+/// Whether a, of tap `i`, wins over b, of tap `j`.
 CK_INLINE vi beats(vf a, vi i, vf b, vi j) {
   const vi first = i < j;
   return (vi)(a > b) | ((vi)(a == b) & first) | ((vi)(a != a) & ((vi)(b == b) | ~first));
@@ -132,7 +147,8 @@ CK_INLINE vi beats(vf a, vi i, vf b, vi j) {
 
 /// The same for few channels, in two dimensions without dilation: the maximum of each column, in vectors that span
 /// neighbouring positions, and then those of neighbouring columns.
-static void max_pool_narrow(const ck_pool *g, const long position[3], const float *x, float *y, int32_t *indices) {
+CK_INLINE void max_pool_narrow(const int bytes, const ck_pool *g, const long position[3], const float *x, float *y,
+                               void *taps) {
   float best[narrow_row + CK_VW] __attribute__((aligned(64)));
   int32_t where[narrow_row + CK_VW] __attribute__((aligned(64)));
   const long channels = g->channels, width = g->input[2] * channels;
@@ -153,7 +169,7 @@ static void max_pool_narrow(const ck_pool *g, const long position[3], const floa
   }
   const long out = (position[0] * g->output[1] + position[2]) * g->output[2] * channels;
   y += out;
-  const int line = (int)g->input[2], first_row = (int)((wh.start + wh.t0) * g->input[2]);
+  const int line = (int)g->kernel[2], first_row = (int)(wh.t0 * g->kernel[2]);
   for (long o = 0; o < g->output[2]; o++, y += channels) {
     const ck_window ww = window(g, 2, o);
     const long start = ww.start + ww.t0;
@@ -162,29 +178,37 @@ static void max_pool_narrow(const ck_pool *g, const long position[3], const floa
     vf a = vload(from);
     vi i, row;
     memcpy(&row, rows, sizeof row);
-    i = row * line + (int)(first_row + start);
+    i = row * line + (int)(first_row + ww.t0);
     for (long t = 1; t < ww.t1 - ww.t0; t++) {
       const vf b = vload(from + t * channels);
       vi j;
       memcpy(&j, rows + t * channels, sizeof j);
-      j = j * line + (int)(first_row + start + t);
+      j = j * line + (int)(first_row + ww.t0 + t);
       const vi wins = beats(b, j, a, i);
       a = vselect(wins, b, a);
       i = (wins & j) | (~wins & i);
     }
     vstore_first(y, a, channels);
-    if (indices) vstore_first((float *)indices + out + o * channels, (vf)i, channels);
+    if (bytes) store_taps(bytes, taps, out + o * channels, i, channels);
   }
 }
 
-static void max_pool(const ck_pool *g, const long position[3], const float *x, float *y, int32_t *indices) {
+CK_INLINE void max_pool_of(const int bytes, const ck_pool *g, const long position[3], const float *x, float *y,
+                           void *taps) {
   if (is_narrow(g) && g->input[2] * g->channels <= narrow_row && has_taps(g, 1, position[2]) && has_taps(g, 2, 0) &&
       has_taps(g, 2, g->output[2] - 1))
-    max_pool_narrow(g, position, x, y, indices);
-  else if (indices)
-    max_pool_row(1, g, position, x, y, indices);
+    max_pool_narrow(bytes, g, position, x, y, taps);
   else
-    max_pool_row(0, g, position, x, y, (int32_t *)y);
+    max_pool_row(bytes, g, position, x, y, taps);
+}
+
+static void max_pool(const ck_pool *g, const long position[3], const float *x, float *y, void *taps, int tap_bytes) {
+  if (!taps)
+    max_pool_of(0, g, position, x, y, NULL);
+  else if (tap_bytes == 1)
+    max_pool_of(1, g, position, x, y, taps);
+  else
+    max_pool_of(4, g, position, x, y, taps);
 }
 
 CK_INLINE void average_pool_slab(const int vectors, const int width, const ck_pool *g, ck_window wd,
@@ -230,108 +254,4 @@ static void average_pool(const ck_pool *g, const long position[3], const float *
     else
       average_pool_pixel(0, g, wd, wh, ww, divisor, x, y);
   }
-}
-
-/// Outputs whose windows may touch one input position.
-typedef struct {
-  long d0, d1, h0, h1, w0, w1;
-} ck_cover;
-
-CK_INLINE void pool_backward_slab(const int vectors, const int is_max, const ck_pool *g, const long at_input[3],
-                                  ck_cover o, const float *dy, const int32_t *indices, float *dx, long columns) {
-  const vi here = (vi){0} + (int)((at_input[0] * g->input[1] + at_input[1]) * g->input[2] + at_input[2]);
-  vf sum[4];
-#pragma clang loop unroll(full)
-  for (int v = 0; v < vectors; v++) sum[v] = vset(0);
-  for (long d = o.d0; d < o.d1; d++) {
-    if (!touches(g, 0, at_input[0], d)) continue;
-    for (long h = o.h0; h < o.h1; h++) {
-      if (!touches(g, 1, at_input[1], h)) continue;
-      const long plane_taps = is_max ? 1 : counted_taps(g, 0, d) * counted_taps(g, 1, h);
-      for (long w = o.w0; w < o.w1; w++) {
-        if (!touches(g, 2, at_input[2], w)) continue;
-        const long at = ((d * g->output[1] + h) * g->output[2] + w) * g->channels;
-        const float share = is_max ? 1 : 1 / (float)(plane_taps * counted_taps(g, 2, w));
-#pragma clang loop unroll(full)
-        for (int v = 0; v < vectors; v++) {
-          vf gradient = vload(dy + at + v * CK_VW);
-          if (is_max)
-            sum[v] += vselect((vi)vload((const float *)indices + at + v * CK_VW) == here, gradient, vset(0));
-          else
-            sum[v] = gradient * share + sum[v];
-        }
-      }
-    }
-  }
-#pragma clang loop unroll(full)
-  for (int v = 0; v < vectors; v++) store_slab(dx, sum[v], v * CK_VW, vectors > 1 ? 4 * CK_VW : columns);
-}
-
-/// One row of input gradients: each gathers from the outputs whose windows touch it, in ascending order of output.
-CK_INLINE void pool_backward_row(const int is_max, const ck_pool *g, const long position[3], const float *dy,
-                                 const int32_t *indices, float *dx) {
-  const long channels = g->channels;
-  const long batch = position[0] * g->output[0] * g->output[1] * g->output[2] * channels;
-  ck_cover o = {0};
-  cover(g, 0, position[1], &o.d0, &o.d1);
-  cover(g, 1, position[2], &o.h0, &o.h1);
-  dx += ((position[0] * g->input[0] + position[1]) * g->input[1] + position[2]) * g->input[2] * channels;
-  dy += batch;
-  indices = is_max ? indices + batch : NULL;
-  for (long i = 0; i < g->input[2]; i++, dx += channels) {
-    cover(g, 2, i, &o.w0, &o.w1);
-    const long at[3] = {position[1], position[2], i};
-    long c = 0;
-    for (; c + 4 * CK_VW <= channels; c += 4 * CK_VW)
-      pool_backward_slab(4, is_max, g, at, o, dy + c, is_max ? indices + c : NULL, dx + c, 4 * CK_VW);
-    for (; c < channels; c += CK_VW)
-      pool_backward_slab(1, is_max, g, at, o, dy + c, is_max ? indices + c : NULL, dx + c, channels - c);
-  }
-}
-
-/// One row of input gradients where the channels are few and no windows overlap: each output's go to its own window.
-CK_INLINE void pool_backward_narrow(const int is_max, const ck_pool *g, const long position[3], const float *dy,
-                                    const int32_t *indices, float *dx) {
-  const long channels = g->channels, width = g->input[2], h = position[2];
-  const long line = (h + g->padding_before[1]) / g->stride[1];
-  dx += (position[0] * g->input[1] + h) * width * channels;
-  long next = 0;
-  if (line < g->output[1]) {
-    const long out = (position[0] * g->output[1] + line) * g->output[2] * channels;
-    const long plane_taps = is_max ? 1 : counted_taps(g, 1, line);
-    for (long o = 0; o < g->output[2]; o++) {
-      const ck_window w = window(g, 2, o);
-      const vf gradient = vload(dy + out + o * channels);
-      const vi winner = is_max ? (vi)vload((const float *)indices + out + o * channels) : (vi){0};
-      const float share = is_max ? 1 : 1 / (float)(plane_taps * counted_taps(g, 2, o));
-      for (next = w.start + w.t0; next < w.start + w.t1; next++) {
-        const vf value = is_max ? vset(0) + vselect(winner == (int)(h * width + next), gradient, vset(0))
-                                : gradient * share + vset(0);
-        // What a whole vector writes too far belongs to the positions that follow.
-        if ((width - next) * channels >= CK_VW)
-          vstore(dx + next * channels, value);
-        else
-          vstore_first(dx + next * channels, value, channels);
-      }
-    }
-  }
-  memset(dx + next * channels, 0, (width - next) * channels * sizeof(float));
-}
-
-CK_INLINE void pool_backward(const int is_max, const ck_pool *g, const long position[3], const float *dy,
-                             const int32_t *indices, float *dx) {
-  if (is_narrow(g) && g->stride[1] == g->kernel[1] && g->stride[2] == g->kernel[2] && has_taps(g, 2, 0) &&
-      has_taps(g, 2, g->output[2] - 1))
-    pool_backward_narrow(is_max, g, position, dy, indices, dx);
-  else
-    pool_backward_row(is_max, g, position, dy, indices, dx);
-}
-
-static void max_pool_backward(const ck_pool *g, const long position[3], const float *dy, const int32_t *indices,
-                              float *dx) {
-  pool_backward(1, g, position, dy, indices, dx);
-}
-
-static void average_pool_backward(const ck_pool *g, const long position[3], const float *dy, float *dx) {
-  pool_backward(0, g, position, dy, NULL, dx);
 }

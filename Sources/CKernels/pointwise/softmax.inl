@@ -106,3 +106,58 @@ static void cross_entropy_backward(ck_cross_entropy p, const float *logits, int3
   const double own_weight = weighted ? weights[label] : 1;
   dlogits[label] = (float)(scale * (own * (at_label - sum) + spread * (p.weight_sum * at_label - own_weight * sum)) / sum);
 }
+
+// Rows of a few classes, as many at a time as a vector has lanes, one in each: without weights or smoothing.
+
+/// The logits of one class in `count` rows from x on; the first row's in lanes beyond.
+CK_INLINE vf class_of_rows(const float *x, long classes, long c, long count) {
+  vf logits;
+  for (long i = 0; i < CK_VW; i++) logits[i] = x[(i < count ? i : 0) * classes + c];
+  return logits;
+}
+
+/// The largest logits, those of the labels, and the sums of the exponentials of all others, less the largest.
+typedef struct {
+  vf largest, at_label, others;
+  vi labels;
+} narrow_rows;
+
+CK_INLINE narrow_rows sum_narrow_rows(const float *x, const int32_t *labels, long classes, long count) {
+  narrow_rows r = {.largest = vset(-INFINITY), .at_label = vset(0), .others = vset(0), .labels = {0}};
+  for (long i = 0; i < count; i++) r.labels[i] = labels[i];
+  for (long c = 0; c < classes; c++) {
+    const vf logits = class_of_rows(x, classes, c, count);
+    r.largest = vmax_nan(r.largest, logits);
+    r.at_label = vselect(r.labels == (int)c, logits, r.at_label);
+  }
+  for (long c = 0; c < classes; c++) {
+    const vf e = vexp(class_of_rows(x, classes, c, count) - r.largest);
+    r.others += vselect(r.labels == (int)c, vset(0), e);
+  }
+  return r;
+}
+
+static void cross_entropy_narrow(const float *x, const int32_t *labels, long rows, long classes, double *losses) {
+  for (long row = 0; row < rows; row += CK_VW, x += CK_VW * classes, labels += CK_VW) {
+    const long count = rows - row < CK_VW ? rows - row : CK_VW;
+    const narrow_rows r = sum_narrow_rows(x, labels, classes, count);
+    const vf distance = r.at_label - r.largest;
+    // A confident label's probability is almost 1: what is missing is not rounded with it.
+    const vf loss = vselect(distance == vset(0), vlog1p(r.others), vlog(r.others + vexp(distance)) - distance);
+    for (long i = 0; i < count; i++) losses[row + i] = loss[i];
+  }
+}
+
+static void cross_entropy_backward_narrow(const float *x, const int32_t *labels, long rows, long classes, float scale,
+                                          float *dx) {
+  for (long row = 0; row < rows; row += CK_VW, x += CK_VW * classes, dx += CK_VW * classes, labels += CK_VW) {
+    const long count = rows - row < CK_VW ? rows - row : CK_VW;
+    const narrow_rows r = sum_narrow_rows(x, labels, classes, count);
+    const vf factor = scale / (r.others + vexp(r.at_label - r.largest));
+    for (long c = 0; c < classes; c++) {
+      const vf e = vexp(class_of_rows(x, classes, c, count) - r.largest);
+      const vf gradient = factor * vselect(r.labels == (int)c, -r.others, e);
+      for (long i = 0; i < count; i++) dx[i * classes + c] = gradient[i];
+    }
+  }
+}

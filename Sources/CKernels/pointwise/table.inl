@@ -8,6 +8,7 @@
 #include "normalize.inl"
 #include "standardize.inl"
 #include "pool.inl"
+#include "pool_backward.inl"
 #include "softmax.inl"
 #include "random.inl"
 #include "optimizer.inl"
@@ -25,8 +26,8 @@ const ck_pointwise_kernels CK_FN(ck_pointwise) = {
     .all_finite = all_finite,
     .max_pool = max_pool,
     .average_pool = average_pool,
-    .max_pool_backward = max_pool_backward,
-    .average_pool_backward = average_pool_backward,
+    .pool_backward = pool_backward,
+    .mask_bits = mask_bits,
     .moments = moments,
     .normalize = normalize,
     .standardized_count = CK_STANDARDIZED_COUNT,
@@ -37,6 +38,8 @@ const ck_pointwise_kernels CK_FN(ck_pointwise) = {
     .softmax_backward = softmax_backward,
     .cross_entropy = cross_entropy,
     .cross_entropy_backward = cross_entropy_backward,
+    .cross_entropy_narrow = cross_entropy_narrow,
+    .cross_entropy_backward_narrow = cross_entropy_backward_narrow,
     .dropout = dropout,
     .sgd = sgd,
     .adam = adam,

@@ -97,17 +97,19 @@ CK_INLINE void transform_output_tile(const ck_winograd_algorithm f, const ck_win
     finish_output_tile(f, p, half, at, column, STORE_WHOLE, sums, columns);
 }
 
-/// Fetches the lines that a tile will be stored to unless `streams`, and those that will be added to it: a store that
+/// Fetches the lines that a tile will be stored to unless `streams`, and those that its epilogue reads: a store that
 /// waits for its line holds up all that follow.
 CK_INLINE void prefetch_output_tile(const ck_winograd_algorithm f, const ck_winograd_problem *p, long tile,
                                     long column, int streams) {
-  if (streams && !p->epilogue.residual) return;
+  const float *residual = p->epilogue.residual, *mask = p->epilogue.mask;
+  if (streams && !residual && !mask) return;
   const output_place at = place_of_outputs(f, p, tile, column);
   for (long i = 0; i < at.rows; i++)
     for (long j = 0; j < at.columns; j++) {
       const long offset = at.offset + i * at.line_step + j * at.pixel;
       if (!streams) __builtin_prefetch(p->y + offset, 1);
-      if (p->epilogue.residual) __builtin_prefetch(p->epilogue.residual + offset);
+      if (residual) __builtin_prefetch(residual + offset);
+      if (mask) __builtin_prefetch(mask + offset);
     }
 }
 

@@ -1,15 +1,16 @@
 extension Graph {
-  /// Moves a residual addition and an activation into the kernel that produces their input, where nothing else needs
-  /// the value in between.
+  /// Moves a residual addition, an activation and the gradient of one into the kernel that produces their input, where
+  /// nothing else needs the value in between.
   ///
   /// In a training step the gradients of ReLU and ReLU6 are first made to read the activation's output instead of its
   /// input (both lie inside the same bounds or neither does), which frees the input for fusion.
   public func fusingEpilogues() -> Graph {
-    redirectingGradients().fusingResiduals().fusingActivations().fusingMasks()
+    redirectingGradients().fusingResiduals().fusingActivations().fusingMasks().movingMasksToProducts()
+      .fusingMasksIntoProducts().fusingBiasGradients()
   }
 
   /// Whether the gradient can be told from the activation's output.
-  private func showsGradient(_ function: UnaryFunction) -> Bool { function == .relu || function == .relu6 }
+  func showsGradient(_ function: UnaryFunction) -> Bool { function == .relu || function == .relu6 }
 
   private func redirectingGradients() -> Graph {
     var activated: [ValueID: ValueID] = [:]
@@ -84,6 +85,9 @@ extension Graph {
       case .batchNormGradient(var attributes) where !attributes.addsResidual && canWait(value):
         attributes.addsResidual = true
         return (value, .batchNormGradient(attributes), residual)
+      case .poolGradient(let attributes, let input, .none):
+        let epilogue = Epilogue(addsResidual: true)
+        return (value, .poolGradient(attributes, input: input, epilogue: epilogue), residual)
       default: continue
       }
     }

@@ -5,7 +5,7 @@ extension Graph {
     let isKnown = valuesKnownAhead()
     var rewriting = Rewriting(self)
     for node in nodes {
-      guard case .matmul(transposesA: false, let transposesB) = node.operation, !isKnown[node.inputs[0].index],
+      guard case .matmul(transposesA: false, let transposesB, .none) = node.operation, !isKnown[node.inputs[0].index],
         isKnown[node.inputs[1].index], shape(of: node.inputs[1]).rank == 2,
         shape(of: node.inputs[1]).elementCount > 0
       else {

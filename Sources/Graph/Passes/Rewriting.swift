@@ -28,6 +28,9 @@ struct Rewriting {
     return new
   }
 
+  /// Whether a value has been rebuilt.
+  func has(_ old: Graph.ValueID) -> Bool { renamed[old.index] != nil }
+
   mutating func replace(_ old: Graph.ValueID, with new: Graph.ValueID) { renamed[old.index] = new }
 
   /// Copies a node, optionally with another operation or other (new) inputs.

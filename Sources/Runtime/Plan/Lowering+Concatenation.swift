@@ -39,15 +39,30 @@ extension Lowering {
     return ChannelSlice(value: slice(of: buffer, type, channel: channel), pixel: shape(result)[1])
   }
 
+  /// What slices of channels, all readers of a value, cut it into, in order; nil where there is anything else.
+  func channelParts(of value: Graph.ValueID) -> [Graph.ValueID]? {
+    guard options.fuses, shape(value).rank > 2, !graph.outputs.contains(where: { $0.value == value }) else {
+      return nil
+    }
+    var parts: [(start: Int, id: Graph.ValueID)] = []
+    for node in graph.nodes where node.inputs.contains(value) {
+      guard case .slice(let attributes) = node.operation, attributes.takesChannels(of: shape(value)) else { return nil }
+      parts.append((attributes.starts[1], node.outputs[0]))
+    }
+    parts.sort { $0.start < $1.start }
+    var channel = 0
+    for part in parts {
+      guard part.start == channel else { return nil }
+      channel += shape(part.id)[1]
+    }
+    return parts.count > 1 && channel == shape(value)[1] ? parts.map(\.id) : nil
+  }
+
   /// A slice of channels as it lies in its source, where all readers can read it there.
   mutating func channelView(_ attributes: SliceAttributes, _ node: Graph.Node) -> ChannelSlice? {
     let (source, result) = (node.inputs[0], node.outputs[0])
-    let extents = shape(source).dimensions
-    let isOfChannels = extents.indices.allSatisfy { axis in
-      attributes.steps[axis] == 1
-        && (axis == 1 || attributes.starts[axis] == 0 && attributes.counts[axis] == extents[axis])
-    }
-    guard options.fuses, isOfChannels, extents.count > 2, type(source).dtype == .float32,
+    guard options.fuses, attributes.takesChannels(of: shape(source)), shape(source).rank > 2,
+      type(source).dtype == .float32,
       commonLayout([source]) == .channelsLast, !Layout.coincide(shape(source)), !Layout.coincide(shape(result)),
       !graph.outputs.contains(where: { $0.value == result }),
       graph.nodes.allSatisfy({ !$0.inputs.contains(result) || $0.readsSlice(result) })
@@ -186,7 +201,7 @@ extension Graph {
     switch node.operation {
     case .conv(let attributes), .convTransposed(let attributes, _):
       if case .batchNorm? = producer(of: node.inputs[0])?.operation { return false }
-      return !attributes.epilogue.addsResidual
+      return attributes.epilogue.inputCount == 0
     case .pool, .batchNormTraining, .concatenate(axis: 1): return true
     default: return false
     }
@@ -201,9 +216,20 @@ extension Graph.Node {
     case .concatenate(axis: 1): true
     // All others of their inputs are vectors, which are no slices of channels.
     case .batchNormTraining, .batchNormGradient: true
-    case .convWeightGradient(let attributes, let weight): attributes.groups == 1 || weight[1] > 1
-    case .poolGradient: inputs[0] != value
+    case .convWeightGradient(let attributes, let weight, _): attributes.groups == 1 || weight[1] > 1
+    // Where it reads x, it reads which taps won instead.
+    case .poolGradient, .unaryGradient: true
+    case .reduce(_, let axes, _): operation.reducesAllButChannels(of: axes.count + 1)
     default: false
+    }
+  }
+}
+
+extension SliceAttributes {
+  /// Whether it takes neighbouring channels, with all else.
+  fileprivate func takesChannels(of shape: Shape) -> Bool {
+    shape.dimensions.indices.allSatisfy { axis in
+      steps[axis] == 1 && (axis == 1 || starts[axis] == 0 && counts[axis] == shape[axis])
     }
   }
 }

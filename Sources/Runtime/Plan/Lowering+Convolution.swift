@@ -69,12 +69,26 @@ extension Lowering {
       moments: momentsBuffer(of: node.outputs[0], attributes.epilogue, parts: parts))
   }
 
-  /// Bias and residual of a node, as far as it has them.
+  /// Bias, residual and mask of a node, as far as it has them.
   mutating func extras(_ attributes: ConvAttributes, _ node: Graph.Node) -> [Int] {
-    var extras: [Int] = []
-    if attributes.hasBias { extras.append(value(node.inputs[2], .rowMajor)) }
-    if attributes.epilogue.addsResidual { extras.append(value(node.inputs.last!, .channelsLast)) }
-    return extras
+    let bias = attributes.hasBias ? [value(node.inputs[2], .rowMajor)] : []
+    return bias + node.inputs.suffix(attributes.epilogue.inputCount).map { value($0, .channelsLast) }
+  }
+
+  /// What reads the epilogue of a kernel whose inputs from `first` on are bias, residual and mask, as far as there are
+  /// any.
+  private func epilogue(_ epilogue: Epilogue, hasBias: Bool, from first: Int = 2)
+    -> @Sendable (borrowing Invocation) -> Convolution.Epilogue
+  {
+    let activation = ActivationKernel.epilogue(epilogue.mask ?? epilogue.activation)
+    let bias = hasBias ? first : nil
+    let residual = epilogue.addsResidual ? first + (hasBias ? 1 : 0) : nil
+    let mask = epilogue.mask == nil ? nil : first + (hasBias ? 1 : 0) + epilogue.inputCount - 1
+    return { call in
+      Convolution.Epilogue(
+        bias: bias.map { call.input($0) }, residual: residual.map { call.input($0) }, activation: activation,
+        mask: mask.map { call.input($0) })
+    }
   }
 
   mutating func linear(hasBias: Bool, _ epilogue: Epilogue, _ node: Graph.Node) {
@@ -83,7 +97,7 @@ extension Lowering {
     let geometry = ConvGeometry.linear(rows: rows, inputs: weight[1], outputs: weight[0])
     var inputs = [value(node.inputs[0], .rowMajor), packedWeights(node.inputs[1], geometry)]
     if hasBias { inputs.append(value(node.inputs[2], .rowMajor)) }
-    if epilogue.addsResidual { inputs.append(value(node.inputs.last!, .rowMajor)) }
+    inputs += node.inputs.suffix(epilogue.inputCount).map { value($0, .rowMajor) }
     emitProduct(
       "gemm", geometry, hasBias: hasBias, epilogue, inputs: inputs, output: output(node.outputs[0], .rowMajor))
   }
@@ -108,38 +122,32 @@ extension Lowering {
     _ kernel: String, _ geometry: ConvGeometry, _ winograd: Winograd? = nil, hasBias: Bool, _ epilogue: Epilogue,
     inputs: [Int], output: Int, moments: MomentsBuffer? = nil
   ) {
-    let activation = ActivationKernel.epilogue(epilogue.activation)
-    let residual = epilogue.addsResidual ? inputs.count - 1 : nil
+    let reading = self.epilogue(epilogue, hasBias: hasBias)
     let bytes = (winograd?.workspaceSize ?? 0) * 4
     let outputs = [output] + (moments.map { [$0.value] } ?? [])
     emit(kernel, inputs: inputs, outputs: outputs, workspaceBytes: bytes) { call in
-      let epilogue = Convolution.Epilogue(
-        bias: hasBias ? call.input(2) : nil, residual: residual.map { call.input($0) }, activation: activation,
-        moments: moments.map { $0.moments(at: call.output(1, as: UInt8.self)) })
+      var epilogue = reading(call)
+      epilogue.moments = moments.map { $0.moments(at: call.output(1, as: UInt8.self)) }
       if let winograd {
         winograd.run(
           call.input(0), weights: call.input(1), into: call.output(), epilogue: epilogue,
           workspace: call.workspace.assumingMemoryBound(to: Float.self), pool: call.pool)
       } else {
         Convolution.forward(
-          call.input(0), weights: call.input(1), into: call.output(), geometry, epilogue: epilogue, pool: call.pool)
+          call.input(0), weights: call.input(1), into: call.output(), geometry, epilogue: epilogue,
+          pool: call.pool)
       }
     }
   }
 
   mutating func convTransposed(_ attributes: ConvAttributes, _ node: Graph.Node) {
+    if convTransposedInParts(attributes, node) { return }
     let (x, y) = (sliceInput(node.inputs[0]), sliceOutput(node.outputs[0]))
     let geometry = ConvGeometry(
       attributes, input: shape(node.outputs[0]), weight: shape(node.inputs[1]), output: shape(node.inputs[0]),
       inPixel: y.pixel, outPixel: x.pixel)
     let extras = extras(attributes, node)
-    let hasBias = attributes.hasBias
-    let residual = attributes.epilogue.addsResidual ? 1 + extras.count : nil
-    let activation = ActivationKernel.epilogue(attributes.epilogue.activation)
-    let epilogue = { @Sendable (call: borrowing Invocation) in
-      Convolution.Epilogue(
-        bias: hasBias ? call.input(2) : nil, residual: residual.map { call.input($0) }, activation: activation)
-    }
+    let epilogue = epilogue(attributes.epilogue, hasBias: attributes.hasBias)
     if ConvAlgorithm.inputGradient(geometry, options.algorithmRules) != .direct {
       let winograd = Winograd(inputGradient: geometry, repacks: !options.parametersAreConstant)
       let weights = winogradWeights(node.inputs[1], winograd, "winograd_weights_for_gradient")
@@ -166,6 +174,37 @@ extension Lowering {
     }
   }
 
+  /// The gradient of what a concatenation joined, as tensors of their own: they die apart.
+  ///
+  /// - Returns: whether the readers and the algorithm allow it.
+  private mutating func convTransposedInParts(_ attributes: ConvAttributes, _ node: Graph.Node) -> Bool {
+    guard !attributes.hasBias, attributes.epilogue == .none, let parts = channelParts(of: node.outputs[0]) else {
+      return false
+    }
+    let x = sliceInput(node.inputs[0])
+    let geometry = ConvGeometry(
+      attributes, input: shape(node.outputs[0]), weight: shape(node.inputs[1]), output: shape(node.inputs[0]),
+      outPixel: x.pixel)
+    guard ConvAlgorithm.inputGradient(geometry, options.algorithmRules) != .direct else { return false }
+    let winograd = Winograd(inputGradient: geometry, repacks: !options.parametersAreConstant)
+    let widths = parts.map { shape($0)[1] }
+    guard winograd.writesParts(from: widths.dropLast().reduce(into: [0]) { $0.append($0.last! + $1) }) else {
+      return false
+    }
+    let weights = winogradWeights(node.inputs[1], winograd, "winograd_weights_for_gradient")
+    emit(
+      "winograd_transposed", writesParts: true, inputs: [x.value, weights],
+      outputs: parts.map { output($0, .channelsLast) },
+      workspaceBytes: winograd.workspaceSize * 4
+    ) { call in
+      winograd.run(
+        call.input(0), weights: call.input(1),
+        into: widths.enumerated().map { (call.output($0.offset), $0.element) },
+        workspace: call.workspace.assumingMemoryBound(to: Float.self), pool: call.pool)
+    }
+    return true
+  }
+
   mutating func convWeightGradient(_ attributes: ConvAttributes, _ node: Graph.Node) {
     var geometry = ConvGeometry(
       attributes, input: shape(node.inputs[0]), weight: shape(node.outputs[0]), output: shape(node.inputs[1]))
@@ -175,40 +214,51 @@ extension Lowering {
       dy = ChannelSlice(value: value(node.inputs[1], .channelsLast), pixel: geometry.outChannels)
     }
     (geometry.inPixel, geometry.outPixel) = (x.pixel, dy.pixel)
-    emitWeightGradient(geometry, x: x.value, dy: dy.value, output: output(node.outputs[0], .rowMajor))
+    emitWeightGradient(
+      geometry, x: x.value, dy: dy.value, outputs: node.outputs.map { output($0, .rowMajor) })
   }
 
-  private mutating func emitWeightGradient(_ geometry: ConvGeometry, x: Int, dy: Int, output: Int) {
+  /// - Parameter outputs: the gradient of the weights, and the sums of dy where they are wanted.
+  private mutating func emitWeightGradient(_ geometry: ConvGeometry, x: Int, dy: Int, outputs: [Int]) {
+    let sums = outputs.count > 1
     if ConvAlgorithm.weightGradient(geometry, options.algorithmRules) != .direct {
       let winograd = WinogradWeightGradient(geometry)
       let bytes = winograd.workspaceSize * 4
-      emit("winograd_outer_product", inputs: [x, dy], outputs: [output], workspaceBytes: bytes) { call in
+      emit("winograd_outer_product", inputs: [x, dy], outputs: outputs, workspaceBytes: bytes) { call in
         winograd.run(
-          call.input(0), call.input(1), into: call.output(),
+          call.input(0), call.input(1), into: call.output(), sums ? call.output(1) : nil,
           workspace: call.workspace.assumingMemoryBound(to: Float.self), pool: call.pool)
       }
       return
     }
-    let bytes = Convolution.weightGradientWorkspaceSize(geometry) * 4
-    emit("outer_product", inputs: [x, dy], outputs: [output], workspaceBytes: max(4, bytes)) { call in
+    let rows = geometry.batch * geometry.output.count
+    let extents = [rows, geometry.outChannels]
+    let bytes = max(
+      Convolution.weightGradientWorkspaceSize(geometry) * 4,
+      sums ? ReductionKernel.workspaceBytes(extents: extents, axes: [0]) : 0)
+    emit("outer_product", inputs: [x, dy], outputs: outputs, workspaceBytes: max(8, bytes)) { call in
       Convolution.weightGradient(
         call.input(0), call.input(1), into: call.output(), geometry,
         workspace: call.workspace.assumingMemoryBound(to: Float.self), pool: call.pool)
+      guard sums else { return }
+      ReductionKernel.sum.apply(
+        call.input(1), call.output(1), extents: extents, axes: [0], pixel: geometry.outPixel,
+        workspace: call.workspace, pool: call.pool)
     }
   }
 
-  mutating func matmul(_ transposesA: Bool, _ transposesB: Bool, _ node: Graph.Node) {
+  mutating func matmul(_ transposesA: Bool, _ transposesB: Bool, _ epilogue: Epilogue, _ node: Graph.Node) {
     let (a, b, c) = (shape(node.inputs[0]), shape(node.inputs[1]), shape(node.outputs[0]))
-    let inputs = [value(node.inputs[0], .rowMajor), value(node.inputs[1], .rowMajor)]
+    let inputs = node.inputs.map { value($0, .rowMajor) }
     let result = output(node.outputs[0], .rowMajor)
     // Where all matrices on the left meet the same one on the right, their rows are those of one matrix.
     let joinsRows = !transposesA && b.rank == 2
     let (m, n) = (joinsRows ? c.elementCount / max(1, c[c.rank - 1]) : c[c.rank - 2], c[c.rank - 1])
     let k = transposesA ? a[a.rank - 2] : a[a.rank - 1]
-    if transposesA && !transposesB && c.rank == 2 {
+    if transposesA && !transposesB && c.rank == 2 && epilogue == .none {
       // The gradient of a linear layer's weight: no operand needs packing.
       return emitWeightGradient(
-        .linear(rows: k, inputs: n, outputs: m), x: inputs[1], dy: inputs[0], output: result)
+        .linear(rows: k, inputs: n, outputs: m), x: inputs[1], dy: inputs[0], outputs: [result])
     }
     let bytes = 4 * Convolution.matmulWorkspaceSize(m: m, n: n, k: k, transposeA: transposesA, transposeB: transposesB)
     func offsets(of operand: Shape, _ elements: Int) -> [Int] {
@@ -217,11 +267,13 @@ extension Lowering {
       return broadcastOffsets(of: Array(operand.dimensions.dropLast(2)), over: batch).map { $0 * elements }
     }
     let (aOffsets, bOffsets) = (offsets(of: a, m * k), offsets(of: b, k * n))
+    let epilogue = self.epilogue(epilogue, hasBias: false)
     emit("gemm", inputs: inputs, outputs: [result], workspaceBytes: max(4, bytes)) { call in
       for index in aOffsets.indices {
         Convolution.matmul(
           call.input(0) + aOffsets[index], call.input(1) + bOffsets[index], into: call.output() + index * m * n,
           m: m, n: n, k: k, transposeA: transposesA, transposeB: transposesB,
+          epilogue: epilogue(call).moved(by: index * m * n),
           workspace: call.workspace.assumingMemoryBound(to: Float.self), pool: call.pool)
       }
     }

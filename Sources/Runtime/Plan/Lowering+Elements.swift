@@ -108,10 +108,19 @@ extension Lowering {
   mutating func unaryGradient(_ function: UnaryFunction, _ node: Graph.Node) {
     guard let activation = ActivationKernel(function) else { fail("\(function.name) has no gradient kernel") }
     let layout = commonLayout(node.inputs)
-    let count = shape(node.outputs[0]).elementCount
-    let inputs = node.inputs.map { value($0, layout) }
-    emit(node.operation.name, inputs: inputs, outputs: [output(node.outputs[0], layout)], inPlaceInput: 0) { call in
-      activation.backward(call.input(0), call.input(1), call.output(), count: count, pool: call.pool)
+    let shape = shape(node.outputs[0])
+    // Rows of channels where there may be slices.
+    let isRows = layout == .channelsLast && shape.rank > 2
+    let channels = isRows ? shape[1] : shape.elementCount
+    let rows = isRows ? shape.elementCount / max(1, channels) : 1
+    let inputs = node.inputs.map { isRows ? sliceInput($0) : ChannelSlice(value: value($0, layout), pixel: channels) }
+    let (dy, x) = (inputs[0].pixel, inputs[1].pixel)
+    emit(
+      node.operation.name, inputs: inputs.map(\.value), outputs: [output(node.outputs[0], layout)], inPlaceInput: 0
+    ) { call in
+      activation.backward(
+        ChannelRows(call.input(0), pixel: dy), ChannelRows(call.input(1), pixel: x), call.output(), rows: rows,
+        channels: channels, pool: call.pool)
     }
   }
 

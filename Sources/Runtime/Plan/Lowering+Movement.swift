@@ -46,6 +46,7 @@ extension Lowering {
   }
 
   mutating func slice(_ attributes: SliceAttributes, _ node: Graph.Node) {
+    if has(node.outputs[0], .channelsLast) { return }
     if let view = channelView(attributes, node) {
       slices[node.outputs[0]] = view
       return

@@ -8,8 +8,14 @@ extension Lowering {
     let keepsChannelsAndSpace = !axes.contains(1) && (2..<max(2, input.rank)).contains { !axes.contains($0) }
     var layout = commonLayout(node.inputs)
     if !keepsDimensions && keepsChannelsAndSpace { layout = .rowMajor }
-    let extents = layout.physical(input)
-    let physicalAxes = Set(axes.map { layout.physicalAxis($0, rank: input.rank) })
+    var extents = layout.physical(input)
+    var physicalAxes = Set(axes.map { layout.physicalAxis($0, rank: input.rank) })
+    var x: ChannelSlice?
+    if node.operation.reducesAllButChannels(of: input.rank), layout == .channelsLast, input[1] > 1 {
+      x = sliceInput(node.inputs[0])
+      (extents, physicalAxes) = ([input.elementCount / input[1], input[1]], [0])
+    }
+    let pixel = x?.pixel
     let kernel: ReductionKernel =
       switch reduction {
       case .sum: .sum
@@ -21,10 +27,12 @@ extension Lowering {
     let result = output(node.outputs[0], keepsDimensions ? layout : .rowMajor)
     let bytes = ReductionKernel.workspaceBytes(extents: extents, axes: physicalAxes)
     emit(
-      reduction.rawValue, inputs: [value(node.inputs[0], layout)], outputs: [result], workspaceBytes: max(8, bytes)
-    ) { call in
+      reduction.rawValue, inputs: [x?.value ?? value(node.inputs[0], layout)], outputs: [result],
+      workspaceBytes: max(8, bytes)
+    ) { [extents, physicalAxes] call in
       kernel.apply(
-        call.input(0), call.output(), extents: extents, axes: physicalAxes, workspace: call.workspace, pool: call.pool)
+        call.input(0), call.output(), extents: extents, axes: physicalAxes, pixel: pixel, workspace: call.workspace,
+        pool: call.pool)
     }
   }
 
@@ -93,5 +101,13 @@ extension Lowering {
         throw ExecutionError(description: error.description)
       }
     }
+  }
+}
+
+extension Operation {
+  /// Whether it reduces a tensor of that rank to a vector of its channels.
+  func reducesAllButChannels(of rank: Int) -> Bool {
+    guard case .reduce(_, let axes, _) = self else { return false }
+    return rank > 2 && axes == [0] + Array(2..<rank)
   }
 }

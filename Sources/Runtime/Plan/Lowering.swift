@@ -77,8 +77,10 @@ struct Lowering {
   let options: Plan.Options
   private(set) var values: [LoweredValue] = []
   var steps: [Step] = []
-  /// Positions of the maxima that a pooling node found, for its gradient; by the pooled buffer and the attributes.
-  var poolIndices: [PoolKey: Int] = [:]
+  /// Which taps won in a pooling node, for its gradient; by the pooled buffer and the attributes.
+  var poolTaps: [PoolKey: Int] = [:]
+  /// The bits of masks that stand for values in the gradients of pooling.
+  var maskBits: [Graph.ValueID: Int] = [:]
   /// Of a value that is never joined (``Graph/joinsForNorms()``) its pieces.
   var pieces: [Graph.ValueID: [Graph.ValueID]] = [:]
   let joinsForNorms: [Bool]
@@ -120,8 +122,8 @@ struct Lowering {
     lowered = .init(repeating: [:], count: graph.values.count)
     joinsForNorms = graph.joinsForNorms()
     joints = graph.joints(exceptFor: joinsForNorms)
-    separables = options.fuses ? separableConvolutions() : [:]
     valuesWithStatistics = graph.valuesWithStatistics()
+    if options.fuses { separables = separableConvolutions() }
     for (index, id) in graph.inputs.enumerated() { define(id, .input(index)) }
     for (index, id) in graph.parameters.enumerated() { define(id, .parameter(index)) }
     for (index, id) in graph.constants.enumerated() { define(id, .constant(index)) }
@@ -235,8 +237,10 @@ struct Lowering {
   /// - Parameters:
   ///   - joined: the nodes for which the kernel works, if it is not the current one alone.
   ///   - others: nodes whose work it does on the way to that of the current one.
+  ///   - writesParts: whether the outputs are parts of the node's result, and that does not exist.
   mutating func emit(
-    _ kernel: String, of joined: [Graph.Node]? = nil, and others: [Graph.Node] = [], inputs: [Int], outputs: [Int],
+    _ kernel: String, of joined: [Graph.Node]? = nil, and others: [Graph.Node] = [], writesParts: Bool = false,
+    inputs: [Int], outputs: [Int],
     workspaceBytes: Int = 0,
     inPlaceInput: Int? = nil,
     recomputation: Recomputation? = nil,
@@ -251,9 +255,11 @@ struct Lowering {
     // A node's work is that of the kernel that writes its result.
     var cost = Cost()
     for node in joined ?? [node] {
-      let isResult = node.outputs.contains { id in
-        lowered[id.index].values.contains { outputs.contains($0) } || slices[id]?.value == outputs[0]
-      }
+      let isResult =
+        writesParts
+        || node.outputs.contains { id in
+          lowered[id.index].values.contains { outputs.contains($0) } || slices[id]?.value == outputs[0]
+        }
       if isResult { cost = cost + self.cost(node) }
     }
     for node in others { cost = cost + self.cost(node) }

@@ -10,11 +10,12 @@ extension Operation {
     switch self {
     case .conv(let attributes): lowering.conv(attributes, node)
     case .convTransposed(let attributes, _): lowering.convTransposed(attributes, node)
-    case .convWeightGradient(let attributes, _): lowering.convWeightGradient(attributes, node)
+    case .convWeightGradient(let attributes, _, _): lowering.convWeightGradient(attributes, node)
     case .linear(let hasBias, let epilogue): lowering.linear(hasBias: hasBias, epilogue, node)
-    case .matmul(let transposesA, let transposesB): lowering.matmul(transposesA, transposesB, node)
+    case .matmul(let transposesA, let transposesB, let epilogue):
+      lowering.matmul(transposesA, transposesB, epilogue, node)
     case .pool(let attributes): lowering.pool(attributes, node)
-    case .poolGradient(let attributes, _): lowering.poolGradient(attributes, node)
+    case .poolGradient(let attributes, _, let epilogue): lowering.poolGradient(attributes, epilogue, node)
     case .batchNorm(let epsilon, let activation): lowering.batchNorm(epsilon, activation, node)
     case .batchNormTraining(let epsilon, let momentum, let epilogue):
       lowering.batchNormTraining(epsilon, momentum, epilogue, node)

@@ -38,30 +38,32 @@ package enum ReferenceBackend {
       let product = convolution(attributes, x[0], x[1], output: output)
       results = [
         finished(
-          product, bias: attributes.hasBias ? x[2] : nil, channelAxis: 1, epilogue: attributes.epilogue,
-          residual: x.last)
+          product, bias: attributes.hasBias ? x[2] : nil, channelAxis: 1, epilogue: attributes.epilogue, inputs: x)
       ]
     case .convTransposed(let attributes, let output):
       let product = convolutionInputGradient(attributes, dy: x[0], weight: x[1], input: output)
       results = [
         finished(
-          product, bias: attributes.hasBias ? x[2] : nil, channelAxis: 1, epilogue: attributes.epilogue,
-          residual: x.last)
+          product, bias: attributes.hasBias ? x[2] : nil, channelAxis: 1, epilogue: attributes.epilogue, inputs: x)
       ]
-    case .convWeightGradient(let attributes, let weight):
-      results = [convolutionWeightGradient(attributes, x: x[0], dy: x[1], weight: weight)]
+    case .convWeightGradient(let attributes, let weight, let sumsGradient):
+      let dweight = convolutionWeightGradient(attributes, x: x[0], dy: x[1], weight: weight)
+      let axes = [0] + Array(2..<x[1].shape.rank)
+      results = [dweight] + (sumsGradient ? [reduce(.sum, x[1], axes: axes, output: [weight[0]])] : [])
     case .linear(let hasBias, let epilogue):
       let product = linear(x[0], weight: x[1], output: output)
       results = [
         finished(
-          product, bias: hasBias ? x[2] : nil, channelAxis: output.rank - 1, epilogue: epilogue, residual: x.last)
+          product, bias: hasBias ? x[2] : nil, channelAxis: output.rank - 1, epilogue: epilogue, inputs: x)
       ]
-    case .matmul(let transposesA, let transposesB):
-      results = [matrixProduct(x[0], transposesA, x[1], transposesB, output: output)]
+    case .matmul(let transposesA, let transposesB, let epilogue):
+      let product = matrixProduct(x[0], transposesA, x[1], transposesB, output: output)
+      results = [finished(product, epilogue: epilogue, inputs: x)]
 
     case .pool(let attributes): results = [pool(attributes, x[0], output: output)]
-    case .poolGradient(let attributes, let input):
-      results = [poolGradient(attributes, dy: x[0], x: x.count > 1 ? x[1] : nil, input: input)]
+    case .poolGradient(let attributes, let input, let epilogue):
+      let gradient = poolGradient(attributes, dy: x[0], x: attributes.kind == .max ? x[1] : nil, input: input)
+      results = [finished(gradient, epilogue: epilogue, inputs: x)]
 
     case .batchNorm(let epsilon, let activation):
       let y = normalized(

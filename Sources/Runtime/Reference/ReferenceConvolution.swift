@@ -132,16 +132,22 @@ extension ReferenceBackend {
     return ReferenceArray(output, values)
   }
 
-  /// `activation(product + bias + residual)`, with what there is of them.
+  /// `activation(product + bias + residual)`, with what there is of them, and then the gradient of the mask's activation.
+  ///
+  /// - Parameter inputs: those of the node; the epilogue's are the last.
   static func finished(
-    _ product: ReferenceArray, bias: ReferenceArray?, channelAxis: Int, epilogue: Epilogue, residual: ReferenceArray?
+    _ product: ReferenceArray, bias: ReferenceArray? = nil, channelAxis: Int = 0, epilogue: Epilogue,
+    inputs: [ReferenceArray]
   ) -> ReferenceArray {
     var y = product
     let view = AxisView(y.shape, axis: channelAxis)
+    let residual = epilogue.addsResidual ? inputs[inputs.count - epilogue.inputCount] : nil
     for index in y.values.indices {
       if let bias { y.values[index] += bias.values[index / view.inner % view.length] }
-      if epilogue.addsResidual, let residual { y.values[index] += residual.values[index] }
+      if let residual { y.values[index] += residual.values[index] }
     }
-    return activated(y, epilogue.activation)
+    y = activated(y, epilogue.activation)
+    guard let mask = epilogue.mask, let output = inputs.last else { return y }
+    return ReferenceArray(y.shape, zip(y.values, output.values).map { $0 * mask.derivative($1) })
   }
 }
