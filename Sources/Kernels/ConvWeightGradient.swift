@@ -1,8 +1,8 @@
 import CKernels
 
 extension Convolution {
-  /// Floats of workspace for ``weightGradient(_:_:into:_:workspace:pool:isa:)``.
-  package static func weightGradientWorkspaceSize(_ g: ConvGeometry, isa: InstructionSet = .best) -> Int {
+  /// Floats of workspace for ``weightGradient(_:_:into:_:slots:workspace:pool:isa:)``.
+  package static func weightGradientWorkspaceSize(_ g: ConvGeometry, slots: Int, isa: InstructionSet = .best) -> Int {
     let kernels = isa.convolution
     if g.channelwiseGroup(kernels) != nil {
       return channelwiseChunks(g).count * g.patchDepth * roundUp(g.inChannels, kernels.vector_width)
@@ -12,14 +12,16 @@ extension Convolution {
     }
     let joined = g.isDense ? denseGeometry(g) : g.joiningGroups(columns: g.groupOutChannels, kernels)
     let grid = OuterGrid(joined, kernels)
-    if g.isDense && grid.chunks.count == 1 { return grid.slotCount * grid.taskSize }
+    if g.isDense && grid.chunks.count == 1 { return slots * grid.taskSize }
     return grid.chunks.count * joined.groups * grid.partialSize
   }
 
   /// The gradient of the weights, `[outChannels, inChannels / groups, kernel...]`, summed over batch and positions.
   /// Depthwise, x and dy are whole tensors.
+  ///
+  /// - Parameter slots: as many as the workspace was made for: at most so many tasks use it at a time.
   package static func weightGradient(
-    _ x: Input, _ dy: Input, into dw: Output, _ g: ConvGeometry, workspace: Output, pool: ThreadPool,
+    _ x: Input, _ dy: Input, into dw: Output, _ g: ConvGeometry, slots: Int, workspace: Output, pool: ThreadPool,
     isa: InstructionSet = .best
   ) {
     let kernels = isa.convolution
@@ -40,7 +42,7 @@ extension Convolution {
     let chunkStep = g.groups * grid.partialSize
     let cost = divideUp(g.outputRows * chunkStep, 32)
     if isDense && grid.chunks.count == 1 {
-      pool.parallel(grid.count, slots: grid.slotCount, cost: cost) { block, slot in
+      pool.parallel(grid.count, slots: slots, cost: cost) { block, slot in
         var product = product(x, dy, g, partial: workspace + slot * grid.taskSize, in: grid)
         grid.run(block, of: &product, into: dw, rowStep: g.outChannels)
       }
@@ -204,9 +206,8 @@ struct OuterGrid {
       columns.upperBound)
   }
 
-  /// Floats of a task's product, and how many tasks run at a time.
+  /// Floats of a task's product.
   var taskSize: Int { depthBlock * panelBlock * panels.kernels.tile_columns }
-  var slotCount: Int { ThreadPool.slotCount(forTasks: count) }
 
   /// Runs a task of the only chunk, of a product without taps, and brings the result into the matrix's order while it is
   /// in cache. `product.partial` has room for this task alone.

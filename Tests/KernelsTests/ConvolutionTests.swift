@@ -87,10 +87,11 @@ struct ConvolutionTests {
             residual: .init(otherBuffer.pointer), activation: .relu6, mask: .init(maskBuffer.pointer)),
           pool: pool, isa: isa)
       }
-      let weightSize = Convolution.weightGradientWorkspaceSize(g, isa: isa)
+      let weightSize = Convolution.weightGradientWorkspaceSize(g, slots: 2, isa: isa)
       check("\(isa) weight gradient \(g)", dw, workspace: weightSize) { dw, workspace, pool in
         Convolution.weightGradient(
-          xBuffer.pointer, dyBuffer.pointer, into: dw.pointer, g, workspace: workspace.pointer, pool: pool, isa: isa)
+          xBuffer.pointer, dyBuffer.pointer, into: dw.pointer, g, slots: 2, workspace: workspace.pointer, pool: pool,
+          isa: isa)
       }
       let biasSize = Convolution.biasGradientWorkspaceSize(g, isa: isa)
       check("\(isa) bias gradient \(g)", db, workspace: biasSize) { db, workspace, pool in

@@ -121,9 +121,9 @@ import Testing
             let workspace = Buffer(count: winograd.workspaceSize)
             winograd.run(x, gradient, into: dw, workspace: workspace.pointer, pool: pool)
           } else {
-            let workspace = Buffer(count: Convolution.weightGradientWorkspaceSize(g, isa: isa))
+            let workspace = Buffer(count: Convolution.weightGradientWorkspaceSize(g, slots: 2, isa: isa))
             Convolution.weightGradient(
-              x, gradient, into: dw, g, workspace: workspace.pointer, pool: pool, isa: isa)
+              x, gradient, into: dw, g, slots: 2, workspace: workspace.pointer, pool: pool, isa: isa)
           }
         }
       }

@@ -233,12 +233,13 @@ extension Lowering {
     }
     let rows = geometry.batch * geometry.output.count
     let extents = [rows, geometry.outChannels]
+    let slots = ThreadPool.slotCount(forTasks: .max)
     let bytes = max(
-      Convolution.weightGradientWorkspaceSize(geometry) * 4,
+      Convolution.weightGradientWorkspaceSize(geometry, slots: slots) * 4,
       sums ? ReductionKernel.workspaceBytes(extents: extents, axes: [0]) : 0)
     emit("outer_product", inputs: [x, dy], outputs: outputs, workspaceBytes: max(8, bytes)) { call in
       Convolution.weightGradient(
-        call.input(0), call.input(1), into: call.output(), geometry,
+        call.input(0), call.input(1), into: call.output(), geometry, slots: slots,
         workspace: call.workspace.assumingMemoryBound(to: Float.self), pool: call.pool)
       guard sums else { return }
       ReductionKernel.sum.apply(
