@@ -47,18 +47,22 @@ func loadModelFile(_ path: String) throws -> NamedModel {
   return NamedModel(title: path, layer: classifier.model, configuration: classifier.description.architecture)
 }
 
-/// An ONNX model of one image input, at the size that the file declares or that the user gives.
+/// An ONNX model of one input with channels and one to three extents (signals, images, volumes), at the size that the
+/// file declares or that the user gives.
 private func onnxModel(_ path: String, input: InputExtents?) throws -> NamedModel {
   let model = try ONNXModel(contentsOf: path)
-  guard model.inputs.count == 1, let declared = model.inputs[0].dimensions, declared.count == 4 else {
-    throw CommandError("\(path): the model must have one input of batch, channels, height and width")
+  guard model.inputs.count == 1, let declared = model.inputs[0].dimensions, 3...5 ~= declared.count else {
+    throw CommandError("\(path): the model must have one input of batch, channels and one to three extents")
   }
-  var extents = input.map { [$0.channels] + $0.imageSize } ?? []
-  if input == nil {
-    extents = declared.dropFirst().compactMap { $0 }
-    if extents.count < 3 {
-      throw CommandError("\(path): takes images of any size; choose one, such as --input \(declared[1] ?? 3)x224x224")
-    }
+  let extents = input.map { [$0.channels] + $0.imageSize } ?? declared.dropFirst().compactMap { $0 }
+  let example = "\(declared[1] ?? 3)x" + ["1000", "224x224", "16x112x112"][declared.count - 3]
+  if input == nil, extents.count < declared.count - 1 {
+    throw CommandError("\(path): takes inputs of any size; choose one, such as --input \(example)")
+  }
+  if extents.count != declared.count - 1 {
+    throw CommandError(
+      "\(path): takes channels and \(declared.count - 2) extents, such as --input \(example), not "
+        + extents.map { "\($0)" }.joined(separator: "x"))
   }
   // The number of classes is the file's own affair: nothing here depends on it.
   let configuration = ModelConfiguration(
