@@ -93,30 +93,6 @@ extension Convolution {
     return linear
   }
 
-  /// Floats of workspace for ``biasGradient(_:into:_:workspace:pool:isa:)``.
-  package static func biasGradientWorkspaceSize(_ g: ConvGeometry, isa: InstructionSet = .best) -> Int {
-    biasChunks(g).count * g.outChannels
-  }
-
-  /// The gradient of the bias, `[outChannels]`: dy summed over batch and positions.
-  package static func biasGradient(
-    _ dy: Input, into db: Output, _ g: ConvGeometry, workspace: Output, pool: ThreadPool, isa: InstructionSet = .best
-  ) {
-    let kernels = isa.convolution
-    let chunks = biasChunks(g)
-    let channels = g.outChannels
-    pool.parallel(chunks.count, cost: g.outputCount / 8) { chunk in
-      let rows = chunks[chunk]
-      kernels.column_sums(
-        dy + rows.lowerBound * channels, rows.count, channels, channels, workspace + chunk * channels)
-    }
-    kernels.column_sums(workspace, chunks.count, channels, channels, db)
-  }
-
-  private static func biasChunks(_ g: ConvGeometry) -> Chunks {
-    Chunks(of: g.outputRows, atMost: min(64, g.outputCount / 32_768), leastSize: 64)
-  }
-
   /// Output lines, cut into chunks that are summed apart.
   private static func channelwiseChunks(_ g: ConvGeometry) -> Chunks {
     let lines = g.batch * g.output.depth * g.output.height

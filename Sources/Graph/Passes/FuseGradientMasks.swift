@@ -3,13 +3,9 @@ extension Graph {
   /// the gradient of a window's maximum passes just where the maximum itself lies inside the bounds, and past reshapes.
   /// What the activation gave then need not be kept, only its maxima.
   func movingMasksToProducts() -> Graph {
-    let single = singleReaders()
     /// By the mask, the node before it, and what masks that node's input.
     var moves: [ValueID: (node: Node, output: ValueID)] = [:]
-    for mask in nodes {
-      guard case .unaryGradient(let function) = mask.operation, showsGradient(function), single[mask.inputs[0].index],
-        let node = producer(of: mask.inputs[0])
-      else { continue }
+    for (mask, _, node) in masks() {
       let output: ValueID?
       switch node.operation {
       case .poolGradient(let attributes, _, .none) where attributes.kind == .max && node.inputs[1] == mask.inputs[1]:
@@ -35,6 +31,17 @@ extension Graph {
     return moves.isEmpty ? self : rewriting.finished().movingMasksToProducts()
   }
 
+  /// The gradients of ReLU and ReLU6, each with its activation and the node whose result it alone reads.
+  private func masks() -> [(mask: Node, function: UnaryFunction, node: Node)] {
+    let single = singleReaders()
+    return nodes.compactMap { mask in
+      guard case .unaryGradient(let function) = mask.operation, showsGradient(function), single[mask.inputs[0].index],
+        let node = producer(of: mask.inputs[0])
+      else { return nil }
+      return (mask, function, node)
+    }
+  }
+
   /// What a node with this operation and input gives, if there is one.
   private func result(of operation: Operation, on input: ValueID) -> ValueID? {
     nodes.first { $0.operation == operation && $0.inputs == [input] }?.outputs[0]
@@ -42,14 +49,10 @@ extension Graph {
 
   /// The gradients of ReLU and ReLU6 go into the convolutions, matrix products and poolings that make what they mask.
   func fusingMasksIntoProducts() -> Graph {
-    let single = singleReaders()
     /// By the mask, the node that takes it over, and what that becomes.
     var fusions: [ValueID: (node: Node, operation: Operation)] = [:]
-    for mask in nodes {
-      guard case .unaryGradient(let function) = mask.operation, showsGradient(function), single[mask.inputs[0].index],
-        let node = producer(of: mask.inputs[0]), let operation = node.operation.masking(function)
-      else { continue }
-      fusions[mask.outputs[0]] = (node, operation)
+    for (mask, function, node) in masks() {
+      if let operation = node.operation.masking(function) { fusions[mask.outputs[0]] = (node, operation) }
     }
     let absorbed = Set(fusions.values.map { $0.node.outputs[0] })
     var rewriting = Rewriting(self)

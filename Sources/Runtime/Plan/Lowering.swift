@@ -240,9 +240,7 @@ struct Lowering {
   ///   - writesParts: whether the outputs are parts of the node's result, and that does not exist.
   mutating func emit(
     _ kernel: String, of joined: [Graph.Node]? = nil, and others: [Graph.Node] = [], writesParts: Bool = false,
-    inputs: [Int], outputs: [Int],
-    workspaceBytes: Int = 0,
-    inPlaceInput: Int? = nil,
+    inputs: [Int], outputs: [Int], workspaceBytes: Int = 0, inPlaceInput: Int? = nil,
     recomputation: Recomputation? = nil,
     _ body: @escaping @Sendable (borrowing Invocation) throws(ExecutionError) -> Void
   ) {

@@ -96,9 +96,9 @@ struct MemoryPlan: Sendable {
     }
     preparedByteCount = prepared
     mostBytesInUse = Self.mostInUse(intervals)
-    arenaByteCount = Self.place(&intervals)
+    arenaByteCount = Self.place(&intervals, least: mostBytesInUse)
     for interval in intervals { places[interval.value] = .arena(interval.offset) }
-    preparationByteCount = Self.place(&preparation)
+    preparationByteCount = Self.place(&preparation, least: Self.mostInUse(preparation))
     for interval in preparation { places[interval.value] = .preparation(interval.offset) }
     for index in values.indices { places[index] = places[groups.find(index)] }
   }
@@ -128,9 +128,9 @@ struct MemoryPlan: Sendable {
 
   /// Gives buffers offsets such that those that live at the same time do not overlap.
   ///
+  /// - Parameter least: ``mostInUse(_:)`` of them.
   /// - Returns: the bytes that this takes.
-  private static func place(_ intervals: inout [Interval]) -> Int {
-    let least = mostInUse(intervals)
+  private static func place(_ intervals: inout [Interval], least: Int) -> Int {
     var best = (intervals: intervals, byteCount: intervals.isEmpty ? 0 : Int.max)
     func attempt(_ trial: inout [Interval], capacity: Int? = nil) {
       let byteCount = placeInOrder(&trial, capacity: capacity)
