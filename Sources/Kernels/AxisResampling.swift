@@ -1,3 +1,5 @@
+import CKernels
+
 /// A sparse linear map along one axis of a dense tensor: borders, interpolation, uneven means.
 package struct AxisResampling: Sendable {
   /// The taps of output `i` are `starts[i] ..< starts[i + 1]` of the two lists that follow.
@@ -20,33 +22,27 @@ package struct AxisResampling: Sendable {
 
   /// `[outer, input count, inner]` to `[outer, output count, inner]`.
   package func apply(
-    _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, outer: Int, inner: Int, pool: ThreadPool
+    _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, outer: Int, inner: Int, pool: ThreadPool,
+    isa: InstructionSet = .best
   ) {
-    let taps = max(1, sources.count / max(1, outputCount))
+    if outer * outputCount * inner == 0 { return }
+    let taps = max(1, sources.count / outputCount)
+    let kernels = isa.pointwise
     starts.withUnsafeBufferPointer { starts in
-      sources.withUnsafeBufferPointer { sources in
-        weights.withUnsafeBufferPointer { weights in
-          let (starts, sources, weights) = (starts.baseAddress!, sources.baseAddress, weights.baseAddress)
+      // Where no output has taps, nothing is read.
+      (sources.isEmpty ? [0] : sources).withUnsafeBufferPointer { sources in
+        (weights.isEmpty ? [0] : weights).withUnsafeBufferPointer { weights in
+          guard let starts = starts.baseAddress, let sources = sources.baseAddress, let weights = weights.baseAddress
+          else { return }
           // The tables outlive the loop, which waits for its tasks.
           nonisolated(unsafe) let tables = (starts: starts, sources: sources, weights: weights)
           pool.rowChunks(outer * outputCount, width: inner * taps) { rows in
             for row in rows {
               let (block, output) = row.quotientAndRemainder(dividingBy: outputCount)
-              let range = tables.starts[output]..<tables.starts[output + 1]
-              let x = x + block * inputCount * inner
-              let y = y + row * inner
-              if range.isEmpty { y.update(repeating: 0, count: inner) }
-              for tap in range {
-                let weight = tables.weights![tap]
-                let source = x + tables.sources![tap] * inner
-                if tap > range.lowerBound {
-                  for i in 0..<inner { y[i] += weight * source[i] }
-                } else if weight == 1 {
-                  y.update(from: source, count: inner)
-                } else {
-                  for i in 0..<inner { y[i] = weight * source[i] }
-                }
-              }
+              let first = tables.starts[output]
+              kernels.weighted_rows(
+                x + block * inputCount * inner, tables.sources + first, tables.weights + first,
+                tables.starts[output + 1] - first, inner, y + row * inner, inner)
             }
           }
         }

@@ -46,8 +46,8 @@ import Testing
 
 @Suite struct AxisResamplingTests {
   /// Taps of any number, none too, against the sum that defines them; and the same bits on more threads.
-  @Test(arguments: [(1, 1), (3, 1), (2, 5), (40, 64), (1, 1000)])
-  func sumsTaps(size: (outer: Int, inner: Int)) {
+  @Test(arguments: InstructionSet.available, [(1, 1), (3, 1), (2, 5), (40, 64), (1, 1000)])
+  func sumsTaps(isa: InstructionSet, size: (outer: Int, inner: Int)) {
     let (outer, inner) = size
     let taps: [[(source: Int, weight: Float)]] = [
       [(0, 1)], [(2, 0.5), (3, -1.5)], [], [(1, 2)], [(0, 1), (1, 1), (4, 1)],
@@ -55,7 +55,7 @@ import Testing
     let kernel = AxisResampling(inputCount: 5, taps: taps)
     let x = GuardedBuffer(random(outer * 5 * inner))
     let y = GuardedBuffer(count: outer * taps.count * inner)
-    kernel.apply(x.pointer, y.pointer, outer: outer, inner: inner, pool: serialPool)
+    kernel.apply(x.pointer, y.pointer, outer: outer, inner: inner, pool: serialPool, isa: isa)
     for block in 0..<outer {
       for (row, list) in taps.enumerated() {
         for i in 0..<inner {

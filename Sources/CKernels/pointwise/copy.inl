@@ -8,6 +8,19 @@ static void accumulate(const float *xs, float *ys, long n) {
   CK_EACH(n, ys, vf x = vload(xs + i); vf old = vload(ys + i), y = old + x)
 }
 
+/// Each element in a register for all taps.
+static void weighted_rows(const float *x, const long *sources, const float *weights, long taps, long step, float *y,
+                          long n) {
+  for (long i = 0; i < n; i += CK_VW) {
+    vf sum = {0};
+    for (long t = 0; t < taps; t++) sum = weights[t] * vload(x + sources[t] * step + i) + sum;
+    if (n - i >= CK_VW)
+      vstore(y + i, sum);
+    else
+      vstore_first(y + i, sum, n - i);
+  }
+}
+
 typedef float vf4 __attribute__((vector_size(16)));
 typedef float vf4_unaligned __attribute__((vector_size(16), aligned(4), may_alias));
 

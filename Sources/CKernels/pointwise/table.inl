@@ -20,6 +20,7 @@ const ck_pointwise_kernels CK_FN(ck_pointwise) = {
     .zip = zip,
     .accumulate = accumulate,
     .fill = fill,
+    .weighted_rows = weighted_rows,
     .transpose = transpose,
     .reduce = reduce,
     .reduce_columns = reduce_columns,

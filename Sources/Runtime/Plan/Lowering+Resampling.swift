@@ -4,9 +4,11 @@ import Kernels
 extension Lowering {
   /// Applies the map of one axis after the other, those that shrink the tensor first.
   mutating func resample(_ maps: [AxisMap?], _ node: Graph.Node) {
-    let layout = commonLayout(node.inputs)
     let dtype = type(node.inputs[0]).dtype
     var shape = shape(node.inputs[0])
+    // Whole vectors of channels are worth a change of layout.
+    let isSpatial = shape.rank > 2 && maps.prefix(2).allSatisfy { $0 == nil }
+    let layout = isSpatial && shape[1] >= 16 ? .channelsLast : commonLayout(node.inputs)
     var current = value(node.inputs[0], layout)
     let order = maps.indices.filter { maps[$0] != nil }.sorted { growth(maps[$0]!) < growth(maps[$1]!) }
     if order.isEmpty { return alias(node.outputs[0], of: current, layout) }
