@@ -210,6 +210,20 @@ struct ConvolutionTests {
     Self.checkGradients(dilated)
   }
 
+  /// Taps that stay in registers: common kernels and strides, lines shorter and longer than a block of positions.
+  @Test func depthwiseConvolutionsOfCommonKernels() {
+    for (taps, stride) in [(3, 1), (3, 2), (5, 1), (5, 2), (7, 1), (7, 2)] {
+      for (channels, width) in [(7, 9), (33, 3), (70, 22)] {
+        let padding = SpatialExtents(1, taps / 2, taps / 2)
+        let g = Self.geometry(
+          channels, channels, groups: channels, input: .init(2, 8, width), kernel: .init(2, taps, taps),
+          stride: .init(1, stride, stride), dilation: .init(1, stride, 1), before: padding, after: padding)
+        Self.checkForward(g, epilogues: width == 22 && taps == 5)
+        Self.checkGradients(g)
+      }
+    }
+  }
+
   /// Groups of 2, 4 and 8 channels, several to a vector, with lines of every length and tails of channels.
   @Test func narrowGroupsShareVectors() {
     for (channels, group) in [(6, 2), (36, 2), (12, 4), (52, 4), (128, 4), (24, 8), (152, 8)] {

@@ -67,6 +67,28 @@ static void depthwise(const ck_depthwise *p, long line, long line_end) {
   }
 }
 
+/// The products of one line of dy with all lines of the input that it meets.
+static void depthwise_gradient_lines(const depthwise_gradient_functions *functions, const ck_patches *g, position at,
+                                     const float *x, const float *dy, float *partial, long padded, long channel,
+                                     long channel_end) {
+  const long front = at.depth * g->stride.depth - g->padding.depth;
+  const long top = at.height * g->stride.height - g->padding.height;
+  const tap_range depth = inside_taps(front, g->kernel.depth, g->dilation.depth, g->input.depth);
+  const tap_range height = inside_taps(top, g->kernel.height, g->dilation.height, g->input.height);
+  const long x_line = g->input.width * g->pixel, x_height = g->dilation.height * x_line;
+  for (long kd = depth.first; kd < depth.last; kd++) {
+    const long d = at.batch * g->input.depth + front + kd * g->dilation.depth;
+    const float *from = x + (d * g->input.height + top) * x_line - g->padding.width * g->pixel;
+    for (long kh = height.first; kh < height.last;) {
+      const long heights = height.last - kh < functions->most ? height.last - kh : functions->most;
+      float *to = partial + (kd * g->kernel.height + kh) * g->kernel.width * padded;
+      functions->of[heights - 1][g->stride.width - 1](
+          g, &(depthwise_gradient_place){from + kh * x_height, dy, x_height, to, padded, channel, channel_end});
+      kh += heights;
+    }
+  }
+}
+
 static void depthwise_weight_gradient(const ck_patches *g, long group, const float *x, const float *dy, float *partial,
                                       long line, long line_end, long channel, long channel_end) {
   const grouped_functions *grouped = group > 1 ? grouped_functions_of(group) : NULL;
@@ -75,6 +97,17 @@ static void depthwise_weight_gradient(const ck_patches *g, long group, const flo
   const long taps = g->kernel.depth * g->kernel.height * g->kernel.width, channel_step = taps * padded;
   for (long row = 0; row < group * taps; row++)
     memset(partial + row * padded + channel, 0, (width_end - channel) * sizeof(float));
+  const depthwise_gradient_functions *functions = grouped ? NULL : depthwise_gradient_functions_of(g);
+  if (functions) {
+    for (long c = channel; c < width_end; c += CK_GRADIENT_CHANNELS) {
+      const long c_end = width_end - c < CK_GRADIENT_CHANNELS ? width_end : c + CK_GRADIENT_CHANNELS;
+      for (long l = line; l < line_end; l++) {
+        const float *dy_line = dy + l * g->output.width * g->channels;
+        depthwise_gradient_lines(functions, g, position_of(g, l * g->output.width), x, dy_line, partial, padded, c, c_end);
+      }
+    }
+    return;
+  }
   for (; line < line_end; line++) {
     const position at = position_of(g, line * g->output.width);
     const float *dy_line = dy + line * g->output.width * g->channels;

@@ -202,16 +202,3 @@ static depthwise_line_function depthwise_line_of(const ck_patches *g, long heigh
 #endif
   return NULL;
 }
-
-/// partial[tap][c] of `count` (1 to 4) vectors of channels from `channel` on, for one tap, along one line.
-CK_INLINE void depthwise_gradient_line(const long count, const float *x, long x_step, const float *dy, long dy_step,
-                                     long width, float *partial) {
-  vf sum[4];
-#pragma clang loop unroll(full)
-  for (long v = 0; v < count; v++) sum[v] = vload(partial + v * CK_VW);
-  for (long w = 0; w < width; w++, x += x_step, dy += dy_step)
-#pragma clang loop unroll(full)
-    for (long v = 0; v < count; v++) sum[v] = vload(x + v * CK_VW) * vload(dy + v * CK_VW) + sum[v];
-#pragma clang loop unroll(full)
-  for (long v = 0; v < count; v++) vstore(partial + v * CK_VW, sum[v]);
-}

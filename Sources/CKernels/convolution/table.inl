@@ -8,6 +8,7 @@
 #include "product.inl"
 #include "outer_product.inl"
 #include "depthwise.inl"
+#include "depthwise_gradient.inl"
 #include "grouped.inl"
 #include "channelwise.inl"
 #include "lines.inl"
