@@ -37,12 +37,14 @@ package struct AxisResampling: Sendable {
           // The tables outlive the loop, which waits for its tasks.
           nonisolated(unsafe) let tables = (starts: starts, sources: sources, weights: weights)
           pool.rowChunks(outer * outputCount, width: inner * taps) { rows in
-            for row in rows {
-              let (block, output) = row.quotientAndRemainder(dividingBy: outputCount)
-              let first = tables.starts[output]
-              kernels.weighted_rows(
-                x + block * inputCount * inner, tables.sources + first, tables.weights + first,
-                tables.starts[output + 1] - first, inner, y + row * inner, inner)
+            var row = rows.lowerBound
+            while row < rows.upperBound {
+              let (block, first) = row.quotientAndRemainder(dividingBy: outputCount)
+              let last = min(outputCount, first + rows.upperBound - row)
+              kernels.resample(
+                x + block * inputCount * inner, tables.starts, tables.sources, tables.weights, first, last, inner,
+                y + block * outputCount * inner)
+              row += last - first
             }
           }
         }

@@ -162,9 +162,10 @@ typedef struct {
   /// y[i] += x[i]
   void (*accumulate)(const float *x, float *y, long n);
   void (*fill)(float *y, long n, float value);
-  /// y[i] = the sum over taps of weights[tap] * x[sources[tap] * step + i].
-  void (*weighted_rows)(const float *x, const long *sources, const float *weights, long taps, long step, float *y,
-                        long n);
+  /// Outputs [first, last) of a sparse linear map over rows of `inner` floats: y[o] is the sum over taps t in
+  /// starts[o] ..< starts[o + 1] of weights[t] * x[sources[t]].
+  void (*resample)(const float *x, const long *starts, const long *sources, const float *weights, long first, long last,
+                   long inner, float *y);
   /// y[c * y_stride + r] = x[r * x_stride + c]; x and y must not overlap.
   void (*transpose)(const float *x, long x_stride, float *y, long y_stride, long rows, long columns);
 

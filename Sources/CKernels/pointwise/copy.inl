@@ -8,16 +8,26 @@ static void accumulate(const float *xs, float *ys, long n) {
   CK_EACH(n, ys, vf x = vload(xs + i); vf old = vload(ys + i), y = old + x)
 }
 
-/// Each element in a register for all taps.
-static void weighted_rows(const float *x, const long *sources, const float *weights, long taps, long step, float *y,
-                          long n) {
-  for (long i = 0; i < n; i += CK_VW) {
-    vf sum = {0};
-    for (long t = 0; t < taps; t++) sum = weights[t] * vload(x + sources[t] * step + i) + sum;
-    if (n - i >= CK_VW)
-      vstore(y + i, sum);
-    else
-      vstore_first(y + i, sum, n - i);
+/// Each element stays in a register for all its taps.
+static void resample(const float *x, const long *starts, const long *sources, const float *weights, long first,
+                     long last, long inner, float *y) {
+  for (long o = first; o < last; o++) {
+    const long begin = starts[o], end = starts[o + 1];
+    float *row = y + o * inner;
+    if (inner == 1) {
+      float sum = 0;
+      for (long t = begin; t < end; t++) sum += weights[t] * x[sources[t]];
+      *row = sum;
+      continue;
+    }
+    for (long i = 0; i < inner; i += CK_VW) {
+      vf sum = {0};
+      for (long t = begin; t < end; t++) sum = weights[t] * vload(x + sources[t] * inner + i) + sum;
+      if (inner - i >= CK_VW)
+        vstore(row + i, sum);
+      else
+        vstore_first(row + i, sum, inner - i);
+    }
   }
 }
 
