@@ -19,34 +19,57 @@ package struct AxisResampling: Sendable {
   }
 
   private var outputCount: Int { starts.count - 1 }
+  private var tapsPerOutput: Int { sources.count / max(1, outputCount) + 1 }
 
-  /// `[outer, input count, inner]` to `[outer, output count, inner]`.
+  /// `[outer, input count, inner]` to `[outer, output count, inner]`; with `next`, which maps the axis behind it,
+  /// `[outer, input count, next's, inner]` to `[outer, output count, next's, inner]`, each row passing from one to the
+  /// other in the cache.
   package func apply(
-    _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, outer: Int, inner: Int, pool: ThreadPool,
-    isa: InstructionSet = .best
+    _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, then next: AxisResampling? = nil, outer: Int,
+    inner: Int, pool: ThreadPool, isa: InstructionSet = .best
   ) {
-    if outer * outputCount * inner == 0 { return }
-    let taps = max(1, sources.count / outputCount)
     let kernels = isa.pointwise
-    starts.withUnsafeBufferPointer { starts in
-      // Where no output has taps, nothing is read.
-      (sources.isEmpty ? [0] : sources).withUnsafeBufferPointer { sources in
-        (weights.isEmpty ? [0] : weights).withUnsafeBufferPointer { weights in
-          guard let starts = starts.baseAddress, let sources = sources.baseAddress, let weights = weights.baseAddress
-          else { return }
-          // The tables outlive the loop, which waits for its tasks.
-          nonisolated(unsafe) let tables = (starts: starts, sources: sources, weights: weights)
-          pool.rowChunks(outer * outputCount, width: inner * taps) { rows in
-            var row = rows.lowerBound
-            while row < rows.upperBound {
-              let (block, first) = row.quotientAndRemainder(dividingBy: outputCount)
-              let last = min(outputCount, first + rows.upperBound - row)
-              kernels.resample(
-                x + block * inputCount * inner, tables.starts, tables.sources, tables.weights, first, last, inner,
-                y + block * outputCount * inner)
-              row += last - first
+    let rows = outer * outputCount
+    let width = inner * (next?.inputCount ?? 1)
+    guard let next else {
+      return withMap { map in
+        pool.rowChunks(rows, width: width * tapsPerOutput) { rows in
+          var row = rows.lowerBound
+          while row < rows.upperBound {
+            let (block, first) = row.quotientAndRemainder(dividingBy: outputCount)
+            let last = min(outputCount, first + rows.upperBound - row)
+            kernels.resample(map, x + block * inputCount * width, first, last, width, y + row * width)
+            row += last - first
+          }
+        }
+      }
+    }
+    let nextWidth = inner * next.outputCount
+    withMap { map in
+      next.withMap { nextMap in
+        pool.rowChunks(rows, width: nextWidth, elements: 4 * ThreadPool.chunk) { rows in
+          // Vectors may read past its end.
+          withUnsafeTemporaryAllocation(of: Float.self, capacity: width + 64) { buffer in
+            guard let between = buffer.baseAddress else { return }
+            for row in rows {
+              let (block, output) = row.quotientAndRemainder(dividingBy: outputCount)
+              kernels.resample(map, x + block * inputCount * width, output, output + 1, width, between)
+              kernels.resample(nextMap, between, 0, next.outputCount, inner, y + row * nextWidth)
             }
           }
+        }
+      }
+    }
+  }
+
+  /// The tables are for the call only.
+  private func withMap(_ body: (UnsafePointer<ck_resampling>) -> Void) {
+    starts.withUnsafeBufferPointer { starts in
+      sources.withUnsafeBufferPointer { sources in
+        weights.withUnsafeBufferPointer { weights in
+          withUnsafePointer(
+            to: ck_resampling(
+              starts: starts.baseAddress, sources: sources.baseAddress, weights: weights.baseAddress), body)
         }
       }
     }

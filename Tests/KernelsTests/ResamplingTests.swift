@@ -65,5 +65,18 @@ import Testing
       }
     }
     #expect(y.isIntact)
+
+    // Two axes at once are one after the other.
+    let next = AxisResampling(inputCount: 3, taps: [[(1, 0.5), (2, 1)], [], [(0, 3)], [(2, 1)]])
+    let cube = GuardedBuffer(random(outer * 5 * 3 * inner))
+    let between = GuardedBuffer(count: outer * taps.count * 3 * inner)
+    let (apart, together) = (GuardedBuffer(count: between.count / 3 * 4), GuardedBuffer(count: between.count / 3 * 4))
+    kernel.apply(cube.pointer, between.pointer, outer: outer, inner: 3 * inner, pool: serialPool, isa: isa)
+    next.apply(
+      between.pointer, apart.pointer, outer: outer * taps.count, inner: inner, pool: serialPool, isa: isa)
+    for pool in ConvolutionTests.pools {
+      kernel.apply(cube.pointer, together.pointer, then: next, outer: outer, inner: inner, pool: pool, isa: isa)
+      #expect(together.bits == apart.bits && together.isIntact)
+    }
   }
 }

@@ -151,6 +151,13 @@ typedef struct {
   float probability, scale;
 } ck_dropout;
 
+/// A sparse linear map: output o is the sum over taps t in starts[o] ..< starts[o + 1] of weights[t] times input
+/// sources[t].
+typedef struct {
+  const long *starts, *sources;
+  const float *weights;
+} ck_resampling;
+
 /// Element-wise, reduction, pooling and normalisation kernels.
 typedef struct {
   long vector_width;
@@ -162,10 +169,8 @@ typedef struct {
   /// y[i] += x[i]
   void (*accumulate)(const float *x, float *y, long n);
   void (*fill)(float *y, long n, float value);
-  /// Outputs [first, last) of a sparse linear map over rows of `inner` floats: y[o] is the sum over taps t in
-  /// starts[o] ..< starts[o + 1] of weights[t] * x[sources[t]].
-  void (*resample)(const float *x, const long *starts, const long *sources, const float *weights, long first, long last,
-                   long inner, float *y);
+  /// Outputs [first, last) of a linear map over rows of `inner` floats, one behind the other from y on.
+  void (*resample)(const ck_resampling *map, const float *x, long first, long last, long inner, float *y);
   /// y[c * y_stride + r] = x[r * x_stride + c]; x and y must not overlap.
   void (*transpose)(const float *x, long x_stride, float *y, long y_stride, long rows, long columns);
 

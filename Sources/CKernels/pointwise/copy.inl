@@ -8,26 +8,35 @@ static void accumulate(const float *xs, float *ys, long n) {
   CK_EACH(n, ys, vf x = vload(xs + i); vf old = vload(ys + i), y = old + x)
 }
 
-/// Each element stays in a register for all its taps.
-static void resample(const float *x, const long *starts, const long *sources, const float *weights, long first,
-                     long last, long inner, float *y) {
-  for (long o = first; o < last; o++) {
-    const long begin = starts[o], end = starts[o + 1];
-    float *row = y + o * inner;
+/// The sum of some rows; each element stays in a register for all its taps.
+CK_INLINE void resample_row(const long taps, const float *x, const long *sources, const float *weights, long inner,
+                            float *y) {
+  for (long i = 0; i < inner; i += CK_VW) {
+    vf sum = {0};
+    for (long t = 0; t < taps; t++) sum = weights[t] * vload(x + sources[t] * inner + i) + sum;
+    if (inner - i >= CK_VW)
+      vstore(y + i, sum);
+    else
+      vstore_first(y + i, sum, inner - i);
+  }
+}
+
+static void resample(const ck_resampling *map, const float *x, long first, long last, long inner, float *y) {
+  const long *sources = map->sources;
+  const float *weights = map->weights;
+  for (long o = first; o < last; o++, y += inner) {
+    const long begin = map->starts[o], end = map->starts[o + 1];
     if (inner == 1) {
       float sum = 0;
       for (long t = begin; t < end; t++) sum += weights[t] * x[sources[t]];
-      *row = sum;
+      *y = sum;
       continue;
     }
-    for (long i = 0; i < inner; i += CK_VW) {
-      vf sum = {0};
-      for (long t = begin; t < end; t++) sum = weights[t] * vload(x + sources[t] * inner + i) + sum;
-      if (inner - i >= CK_VW)
-        vstore(row + i, sum);
-      else
-        vstore_first(row + i, sum, inner - i);
-    }
+    // Linear interpolation has two.
+    if (end - begin == 2)
+      resample_row(2, x, sources + begin, weights + begin, inner, y);
+    else
+      resample_row(end - begin, x, sources + begin, weights + begin, inner, y);
   }
 }
 

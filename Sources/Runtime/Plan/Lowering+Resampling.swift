@@ -10,24 +10,29 @@ extension Lowering {
     let isSpatial = shape.rank > 2 && maps.prefix(2).allSatisfy { $0 == nil }
     let layout = isSpatial && shape[1] >= 16 ? .channelsLast : commonLayout(node.inputs)
     var current = value(node.inputs[0], layout)
-    let order = maps.indices.filter { maps[$0] != nil }.sorted { growth(maps[$0]!) < growth(maps[$1]!) }
-    if order.isEmpty { return alias(node.outputs[0], of: current, layout) }
-    for axis in order {
-      guard let map = maps[axis] else { continue }
-      let kernel = AxisResampling(
-        inputCount: map.inputCount, taps: map.taps.map { $0.map { ($0.source, Float($0.weight)) } })
-      let (outer, _, inner) = split(shape, axis, layout)
+    let mapped = maps.enumerated().compactMap { axis, map in map.map { (axis: axis, map: $0) } }
+    if mapped.isEmpty { return alias(node.outputs[0], of: current, layout) }
+    var pending = mapped.sorted { $0.map.growth < $1.map.growth }[...]
+    while let (axis, map) = pending.popFirst() {
+      let first = AxisResampling(map)
+      var (outer, _, inner) = split(shape, axis, layout)
       shape[axis] = map.taps.count
-      let result =
-        axis == order.last ? output(node.outputs[0], layout) : temporary(TensorType(shape, dtype))
-      emit(node.operation.name, inputs: [current], outputs: [result]) { call in
-        kernel.apply(call.input(0), call.output(), outer: outer, inner: inner, pool: call.pool)
+      // The axis behind it in the same go.
+      var second: AxisResampling?
+      let behind = layout.physicalAxis(axis, rank: shape.rank) + 1
+      if let (axis, map) = pending.first, layout.physicalAxis(axis, rank: shape.rank) == behind {
+        pending.removeFirst()
+        second = AxisResampling(map)
+        inner = split(shape, axis, layout).inner
+        shape[axis] = map.taps.count
+      }
+      let result = pending.isEmpty ? output(node.outputs[0], layout) : temporary(TensorType(shape, dtype))
+      emit(node.operation.name, inputs: [current], outputs: [result]) { [outer, inner, second] call in
+        first.apply(call.input(0), call.output(), then: second, outer: outer, inner: inner, pool: call.pool)
       }
       current = result
     }
   }
-
-  private func growth(_ map: AxisMap) -> Double { Double(map.taps.count) / Double(max(1, map.inputCount)) }
 
   mutating func gatherElements(_ axis: Int, _ node: Graph.Node) {
     let extent = shape(node.inputs[0])[axis]
@@ -103,5 +108,15 @@ private func check(_ indices: UnsafePointer<Int32>, count: Int, extent: Int) thr
     try GatherKernel.check(indices, count: count, extent: extent)
   } catch {
     throw ExecutionError(description: "index \(error.index) is outside an axis of \(error.extent) elements")
+  }
+}
+
+extension AxisMap {
+  fileprivate var growth: Double { Double(taps.count) / Double(max(1, inputCount)) }
+}
+
+extension AxisResampling {
+  fileprivate init(_ map: AxisMap) {
+    self.init(inputCount: map.inputCount, taps: map.taps.map { $0.map { ($0.source, Float($0.weight)) } })
   }
 }
