@@ -32,7 +32,7 @@ package enum ConvAlgorithm: Hashable, Sendable {
   }
 
   package static func inputGradient(_ g: ConvGeometry, _ rules: Rules, isa: InstructionSet = .best) -> ConvAlgorithm {
-    guard rules != .directOnly, Winograd.Variant.four.applies(to: g) else { return .direct }
+    guard rules != .directOnly, Winograd.Variant.four.applies(toGradientOf: g) else { return .direct }
     return choice(Winograd(inputGradient: g, isa: isa), packs: rules == .training)
   }
 
@@ -66,10 +66,10 @@ package enum ConvAlgorithm: Hashable, Sendable {
     init(_ w: Winograd) {
       let g = w.geometry
       let width = w.isa.convolution.vector_width
-      let (inputs, outputs) = (divideUp(g.inChannels, width), divideUp(g.outChannels, width))
-      weights = w.kernels.weight_points * g.inChannels * outputs
+      let (inputs, outputs) = (divideUp(w.productDepth, width), divideUp(g.outChannels, width))
+      weights = w.kernels.weight_points * w.productDepth * outputs
       // Sums of fewer channels are over before their tile of results is stored.
-      products = w.kernels.points * max(g.inChannels, 8) * outputs * w.tileCount
+      products = w.kernels.points * max(w.productDepth, 8) * outputs * w.tileCount
       transforms = 8 * w.kernels.points * w.tileCount * (inputs + outputs)
       directProducts = w.directDepth * g.outputRows * outputs
     }

@@ -1,7 +1,8 @@
 import CKernels
 
 /// A convolution of one group, or the input gradient of one of 3x3 taps and stride 1, by Winograd's algorithm (Lavin and
-/// Gray, "Fast Algorithms for Convolutional Neural Networks", 2015).
+/// Gray, "Fast Algorithms for Convolutional Neural Networks", 2015). Of volumes, slices along the depth are its images,
+/// and what an output slice meets through the taps along the depth is summed before the transform back.
 ///
 /// Buffers are those of ``Convolution``; results do not depend on the number of threads.
 package struct Winograd: Hashable, Sendable {
@@ -28,18 +29,26 @@ package struct Winograd: Hashable, Sendable {
     }
 
     /// Whether it computes the geometry.
-    package func applies(to g: ConvGeometry) -> Bool {
-      guard g.dilation == .one, g.groups == 1, g.input.depth == 1, g.output.depth == 1, g.paddingBefore.depth == 0,
-        g.kernel.depth == 1
-      else { return false }
+    package func applies(to g: ConvGeometry) -> Bool { applies(to: g, summing: g.inChannels) }
+
+    /// Whether it computes the geometry's input gradient.
+    package func applies(toGradientOf g: ConvGeometry) -> Bool {
+      self == .four && applies(to: g, summing: g.outChannels)
+    }
+
+    private func applies(to g: ConvGeometry, summing channels: Int) -> Bool {
       let (sides, stride) =
         switch self {
         case .four, .six: (3...3, 1)
         case .fourStrided: (3...3, 2)
         case .fivePhased: (7...8, 2)
         }
-      return sides.contains(g.kernel.height) && sides.contains(g.kernel.width)
-        && g.stride == SpatialExtents(1, stride, stride) && (self != .fivePhased || g.inPixel == g.inChannels)
+      let isPlane = g.input.depth == 1 && g.kernel.depth == 1 && g.output.depth == 1 && g.paddingBefore.depth == 0
+      return g.dilation == .one && g.groups == 1 && sides.contains(g.kernel.height) && sides.contains(g.kernel.width)
+        && g.stride == SpatialExtents(1, stride, stride)
+        // Each tap along the depth brings whole vectors of channels.
+        && (g.kernel.depth == 1 || channels.isMultiple(of: 16))
+        && (self != .fivePhased || isPlane && g.inPixel == g.inChannels)
     }
   }
 
@@ -94,14 +103,16 @@ package struct Winograd: Hashable, Sendable {
   package init(
     inputGradient g: ConvGeometry, isa: InstructionSet = .best, repacks: Bool = false, packsHalfway: Bool? = nil
   ) {
-    precondition(Variant.four.applies(to: g))
+    precondition(Variant.four.applies(toGradientOf: g))
     variant = .four
     self.isa = isa
     phased = nil
     // dx[i] sums dy[i + padding - tap] over taps: a convolution with the taps turned around, padded by the rest.
     geometry = ConvGeometry(
       batch: g.batch, inChannels: g.outChannels, outChannels: g.inChannels, input: g.output, kernel: g.kernel,
-      paddingBefore: SpatialExtents(0, 2 - g.paddingBefore.height, 2 - g.paddingBefore.width), output: g.input,
+      paddingBefore: SpatialExtents(
+        g.kernel.depth - 1 - g.paddingBefore.depth, 2 - g.paddingBefore.height, 2 - g.paddingBefore.width),
+      output: g.input,
       inPixel: g.outPixel, outPixel: g.inPixel)
     isInputGradient = true
     streams = geometry.outputCount >= Self.streamedCount
@@ -112,8 +123,8 @@ package struct Winograd: Hashable, Sendable {
   /// half of them come in less, by up to two fifths; where they are also written in each run, more tiles may share them.
   /// Otherwise it costs up to a tenth of the time, which those of 1024 channels are worth.
   private static func isBetterHalfway(_ g: ConvGeometry, _ isa: InstructionSet, _ repacks: Bool) -> Bool {
-    let tiles = g.batch * divideUp(g.output.height, 4) * divideUp(g.output.width, 4)
-    let weights = 36 * g.inChannels * g.outChannels
+    let tiles = g.batch * g.output.depth * divideUp(g.output.height, 4) * divideUp(g.output.width, 4)
+    let weights = 36 * g.kernel.depth * g.inChannels * g.outChannels
     return weights > cachedWeights && tiles <= isa.convolution.tile_rows
       || weights > 2 * cachedWeights && tiles <= 512 && repacks || weights > 8 * cachedWeights && tiles <= 64
   }
@@ -124,6 +135,9 @@ package struct Winograd: Hashable, Sendable {
   /// Multiply-accumulates for an output when computed directly.
   var directDepth: Int { (phased ?? geometry).kernel.count * (phased ?? geometry).inChannels }
 
+  /// Channels that products sum.
+  var productDepth: Int { geometry.kernel.depth * geometry.inChannels }
+
   /// Floats between points: a line, so that they are not a power of two apart and evict one another.
   static let pointGap = 16
 
@@ -131,19 +145,20 @@ package struct Winograd: Hashable, Sendable {
 
   /// Floats of the packed weights.
   package var weightsSize: Int {
-    packsHalfway ? 18 * geometry.inChannels * panels.paddedCount : transformedWeightsSize
+    packsHalfway ? 18 * productDepth * panels.paddedCount : transformedWeightsSize
   }
 
   /// Floats of weights that are transformed all the way.
   var transformedWeightsSize: Int {
-    kernels.weight_points * (geometry.inChannels * panels.paddedCount + panels.count * Self.pointGap)
+    kernels.weight_points * (productDepth * panels.paddedCount + panels.count * Self.pointGap)
   }
 
-  /// Transforms and packs weights `[outChannels, inChannels, height, width]` of the convolution.
+  /// Transforms and packs weights `[outChannels, inChannels, depth, height, width]` of the convolution.
   package func pack(_ weights: Convolution.Input, into packed: Convolution.Output, pool: ThreadPool) {
     let (kernels, panels) = (kernels, panels)
-    let (source, phaseCount) = (phased ?? geometry, phased == nil ? 1 : 4)
+    let (source, phaseCount) = (phased ?? geometry, phased == nil ? geometry.kernel.depth : 4)
     let (channels, taps) = (source.inChannels, source.kernel.count)
+    let depth = productDepth
     let rows = kernels.pack_rows
     let blocks = divideUp(channels, rows)
     let (rowStep, columnStep) =
@@ -158,19 +173,23 @@ package struct Winograd: Hashable, Sendable {
       if packsHalfway {
         kernels.pack_halfway(
           from, rowStep, columnStep, offsets[phase], count, panels.valid(panel),
-          packed + 18 * channels * panels.first(panel) + 3 * row * width, width, 3 * channels * width)
+          packed + 18 * depth * panels.first(panel) + 3 * (phase * channels + row) * width, width, 3 * depth * width)
         return
       }
-      let first = kernels.weight_points * (geometry.inChannels * panels.first(panel) + panel * Self.pointGap)
+      let first = kernels.weight_points * (depth * panels.first(panel) + panel * Self.pointGap)
       kernels.pack(
         from, rowStep, columnStep, offsets[phase], count, panels.valid(panel),
-        packed + first + (phase * channels + row) * width, width, geometry.inChannels * width + Self.pointGap)
+        packed + first + (phase * channels + row) * width, width, depth * width + Self.pointGap)
     }
   }
 
-  /// Where the taps of a phase lie in the weights of a pair of channels; -1 where there is none.
+  /// Where the taps of a phase, or of a slice of the kernel, lie in the weights of a pair of channels; -1 where there is
+  /// none.
   private func tapOffsets(phase: Int) -> [Int] {
-    guard let kernel = phased?.kernel else { return isInputGradient ? (0..<9).reversed() : Array(0..<9) }
+    guard let kernel = phased?.kernel else {
+      let taps = Array(9 * phase..<9 * (phase + 1))
+      return isInputGradient ? taps.map { geometry.kernel.count - 1 - $0 } : taps
+    }
     return (0..<geometry.kernel.count).map { tap in
       let (line, column) = tap.quotientAndRemainder(dividingBy: geometry.kernel.width)
       let (y, x) = (2 * line + phase / 2, 2 * column + phase % 2)
@@ -297,17 +316,20 @@ package struct Winograd: Hashable, Sendable {
   ) -> ck_winograd_problem {
     let g = geometry
     let tile = kernels.tile
+    let slices = ck_slices(
+      input: g.input.depth, output: g.output.depth, first: -g.paddingBefore.depth, taps: g.kernel.depth)
     return ck_winograd_problem(
-      input: ck_plane(g.input), output: ck_plane(g.output), padding: ck_plane(g.paddingBefore),
+      input: ck_plane(g.input), output: ck_plane(g.output), slices: slices, padding: ck_plane(g.paddingBefore),
       tiles: ck_plane(height: divideUp(g.output.height, tile), width: divideUp(g.output.width, tile)),
-      channels: g.inChannels, columns: g.outChannels, x_pixel: g.inPixel, y_pixel: g.outPixel,
+      channels: productDepth, columns: g.outChannels, x_pixel: g.inPixel, y_pixel: g.outPixel,
       epilogue: epilogue.ck(from: 0), x: x, weights: weights, y: y,
       streams: streams && !epilogue.isLate ? 1 : 0)
   }
 
   var tileCount: Int {
     let tile = kernels.tile
-    return geometry.batch * divideUp(geometry.output.height, tile) * divideUp(geometry.output.width, tile)
+    return geometry.batch * geometry.output.depth * divideUp(geometry.output.height, tile)
+      * divideUp(geometry.output.width, tile)
   }
 }
 

@@ -33,17 +33,16 @@ extension Winograd {
     private static let roundSize = 3 * 1024 * 1024
 
     init(_ w: Winograd) {
-      let g = w.geometry
       kernels = w.kernels
       panels = w.panels
       tileCount = w.tileCount
       rows = Self.balanced(tileCount, w.isa.convolution.tile_rows)
-      paddedChannels = roundUp(g.inChannels, w.isa.convolution.vector_width)
+      paddedChannels = roundUp(w.productDepth, w.isa.convolution.vector_width)
       halfwaySize = w.packsHalfway ? kernels.halfway_size : 0
       let columns = w.isa.convolution.tile_columns
       let groups = divideUp(tileCount, rows)
       cost = max(
-        kernels.points * max(tileCount, 16) * g.inChannels * panels.paddedCount / 32,
+        kernels.points * max(tileCount, 16) * w.productDepth * panels.paddedCount / 32,
         kernels.points * tileCount * (paddedChannels + panels.paddedCount) / 16)
       let fitting = Self.cacheSize / (kernels.points * rows * (paddedChannels + columns))
       isFused = fitting >= 1 && groups >= 8 && !w.packsHalfway

@@ -2,7 +2,7 @@ import CKernels
 
 /// The weight gradient of a convolution of 3x3 taps, stride 1 and one group, by Winograd's algorithm with 4x4 tiles: x
 /// and dy are transformed tile by tile, and at each of 36 points the gradient is a product of matrices summed over
-/// tiles.
+/// tiles. Of volumes, each tap along the depth has a gradient of its own, that of images which are slices.
 package struct WinogradWeightGradient: Hashable, Sendable {
   let winograd: Winograd
 
@@ -17,7 +17,7 @@ package struct WinogradWeightGradient: Hashable, Sendable {
     return cut.sumsSize + cut.biasSize + cut.sharedSize + cut.slotCount * cut.slotSize
   }
 
-  /// The gradient of the weights, `[outChannels, inChannels, 3, 3]`, summed over batch and positions.
+  /// The gradient of the weights, `[outChannels, inChannels, depth, 3, 3]`, summed over batch and positions.
   ///
   /// - Parameter db: if given, gets the sums of dy, `[outChannels]`: the gradient of a bias. One of the points of a tile's
   ///   gradient is the sum of the tile, so that this takes no look at dy of its own.
@@ -26,9 +26,22 @@ package struct WinogradWeightGradient: Hashable, Sendable {
     workspace: Convolution.Output, pool: ThreadPool
   ) {
     let cut = Cut(winograd)
-    let (channels, panels) = (winograd.geometry.inChannels, cut.panels)
     // The kernels read y, and nothing writes it.
-    let problem = winograd.problem(x, weights: nil, UnsafeMutablePointer(mutating: dy), .init())
+    var problem = winograd.problem(x, weights: nil, UnsafeMutablePointer(mutating: dy), .init())
+    problem.channels = winograd.geometry.inChannels
+    problem.slices.taps = 1
+    for tap in 0..<winograd.geometry.kernel.depth {
+      run(cut, problem, into: dw + 9 * tap, tap == 0 ? db : nil, workspace: workspace, pool: pool)
+      problem.slices.first += 1
+    }
+  }
+
+  /// The gradient at one tap along the depth.
+  private func run(
+    _ cut: Cut, _ problem: ck_winograd_problem, into dw: Convolution.Output, _ db: Convolution.Output?,
+    workspace: Convolution.Output, pool: ThreadPool
+  ) {
+    let (channels, panels, pairStep) = (winograd.geometry.inChannels, cut.panels, winograd.geometry.kernel.count)
     let partialBias = workspace + cut.sumsSize
     let shared = partialBias + cut.biasSize
     let slots = shared + cut.sharedSize
@@ -86,7 +99,7 @@ package struct WinogradWeightGradient: Hashable, Sendable {
     pool.parallel(blocks, cost: cut.partialSize * cut.chunks.count) { block in
       panels.unpack(
         block, of: workspace, paddedDepth: 9 * channels, chunks: cut.chunks.count, chunkStep: cut.partialSize,
-        rowStep: 9, columnStep: 9 * channels, rows: channels, taps: 9, into: dw)
+        rowStep: pairStep, columnStep: pairStep * channels, rows: channels, taps: 9, into: dw)
     }
   }
 
@@ -111,6 +124,8 @@ package struct WinogradWeightGradient: Hashable, Sendable {
     let cost: Int
     let slotCount: Int
     private let channels: Int
+    /// Weights of a pair of channels.
+    private let pairStep: Int
     private let paddedChannels: Int
 
     private static let cacheSize = 192 * 1024
@@ -121,6 +136,7 @@ package struct WinogradWeightGradient: Hashable, Sendable {
       kernels = w.kernels
       panels = w.panels
       channels = w.geometry.inChannels
+      pairStep = w.geometry.kernel.count
       paddedChannels = roundUp(channels, tile.vector_width)
       let tileSize = kernels.points * (paddedChannels + panels.paddedCount)
       cost = kernels.points * w.tileCount * channels * panels.paddedCount / 32
@@ -229,7 +245,7 @@ package struct WinogradWeightGradient: Hashable, Sendable {
         accumulates: false)
       panels.kernels.unpack(
         result, width, rows.count * width, 9, 1, 0, rows.count, panels.valid(panel),
-        dw + (panels.first(panel) * channels + rows.lowerBound) * 9, 9, 9 * channels)
+        dw + (panels.first(panel) * channels + rows.lowerBound) * pairStep, pairStep, pairStep * channels)
     }
   }
 }

@@ -6,6 +6,14 @@ typedef struct {
   long height, width;
 } ck_plane;
 
+/// Volumes are slices along the depth, each an image of its own; an image is a volume of one. Slice d of an output meets
+/// slices first + d, first + d + 1, ... of the input, one for each tap, whose channels follow one another in products.
+/// Those that do not exist are zeros.
+typedef struct {
+  long input, output;
+  long first, taps;
+} ck_slices;
+
 /// A convolution of r x r taps, computed by tiles of the output: a tile of m x m positions takes (m + r - 1)^2 products
 /// for each pair of channels instead of r^2 m^2 (Winograd 1980; Lavin and Gray, 2015).
 ///
@@ -13,11 +21,12 @@ typedef struct {
 /// transformed patches and weights are ordinary matrices.
 typedef struct {
   ck_plane input, output;
+  ck_slices slices;
   /// Positions before the input's first that the first patch starts at; negative when it starts inside.
   ck_plane padding;
   /// Tiles along each axis of one image.
   ck_plane tiles;
-  /// Channels of x, and of y.
+  /// Channels of products: those of x for each tap along the depth, whole vectors if there are several; and those of y.
   long channels, columns;
   /// Floats between neighbouring positions of x, and of y.
   long x_pixel, y_pixel;

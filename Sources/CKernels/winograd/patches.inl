@@ -65,12 +65,21 @@ CK_INLINE void transform_square(const ck_winograd_algorithm f, const int is_grad
 CK_INLINE void transform_input_tiles(const ck_winograd_algorithm f, const ck_winograd_problem *p, long tile,
                                      long tile_end, ck_winograd_patches to, long row) {
   const long line_step = p->input.width * p->x_pixel, advance = tile_of(f) * stride_of(f);
+  const ck_slices slices = p->slices;
+  const long channels = p->channels / slices.taps;
   for (; tile < tile_end; tile++, row++) {
     const tile_place at = place_of_tile(p, tile);
     const long y = at.row * advance - p->padding.height, x = at.column * advance - p->padding.width;
-    transform_square(f, 0, p->x + (at.image * p->input.height + y) * line_step + x * p->x_pixel, line_step,
-                     p->x_pixel, p->channels, at_least(0, -y), at_most(extent_of(f), p->input.height - y),
-                     at_least(0, -x), at_most(extent_of(f), p->input.width - x), to, row);
+    const long volume = at.image / slices.output * slices.input;
+    for (long t = 0; t < slices.taps; t++) {
+      const long slice = slices.first + at.image % slices.output + t;
+      const long bottom = slice < 0 || slice >= slices.input ? 0 : at_most(extent_of(f), p->input.height - y);
+      ck_winograd_patches part = to;
+      part.base += t * channels * to.rows;
+      transform_square(f, 0, p->x + ((volume + slice) * p->input.height + y) * line_step + x * p->x_pixel, line_step,
+                       p->x_pixel, channels, at_least(0, -y), bottom, at_least(0, -x),
+                       at_most(extent_of(f), p->input.width - x), part, row);
+    }
   }
 }
 
