@@ -26,8 +26,10 @@ enum Convnet {
   }()
 
   /// Starts the command; what it prints goes to two files in a folder.
+  ///
+  /// - Parameter input: what it finds on standard input.
   static func start(
-    _ arguments: [String], in folder: URL = FileManager.default.temporaryDirectory
+    _ arguments: [String], input: String = "", in folder: URL = FileManager.default.temporaryDirectory
   ) throws -> (process: Process, output: URL, errors: URL) {
     let output = folder.appending(path: "convnet-\(UUID().uuidString).out")
     let errors = folder.appending(path: "convnet-\(UUID().uuidString).err")
@@ -37,15 +39,18 @@ enum Convnet {
     process.arguments = arguments
     process.standardOutput = try FileHandle(forWritingTo: output)
     process.standardError = try FileHandle(forWritingTo: errors)
-    process.standardInput = FileHandle.nullDevice
+    let pipe = Pipe()
+    try pipe.fileHandleForWriting.write(contentsOf: Data(input.utf8))
+    try pipe.fileHandleForWriting.close()
+    process.standardInput = pipe
     try process.run()
     return (process, output, errors)
   }
 
   static func run(_ arguments: String...) throws -> Result { try run(arguments) }
 
-  static func run(_ arguments: [String]) throws -> Result {
-    let (process, output, errors) = try start(arguments)
+  static func run(_ arguments: [String], input: String = "") throws -> Result {
+    let (process, output, errors) = try start(arguments, input: input)
     process.waitUntilExit()
     let result = Result(
       output: try String(contentsOf: output, encoding: .utf8), errors: try String(contentsOf: errors, encoding: .utf8),

@@ -158,3 +158,10 @@ assert abs(y.item() - runtime) < 1e-4 * abs(y.item())
 np.save("operators_x.npy", x.numpy())
 np.save("operators_y.npy", y.detach().numpy())
 np.save("operators_dweight.npy", w.grad.numpy())
+
+# Networks of signals and of volumes, which declare their size or leave it open.
+random = np.random.default_rng(9)
+save("signal", [node("Conv", ["x", "weight"], ["a"]), node("Relu", ["a"], ["y"])], [weight("weight", 3, 2, 5)],
+     ["batch", 3, 16], inputs=["batch", 2, 20])
+save("volume", [node("Conv", ["x", "weight"], ["a"]), node("Relu", ["a"], ["y"])], [weight("weight", 3, 1, 3, 3, 3)],
+     ["batch", 3, None, None, None], inputs=["batch", 1, None, None, None])
