@@ -19,7 +19,21 @@ typedef int32_t vi __attribute__((vector_size(CK_VW * 4)));
 typedef float vf_unaligned __attribute__((vector_size(CK_VW * 4), aligned(4), may_alias));
 typedef float vf_aligned __attribute__((vector_size(CK_VW * 4), may_alias));
 
+CK_INLINE long at_least(long a, long b) { return a > b ? a : b; }
+CK_INLINE long at_most(long a, long b) { return a < b ? a : b; }
+
 CK_INLINE vf vload(const float *p) { return *(const vf_unaligned *)p; }
+/// Elements [first, last) of those at p, as far as there are lanes, and zeros; reads nothing else.
+CK_INLINE vf vload_between(const float *p, long first, long last) {
+  const long begin = at_most(at_least(first, 0), CK_VW), end = at_least(at_most(last, CK_VW), begin);
+#if CK_VW == 16 && defined(__x86_64__)
+  return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << end) - (1u << begin)), p);
+#else
+  float lanes[CK_VW] = {0};
+  for (long i = begin; i < end; i++) lanes[i] = p[i];
+  return *(const vf_unaligned *)lanes;
+#endif
+}
 CK_INLINE void vstore(float *p, vf v) { *(vf_unaligned *)p = v; }
 /// Stores to an aligned address, past the caches; vstream_end() lets other threads see it.
 CK_INLINE void vstream(float *p, vf v) { __builtin_nontemporal_store(v, (vf_aligned *)p); }

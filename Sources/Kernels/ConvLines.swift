@@ -68,6 +68,8 @@ struct ConvLines {
   private var fitsIntoCache: Bool { weightsSize <= 64 * 1024 }
 
   private func isFaster(than patches: Int, outputs: Int, inputs: Int, _ dilation: Int) -> Bool {
+    // A kernel of its own, whose vectors run along the line.
+    if channels == 1, columns == 1 { return fitsIntoCache }
     let reach = (taps - 1) * dilation
     // A tile of positions and what they reach are added up together.
     guard fitsIntoCache, paddedCount * (reach + kernels.tile_rows) <= kernels.line_floats else { return false }

@@ -137,7 +137,8 @@ struct ConvolutionTests {
 
   /// (in, out, groups): tails of every vector width, first layers, groups, depthwise.
   static let channels = [
-    (1, 6, 1), (3, 17, 1), (5, 3, 1), (16, 33, 1), (17, 1, 1), (33, 16, 1), (64, 5, 1), (6, 64, 1), (6, 9, 3),
+    (1, 1, 1), (1, 6, 1), (3, 17, 1), (5, 3, 1), (16, 33, 1), (17, 1, 1), (33, 16, 1), (64, 5, 1), (6, 64, 1),
+    (6, 9, 3),
     (34, 32, 2), (4, 4, 4), (17, 17, 17), (64, 64, 64), (8, 16, 8), (24, 30, 6),
   ]
 
@@ -196,6 +197,7 @@ struct ConvolutionTests {
       (3, 5, .init(1, 1, 2000), .init(1, 1, 5), .init(0, 0, 2)), (20, 7, .init(1, 2, 700), .init(1, 1, 3), .zero),
       (70, 32, .init(1, 9, 20), .init(1, 3, 3), .init(0, 1, 1)),
       (40, 24, .init(3, 9, 17), .init(2, 3, 7), .init(1, 1, 3)),
+      (1, 1, .init(1, 6, 90), .init(1, 3, 3), .init(0, 1, 1)), (1, 1, .init(2, 5, 150), .init(2, 3, 9), .init(1, 1, 4)),
     ]
     for (inChannels, outChannels, input, kernel, padding) in cases {
       let g = Self.geometry(

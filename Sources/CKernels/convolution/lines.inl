@@ -128,6 +128,7 @@ CK_ADD_SHARES(add_shares_3, CK_LINE_POSITIONS, 3)
 CK_ADD_SHARES(add_shares_5, CK_LINE_POSITIONS, 5)
 
 static void line_product(const ck_product *p, long line, long line_end) {
+  if (is_single_channel(p)) return single_channel_product(p, line, line_end);
   float shares[CK_LINE_FLOATS + CK_SPARE] __attribute__((aligned(64)));
   const ck_patches *g = &p->patches;
   const long taps = g->kernel.width, dilation = g->dilation.width, reach = (taps - 1) * dilation;

@@ -11,6 +11,7 @@
 #include "depthwise_gradient.inl"
 #include "grouped.inl"
 #include "channelwise.inl"
+#include "single_channel.inl"
 #include "lines.inl"
 
 const ck_convolution_kernels CK_FN(ck_convolution) = {

@@ -10,9 +10,6 @@ CK_INLINE tile_place place_of_tile(const ck_winograd_problem *p, long tile) {
   return (tile_place){row / p->tiles.height, row % p->tiles.height, tile % p->tiles.width};
 }
 
-CK_INLINE long at_least(long a, long b) { return a > b ? a : b; }
-CK_INLINE long at_most(long a, long b) { return a < b ? a : b; }
-
 /// Transforms a square of `size` elements, `pixel` floats apart, at each channel, of which rows [top, bottom) and columns
 /// [left, right) lie inside the image and the others are zeros, to points that become a row of `to`. `corner` is where
 /// the square's first element would lie. Meanwhile the next square to the right is fetched, as far as the two do not
