@@ -119,13 +119,13 @@ package struct Winograd: Hashable, Sendable {
     self.packsHalfway = packsHalfway ?? Self.isBetterHalfway(geometry, isa, repacks)
   }
 
-  /// Where tiles are so few that one product takes them all, weights on their way from memory take most of the time, and
+  /// Where tiles are so few that two products take them all, weights on their way from memory take most of the time, and
   /// half of them come in less, by up to two fifths; where they are also written in each run, more tiles may share them.
   /// Otherwise it costs up to a tenth of the time, which those of 1024 channels are worth.
   private static func isBetterHalfway(_ g: ConvGeometry, _ isa: InstructionSet, _ repacks: Bool) -> Bool {
     let tiles = g.batch * g.output.depth * divideUp(g.output.height, 4) * divideUp(g.output.width, 4)
     let weights = 36 * g.kernel.depth * g.inChannels * g.outChannels
-    return weights > cachedWeights && tiles <= isa.convolution.tile_rows
+    return weights > cachedWeights && tiles <= 2 * isa.convolution.tile_rows
       || weights > 2 * cachedWeights && tiles <= 512 && repacks || weights > 8 * cachedWeights && tiles <= 64
   }
 
